@@ -1,0 +1,86 @@
+"""Videos -> tracked points, tracker scores and presence, a .npz a clip, in `data/prepared`.
+
+    python scripts/prepare_data.py ../shared/data -o data/prepared --workers 2
+
+Reads `manifest.jsonl` (a `file`, `split` and `identity` a line). Resumable: a clip that is there is skipped, a clip cut off
+in the middle leaves no file. Ends with a report of what was left out and why (`report.json`).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from pathlib import Path
+
+import numpy as np
+from rich.progress import track as progress
+
+from talkinghead.errors import TalkingHeadError
+from talkinghead.landmarks import FaceTracker
+from talkinghead.video.reader import read_frames
+
+TASK_FILE = Path(__file__).parents[1] / "checkpoints/default/tracker/face_landmarker.task"
+MIN_TRACKED = 0.8
+
+_tracker: FaceTracker | None = None
+
+
+def prepare_clip(source: Path, target: Path) -> str | None:
+    """Track one clip; returns why it was left out, or None."""
+    global _tracker
+    if _tracker is None:
+        _tracker = FaceTracker(TASK_FILE, num_threads=1)
+    try:
+        faces = list(_tracker.track(read_frames(source)))
+    except TalkingHeadError as error:
+        return str(error)
+    seen = np.array([face is not None for face in faces])
+    if seen.mean() < MIN_TRACKED:
+        return f"the face is seen in {seen.mean():.0%} of its frames, {MIN_TRACKED:.0%} are needed"
+    # A frame without a face repeats the one before it and is marked by presence 0.
+    filled = faces[int(seen.argmax())]
+    points, scores, presence = [], [], []
+    for face in faces:
+        filled = face or filled
+        points.append(filled.points)
+        scores.append(filled.scores)
+        presence.append(face.presence if face else 0.0)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    part = target.with_suffix(".part.npz")
+    np.savez(part, points=np.stack(points), scores=np.stack(scores), presence=np.array(presence, np.float32))
+    os.replace(part, target)
+    return None
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("source", type=Path, help="folder that holds manifest.jsonl")
+    parser.add_argument("-o", "--output", type=Path, default=Path("data/prepared"))
+    parser.add_argument("--workers", type=int, default=2)
+    options = parser.parse_args()
+    manifest = options.source / "manifest.jsonl"
+    if not manifest.is_file():
+        raise SystemExit(f"{manifest}: no such file; give the folder that holds manifest.jsonl.")
+    clips = [json.loads(line)["file"] for line in manifest.read_text().splitlines()]
+    # The fewest first: the many clips of one talker come last, so training can start on everybody else.
+    clips.sort(key=lambda clip: "grid_s1" in clip)
+    left_out: dict[str, str] = {}
+    with ProcessPoolExecutor(options.workers) as pool:
+        jobs = {}
+        for clip in clips:
+            target = (options.output / clip).with_suffix(".npz")
+            if not target.exists():
+                jobs[pool.submit(prepare_clip, options.source / clip, target)] = clip
+        for job in progress(as_completed(jobs), total=len(jobs), description="tracking"):
+            reason = job.result()
+            if reason:
+                left_out[jobs[job]] = reason
+    options.output.mkdir(parents=True, exist_ok=True)
+    (options.output / "report.json").write_text(json.dumps(left_out, indent=1, sort_keys=True))
+    raise SystemExit(f"{len(jobs)} clips done, {len(clips) - len(jobs)} were there, {len(left_out)} left out:\n" + "\n".join(f"{k}: {v}" for k, v in left_out.items()) if left_out else 0)
+
+
+if __name__ == "__main__":
+    main()

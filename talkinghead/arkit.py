@@ -1,0 +1,39 @@
+"""The 52 ARKit blendshape names, in the order of Apple's `ARFaceAnchor` and of the Live Link Face app.
+
+Knows the names, which belong to which region and which mirror which; knows nothing about geometry.
+"""
+
+from typing import Final
+
+BLENDSHAPES: Final[tuple[str, ...]] = (
+    "eyeBlinkLeft", "eyeLookDownLeft", "eyeLookInLeft", "eyeLookOutLeft", "eyeLookUpLeft", "eyeSquintLeft", "eyeWideLeft",
+    "eyeBlinkRight", "eyeLookDownRight", "eyeLookInRight", "eyeLookOutRight", "eyeLookUpRight", "eyeSquintRight", "eyeWideRight",
+    "jawForward", "jawRight", "jawLeft", "jawOpen",
+    "mouthClose", "mouthFunnel", "mouthPucker", "mouthRight", "mouthLeft",
+    "mouthSmileLeft", "mouthSmileRight", "mouthFrownLeft", "mouthFrownRight", "mouthDimpleLeft", "mouthDimpleRight",
+    "mouthStretchLeft", "mouthStretchRight", "mouthRollLower", "mouthRollUpper", "mouthShrugLower", "mouthShrugUpper",
+    "mouthPressLeft", "mouthPressRight", "mouthLowerDownLeft", "mouthLowerDownRight", "mouthUpperUpLeft", "mouthUpperUpRight",
+    "browDownLeft", "browDownRight", "browInnerUp", "browOuterUpLeft", "browOuterUpRight",
+    "cheekPuff", "cheekSquintLeft", "cheekSquintRight", "noseSneerLeft", "noseSneerRight", "tongueOut",
+)  # fmt: skip
+
+INDEX: Final[dict[str, int]] = {name: index for index, name in enumerate(BLENDSHAPES)}
+
+EYE_LOOK: Final[tuple[int, ...]] = tuple(INDEX[n] for n in BLENDSHAPES if n.startswith("eyeLook"))
+BROW: Final[tuple[int, ...]] = tuple(INDEX[n] for n in BLENDSHAPES if n.startswith("brow"))
+EYES: Final[tuple[int, ...]] = tuple(INDEX[n] for n in BLENDSHAPES if n.startswith("eye") and not n.startswith("eyeLook"))
+MOUTH: Final[tuple[int, ...]] = tuple(
+    INDEX[n] for n in BLENDSHAPES if n.startswith(("jaw", "mouth", "cheekPuff", "tongue"))
+)
+
+
+def _mirror_of(name: str) -> str:
+    if name.endswith("Left"):
+        return name[:-4] + "Right"
+    if name.endswith("Right"):
+        return name[:-5] + "Left"
+    return name
+
+
+MIRROR: Final[tuple[int, ...]] = tuple(INDEX[_mirror_of(name)] for name in BLENDSHAPES)
+"""`blendshapes[:, MIRROR]` is the same motion on the other side of the face."""

@@ -1,0 +1,52 @@
+"""The error tree. Each message names the argument, what came, what was wanted and the remedy, in one line.
+
+The command line prints `str(error)` and exits with status 2; a library user catches `TalkingHeadError` or a branch of it.
+"""
+
+
+class TalkingHeadError(Exception):
+    """Base of everything that this package raises on purpose."""
+
+
+class InputError(TalkingHeadError, ValueError):
+    """Something the user gave cannot be used."""
+
+
+class AudioError(InputError):
+    """A recording that cannot be read, or is too short."""
+
+
+class ImageError(InputError):
+    """A picture that cannot be read."""
+
+
+class FaceError(ImageError):
+    """No face, several faces, or one that is too small."""
+
+
+class VideoError(InputError):
+    """A video that cannot be read."""
+
+
+class EmotionError(InputError):
+    """An emotion or intensity that does not exist."""
+
+
+class MotionError(InputError):
+    """A motion file that cannot be read."""
+
+
+class OutputError(TalkingHeadError):
+    """The result cannot be written."""
+
+
+class CheckpointError(TalkingHeadError):
+    """A checkpoint folder that is missing a file, or holds one of the wrong shape."""
+
+
+class DependencyError(TalkingHeadError):
+    """An optional package or system library that is needed and missing."""
+
+
+class ConfigError(InputError):
+    """A training configuration with an unknown or wrong key."""

@@ -1,0 +1,166 @@
+"""The values that flow from stage to stage. Inside the package time runs at 25 frames and 16,000 samples a second.
+
+T is the number of video frames, N of samples, V of vertices, F of triangles, H x W a picture in pixels.
+
+Head space: x to the subject's left, y up, z out of the face towards the camera, metres, origin between the ears.
+Image space: x right, y down, pixels; a person who faces the camera has their left at larger x.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from talkinghead import arkit
+from talkinghead.errors import EmotionError, MotionError
+
+FPS: Final = 25
+SAMPLE_RATE: Final = 16_000
+SAMPLES_PER_FRAME: Final = SAMPLE_RATE // FPS
+
+EMOTIONS: Final[tuple[str, ...]] = ("angry", "contempt", "disgusted", "fear", "happy", "neutral", "sad", "surprised")
+"""MEAD's eight, in the order of the columns of `EmotionTrack.weights`."""
+
+NEUTRAL: Final = EMOTIONS.index("neutral")
+
+FloatArray = npt.NDArray[np.float32]
+IntArray = npt.NDArray[np.int64]
+ByteArray = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True, eq=False)
+class Audio:
+    """samples: (N,) float32, mono, 16 kHz, in [-1, 1]."""
+
+    samples: FloatArray
+
+    @property
+    def duration_s(self) -> float:
+        return len(self.samples) / SAMPLE_RATE
+
+    @property
+    def num_frames(self) -> int:
+        """Video frames that cover the whole sound; the last may be partly silent."""
+        return -(-len(self.samples) // SAMPLES_PER_FRAME)
+
+
+@dataclass(frozen=True, eq=False)
+class SpeechFeatures:
+    """What was said, a row a video frame.
+
+    content: (T, C) float32 speech encoder features.
+    loudness: (T,) float32 dBFS.
+    """
+
+    content: FloatArray
+    loudness: FloatArray
+
+    def __len__(self) -> int:
+        return len(self.content)
+
+
+@dataclass(frozen=True, eq=False)
+class EmotionTrack:
+    """Which emotion, how strongly, a row a video frame.
+
+    weights: (T, 8) float32, rows sum to 1, columns as `EMOTIONS`.
+    intensity: (T,) float32 in [0, 1]; MEAD's levels 1, 2, 3 are 1/3, 2/3, 1.
+    brow, eyes, mouth: (T,) float32 gain of each region, 1 when absent.
+    """
+
+    weights: FloatArray
+    intensity: FloatArray
+    brow: FloatArray | None = None
+    eyes: FloatArray | None = None
+    mouth: FloatArray | None = None
+
+    def __post_init__(self) -> None:
+        if self.weights.ndim != 2 or self.weights.shape[1] != len(EMOTIONS):
+            raise EmotionError(f"EmotionTrack.weights has shape {self.weights.shape}; give (T, {len(EMOTIONS)}).")
+        if self.intensity.shape != self.weights.shape[:1]:
+            raise EmotionError(f"EmotionTrack.intensity has shape {self.intensity.shape}; give ({len(self.weights)},).")
+
+    def __len__(self) -> int:
+        return len(self.weights)
+
+
+@dataclass(frozen=True, eq=False)
+class FaceMotion:
+    """A performance, without a face: a row a video frame.
+
+    blendshapes: (T, 52) float32 in [0, 1], columns as `arkit.BLENDSHAPES`; the eight `eyeLook*` are derived from `gaze`.
+    head_rotation: (T, 3) float32 axis-angle, rad, head space to camera space.
+    head_translation: (T, 3) float32 m, camera space (x right, y up, z to the viewer).
+    gaze: (T, 2) float32 yaw (to the subject's left) and pitch (up) of both eyes against the head, rad.
+    """
+
+    blendshapes: FloatArray
+    head_rotation: FloatArray
+    head_translation: FloatArray
+    gaze: FloatArray
+
+    def __post_init__(self) -> None:
+        num_frames = len(self.blendshapes)
+        for name, width in (("blendshapes", 52), ("head_rotation", 3), ("head_translation", 3), ("gaze", 2)):
+            value = getattr(self, name)
+            if value.shape != (num_frames, width):
+                raise MotionError(f"FaceMotion.{name} has shape {value.shape}; give ({num_frames}, {width}).")
+
+    def __len__(self) -> int:
+        return len(self.blendshapes)
+
+    def __getitem__(self, frames: slice) -> FaceMotion:
+        return FaceMotion(
+            self.blendshapes[frames], self.head_rotation[frames], self.head_translation[frames], self.gaze[frames]
+        )
+
+    @staticmethod
+    def neutral(num_frames: int) -> FaceMotion:
+        """A face at rest that looks into the camera."""
+        return FaceMotion(
+            np.zeros((num_frames, len(arkit.BLENDSHAPES)), np.float32),
+            np.zeros((num_frames, 3), np.float32),
+            np.zeros((num_frames, 3), np.float32),
+            np.zeros((num_frames, 2), np.float32),
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class FaceMesh:
+    """vertices: (T, V, 3) float32 m, head space turned by the head pose; faces: (F, 3) int64."""
+
+    vertices: FloatArray
+    faces: IntArray
+
+
+@dataclass(frozen=True, eq=False)
+class TrackedFace:
+    """One face in one picture.
+
+    points: (478, 3) float32 px; x right, y down, z away from the camera, MediaPipe's order (468 skin, 2 x 5 iris).
+    scores: (52,) float32, the tracker's own blendshape scores in ARKit order (a weak guide; tongueOut is always 0).
+    box: (4,) float32 px: left, top, right, bottom of the points.
+    presence: how sure the tracker is that this is a face, in [0, 1].
+    """
+
+    points: FloatArray
+    scores: FloatArray
+    box: FloatArray
+    presence: float
+
+
+@dataclass(frozen=True, eq=False)
+class Portrait:
+    """A picture of one person, upright, whole.
+
+    image: (H, W, 3) uint8 RGB.
+    matte: (H, W) float32 in [0, 1], 1 where the person is.
+    face: the tracked face that is to speak.
+    """
+
+    image: ByteArray
+    matte: FloatArray
+    face: TrackedFace = field(repr=False)

@@ -1,0 +1,55 @@
+"""Video file -> RGB frames, one at a time, at a constant rate.
+
+Knows containers and rates; knows nothing of faces. Sound is read by `audio.waveform`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import av
+import numpy as np
+
+from talkinghead.errors import VideoError
+from talkinghead.types import FPS, ByteArray
+
+
+def read_frames(path: Path, fps: float = FPS) -> Iterator[ByteArray]:
+    """The frames of the first video stream, (H, W, 3) uint8 RGB, nearest in time at `fps` frames a second.
+
+    Raises:
+        VideoError: no such file, not a video, or damaged before its first frame.
+    """
+    if not Path(path).is_file():
+        raise VideoError(f"{path}: no such file; give a video file such as clip.mp4.")
+    index = 0
+    last: ByteArray | None = None
+    try:
+        with av.open(str(path)) as container:
+            if not container.streams.video:
+                raise VideoError(f"{path}: has no picture track; give a video file such as clip.mp4.")
+            stream = container.streams.video[0]
+            stream.thread_type = "AUTO"
+            start_s: float | None = None
+            for frame in container.decode(stream):
+                time_s = frame.time if frame.time is not None else index / fps
+                start_s = time_s if start_s is None else start_s
+                image = frame.to_ndarray(format="rgb24")
+                # Each output frame shows the newest picture at its time: no drift, whatever the rate of the source.
+                while last is not None and index / fps + 0.5 / fps < time_s - start_s:
+                    yield last
+                    index += 1
+                last = np.ascontiguousarray(image)
+    except av.FFmpegError as error:
+        if last is None:
+            raise VideoError(f"{path}: cannot be read as a video ({error.strerror or error}); convert it to mp4.") from error
+    if last is None:
+        raise VideoError(f"{path}: holds no picture; give a video file such as clip.mp4.")
+    yield last
+
+
+def count_frames(path: Path, fps: float = FPS) -> int | None:
+    """About how many frames `read_frames` gives, None where the file does not say."""
+    with av.open(str(path)) as container:
+        return None if container.duration is None else max(1, round(container.duration / av.time_base * fps))
