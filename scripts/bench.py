@@ -1,0 +1,123 @@
+"""Where the time of a video goes, and its memory, as ratios: seconds of work for a second of video, on this machine.
+
+    python scripts/bench.py                       # stages at 512 px, 10 s of the built-in example
+    python scripts/bench.py --memory              # peak memory of the command line at 10 s and 5 min (takes minutes)
+
+Loading the models is counted apart. No figure here is a test: machines differ.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+ASSETS = Path(__file__).parents[1] / "assets"
+
+
+def lengthened(samples: np.ndarray, seconds: float) -> np.ndarray:
+    """The sound, said again and again until it is as long as asked."""
+    wanted = int(seconds * 16_000)
+    return np.tile(samples, -(-wanted // len(samples)))[:wanted]
+
+
+class Stopwatch:
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    def add(self, name: str, started: float) -> None:
+        self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - started
+
+    def over(self, name: str, items: Iterable[object]) -> Iterator[object]:
+        iterator = iter(items)
+        while True:
+            started = time.perf_counter()
+            try:
+                item = next(iterator)
+            except StopIteration:
+                return
+            finally:
+                self.add(name, started)
+            yield item
+
+
+def stages(seconds: float, size: int, quality: str, console: Console) -> None:
+    watch = Stopwatch()
+    started = time.perf_counter()
+    from talkinghead.audio.waveform import load_audio
+    from talkinghead.emotion.track import emotion_track
+    from talkinghead.pipeline import TalkingHead
+    from talkinghead.types import Audio
+    from talkinghead.video.writer import VideoWriter
+
+    head = TalkingHead.from_pretrained()
+    watch.add("loading (once)", started)
+    audio = Audio(lengthened(load_audio(ASSETS / "speech.wav").samples, seconds))
+    portrait = head.load_portrait(ASSETS / "astronaut.png", size=size)
+    list(head.render(portrait, head.animate(Audio(audio.samples[:16000])), quality=quality))  # compile and warm up
+    whole = time.perf_counter()
+    started = time.perf_counter()
+    features = head.speech_encoder.encode(audio)
+    watch.add("speech encoder", started)
+    started = time.perf_counter()
+    motion = head.motion(features, emotion_track("happy", 0.7, len(features)), seed=0)
+    watch.add("motion", started)
+    with tempfile.TemporaryDirectory() as folder, VideoWriter(Path(folder) / "out.mp4", audio) as writer:
+        for frame in watch.over("synthesis", head.render(portrait, motion, quality=quality)):
+            started = time.perf_counter()
+            writer.write(frame)
+            watch.add("video file", started)
+    watch.seconds["whole, after loading"] = time.perf_counter() - whole
+    table = Table("stage", "seconds", "s per second of video", title=f"{seconds:g} s at {size} px, {quality}")
+    for name, spent in watch.seconds.items():
+        table.add_row(name, f"{spent:.2f}", "" if "loading (once)" in name else f"{spent / seconds:.3f}")
+    console.print(table)
+
+
+def memory(console: Console) -> None:
+    import soundfile
+
+    from talkinghead.audio.waveform import load_audio
+
+    samples = load_audio(ASSETS / "speech.wav").samples
+    table = Table("speech", "peak memory, MB", title="the whole command, 512 px")
+    for seconds in (10, 300):
+        with tempfile.TemporaryDirectory() as folder:
+            sound, video = Path(folder) / "a.wav", Path(folder) / "a.mp4"
+            soundfile.write(sound, lengthened(samples, seconds), 16_000)
+            code = (
+                "import resource, sys; from talkinghead.cli import main\n"
+                "try: main()\n"
+                "except SystemExit as e: code = e.code\n"
+                "print('PEAK', resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)"
+            )
+            command = [sys.executable, "-c", code, "generate", "--image", str(ASSETS / "astronaut.png"), "--audio", str(sound)]
+            result = subprocess.run([*command, "--size", "512", "-o", str(video)], capture_output=True, text=True, check=True)
+            table.add_row(f"{seconds} s", result.stdout.split("PEAK")[-1].strip())
+    console.print(table)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seconds", type=float, default=10)
+    parser.add_argument("--size", type=int, default=512)
+    parser.add_argument("--quality", default="standard")
+    parser.add_argument("--memory", action="store_true")
+    options = parser.parse_args()
+    console = Console()
+    if options.memory:
+        memory(console)
+    else:
+        stages(options.seconds, options.size, options.quality, console)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Held-out clips -> the tables of the README: lips, closures, emotion, and pictures, each beside its baselines."""

@@ -1,0 +1,209 @@
+"""`TalkingHead`: speech and one portrait in, frames out. The whole path, one line a stage."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+import cv2
+import numpy as np
+import torch
+
+from talkinghead.audio.speech_encoder import SpeechEncoder
+from talkinghead.checkpoints import checkpoint_folder
+from talkinghead.emotion.track import emotion_track
+from talkinghead.errors import CheckpointError, InputError, MotionError, VideoError
+from talkinghead.landmarks import FaceTracker
+from talkinghead.motion.pipeline import MotionPipeline
+from talkinghead.rig.face_rig import FaceRig
+from talkinghead.rig.fitting import FittedFace, fit_face, fit_motion, project, relative_motion
+from talkinghead.synthesis.denoiser import ResidualDenoiser
+from talkinghead.synthesis.pipeline import QUALITY_STEPS, FaceRenderer, PortraitCrop
+from talkinghead.synthesis.portrait import load_portrait
+from talkinghead.synthesis.proxies import MeshTopology
+from talkinghead.types import Audio, ByteArray, EmotionTrack, FaceMotion, FloatArray, Portrait
+from talkinghead.video.reader import read_frames
+
+INNER_PARTS: Final = ("upper_teeth", "lower_teeth", "tongue", "mouth_cavity")
+MESH_CHUNK: Final = 32
+
+
+def mesh_topology(rig: FaceRig) -> MeshTopology:
+    """The rig's triangles as the renderer wants them."""
+
+    def faces(*names: str) -> np.ndarray[tuple[int, ...], np.dtype[np.int64]]:
+        return np.concatenate([rig.faces[slice(*rig.part_faces[name])] for name in names])
+
+    return MeshTopology(faces("skin"), faces("ring"), faces(*INNER_PARTS), rig.colours, rig.neutral)
+
+
+@dataclass(frozen=True, eq=False)
+class TalkingHead:
+    """Every stage, loaded. Calling it is the whole path."""
+
+    speech_encoder: SpeechEncoder
+    motion: MotionPipeline
+    rig: FaceRig
+    renderer: FaceRenderer
+    tracker: FaceTracker
+    folder: Path
+
+    @staticmethod
+    def from_pretrained(folder: Path | str | None = None, device: str | None = None) -> TalkingHead:
+        """Load a checkpoint folder; None is the one that is installed with the package.
+
+        Args:
+            folder: a folder like `checkpoints/default`.
+            device: "cpu", "cuda", "mps"; None takes a GPU when there is one.
+
+        Raises:
+            CheckpointError: a file is missing, or of the wrong shape.
+        """
+        root = checkpoint_folder(Path(folder) if folder is not None else None)
+        return TalkingHead(
+            speech_encoder=SpeechEncoder.from_pretrained(root / "speech_encoder"),
+            motion=MotionPipeline.from_pretrained(root),
+            rig=FaceRig.from_pretrained(root / "rig"),
+            renderer=_load_renderer(root / "renderer").to(_device(device)),
+            tracker=FaceTracker(root / "tracker/face_landmarker.task"),
+            folder=root,
+        )
+
+    def __call__(
+        self,
+        portrait: Portrait,
+        audio: Audio,
+        emotion: str = "neutral",
+        intensity: float = 0.7,
+        seed: int = 0,
+        quality: str = "standard",
+        steps: int | None = None,
+        **knobs: float,
+    ) -> Iterator[ByteArray]:
+        """A portrait and a recording -> (H, W, 3) uint8 frames at 25 a second, as many as the recording is long."""
+        features = self.speech_encoder.encode(audio)
+        emotions = emotion_track(emotion, intensity, len(features))
+        motion = self.motion(features, emotions, seed=seed, **knobs)
+        return self.render(portrait, motion, quality=quality, steps=steps, seed=seed)
+
+    def animate(
+        self, audio: Audio, emotion: str | EmotionTrack = "neutral", intensity: float = 0.7, seed: int = 0, **knobs: float
+    ) -> FaceMotion:
+        """Speech -> motion, no picture. Knobs: head_motion, blink_rate, lip_strength."""
+        features = self.speech_encoder.encode(audio)
+        track = emotion_track(emotion, intensity, len(features)) if isinstance(emotion, str) else emotion
+        return self.motion(features, track, seed=seed, **knobs)
+
+    def render(
+        self,
+        portrait: Portrait,
+        motion: FaceMotion,
+        quality: str = "standard",
+        steps: int | None = None,
+        seed: int = 0,
+        relative: bool = False,
+    ) -> Iterator[ByteArray]:
+        """A portrait and a motion -> (H, W, 3) uint8 frames.
+
+        The head turns from where it is in the portrait by what the motion's head turns from its first frame.
+
+        Args:
+            portrait: whose face.
+            motion: what it does.
+            quality: "draft", "standard" or "best": 1, 2 or 4 denoising steps.
+            steps: denoising steps, instead of the quality's.
+            seed: of the renderer's noise.
+            relative: the expression too is taken as a change from its first frame, as when a video of the same person
+                drives their own first frame; otherwise it is put on the person's neutral face.
+        """
+        if len(motion) == 0:
+            raise MotionError("motion: holds no frame; give one with at least a frame.")
+        if quality not in QUALITY_STEPS:
+            raise InputError(f"quality: '{quality}' is unknown; choose from {', '.join(QUALITY_STEPS)}.")
+        face = fit_face(portrait.face, self.rig)
+        placed = relative_motion(motion, face)
+        if not relative:
+            placed = replace(placed, blendshapes=motion.blendshapes, gaze=motion.gaze)
+        crop = PortraitCrop.of(portrait.image, portrait_mesh(self.rig, face), mesh_topology(self.rig))
+        meshes = self._meshes(placed, face)
+        return self.renderer(crop, meshes, num_inference_steps=steps or QUALITY_STEPS[quality], seed=seed)
+
+    def track(self, video: Path) -> FaceMotion:
+        """A video -> the motion of its largest face, at 25 frames a second.
+
+        Raises:
+            VideoError: it cannot be read, or no face is seen in most of it.
+        """
+        faces = list(self.tracker.track(read_frames(Path(video))))
+        seen = np.array([face is not None for face in faces])
+        if seen.mean() < 0.5:
+            raise VideoError(f"{video}: a face is seen in {seen.mean():.0%} of its frames; use a video that shows one throughout.")
+        last = next(face for face in faces if face is not None)
+        points, scores = [], []
+        for face in faces:
+            last = face or last
+            points.append(last.points)
+            scores.append(last.scores)
+        motion, _ = fit_motion(np.stack(points), np.stack(scores), self.rig, seen.astype(np.float32))
+        return motion
+
+    def load_portrait(self, path: Path | str, face: int | None = None, size: int | None = None) -> Portrait:
+        """Read a picture and find the face that is to speak; `size` is the longest side of the result in px."""
+        portrait = load_portrait(Path(path), self.tracker, face, self.folder / "matte")
+        return portrait if size is None else _resized(portrait, size)
+
+    def _meshes(self, motion: FaceMotion, face: FittedFace) -> Iterator[FloatArray]:
+        """(V, 3) px a frame; a short stretch at a time, so that a long motion takes no more memory."""
+        for start in range(0, len(motion), MESH_CHUNK):
+            yield from project(self.rig(motion[start : start + MESH_CHUNK], face).vertices, face)
+
+
+def portrait_mesh(rig: FaceRig, face: FittedFace) -> FloatArray:
+    """(V, 3) px, where the fitted mesh stands in the portrait itself."""
+    own = FaceMotion.neutral(1)
+    own.blendshapes[:], own.gaze[:], own.head_rotation[:] = face.resting, face.gaze, face.rotation
+    mesh: FloatArray = project(rig(own, face).vertices, face)[0]
+    return mesh
+
+
+def _resized(portrait: Portrait, size: int) -> Portrait:
+    height, width = portrait.image.shape[:2]
+    scale = size / max(height, width)
+    new = (max(2, round(width * scale)), max(2, round(height * scale)))
+    flags = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+    face = replace(portrait.face, points=portrait.face.points * np.float32(scale), box=portrait.face.box * np.float32(scale))
+    matte = cv2.resize(portrait.matte, new, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
+    return replace(portrait, image=cv2.resize(portrait.image, new, interpolation=flags), matte=matte, face=face)
+
+
+def _device(name: str | None) -> torch.device:
+    if name is None:
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise InputError(f"device: '{name}' cannot be used here; choose cpu, or cuda where there is an NVIDIA GPU.") from error
+    return device
+
+
+def _load_renderer(folder: Path) -> FaceRenderer:
+    from diffusers import FlowMatchEulerDiscreteScheduler
+    from safetensors import SafetensorError
+
+    for name in ("model_index.json", "denoiser/config.json", "denoiser/diffusion_pytorch_model.safetensors"):
+        if not (folder / name).is_file():
+            raise CheckpointError(f"{folder / name}: missing; reinstall talkinghead, or give --checkpoint a whole folder.")
+    try:
+        denoiser = ResidualDenoiser.from_pretrained(folder / "denoiser", torch_dtype=torch.float32, low_cpu_mem_usage=False)
+        scheduler = FlowMatchEulerDiscreteScheduler.from_pretrained(folder / "scheduler")
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise CheckpointError(f"{folder}: cannot be loaded ({reason}); reinstall talkinghead or retrain.") from error
+    if not all(math.isfinite(float(p.sum())) for p in denoiser.parameters()):
+        raise CheckpointError(f"{folder / 'denoiser'}: holds numbers that are not finite; reinstall talkinghead or retrain.")
+    denoiser.to(memory_format=torch.channels_last).eval()
+    return FaceRenderer(denoiser, scheduler)

@@ -1,0 +1,60 @@
+"""Warped crop + residual of the face -> the user's whole picture, changed only where the person moved.
+
+The residual is smooth and small where the warp is right, so it is scaled up to the picture's own resolution and added: the
+picture keeps its own detail, at any size, without a box.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Final
+
+import cv2
+import numpy as np
+
+from talkinghead.synthesis.proxies import ALIGNED_HEIGHT, ALIGNED_WIDTH, FaceProxies
+from talkinghead.types import ByteArray, FloatArray
+
+_FEATHER_PX: Final = 6
+
+
+@lru_cache(maxsize=1)
+def _vignette() -> FloatArray:
+    """(h, w, 1): 1 inside, falling to 0 at the border of the aligned crop, so that the crop has no edge."""
+    x = np.minimum(np.arange(ALIGNED_WIDTH), np.arange(ALIGNED_WIDTH)[::-1])
+    y = np.minimum(np.arange(ALIGNED_HEIGHT), np.arange(ALIGNED_HEIGHT)[::-1])
+    edge = np.minimum(y[:, None], x[None]).astype(np.float32) / _FEATHER_PX
+    return np.clip(edge, 0, 1)[..., None]
+
+
+def residual_mask(proxies: FaceProxies) -> FloatArray:
+    """(h, w, 1) in [0, 1]: where the residual counts, inside the mesh and feathered towards its rim."""
+    inside = cv2.erode((proxies.skin > 0.5).astype(np.float32), np.ones((3, 3), np.uint8), iterations=2)
+    return cv2.GaussianBlur(inside, (0, 0), 2.0)[..., None] * _vignette()
+
+
+def add_residual(proxies: FaceProxies, residual: FloatArray) -> ByteArray:
+    """residual: (h, w, 3) in picture units of [0, 1] -> the corrected crop, (H, W, 3) uint8."""
+    picture = proxies.composite.copy()
+    height, width = picture.shape[:2]
+    change = residual * residual_mask(proxies) * np.float32(255)
+    back = cv2.invertAffineTransform(proxies.to_aligned)
+    corners = np.array([[0, 0], [ALIGNED_WIDTH, 0], [0, ALIGNED_HEIGHT], [ALIGNED_WIDTH, ALIGNED_HEIGHT]])
+    corners = corners @ back[:, :2].T + back[:, 2]
+    x0, y0 = np.clip(np.floor(corners.min(0)).astype(int), 0, (width, height))
+    x1, y1 = np.clip(np.ceil(corners.max(0)).astype(int), 0, (width, height))
+    if x1 > x0 and y1 > y0:
+        to_box = back.copy()
+        to_box[:, 2] -= (x0, y0)
+        large = back[0, 0] ** 2 + back[1, 0] ** 2 > 1
+        flags = cv2.INTER_CUBIC if large else cv2.INTER_LINEAR
+        picture[y0:y1, x0:x1] += cv2.warpAffine(change, to_box, (int(x1 - x0), int(y1 - y0)), flags=flags)
+    result: ByteArray = np.clip(picture + 0.5, 0, 255).astype(np.uint8)
+    return result
+
+
+def paste(whole: ByteArray, crop: ByteArray, left: int, top: int) -> ByteArray:
+    """The whole picture with the crop at its place, a copy."""
+    result = whole.copy()
+    result[top : top + crop.shape[0], left : left + crop.shape[1]] = crop
+    return result

@@ -1,0 +1,123 @@
+"""Prepared clips -> pairs of (guides, real picture): any frame of a clip is the reference for any other.
+
+Reads what `scripts/prepare_data.py` wrote: beside each clip's points the pixels of its frames and of its fitted mesh.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from talkinghead.synthesis.proxies import FaceProxies, MeshTopology, ReferenceFace, _aligned, build_proxies
+from talkinghead.synthesis.regions import INNER_LIPS, LEFT_EYE, OUTER_LIPS, RIGHT_EYE
+from talkinghead.types import ByteArray, FloatArray
+
+PHOTOGRAPH_SHARE: Final = 0.2
+MAX_TURN: Final = 0.3
+"""A reference turned further away than this from its target shows another side of the face."""
+_LIPS_AND_LIDS: Final = np.concatenate([INNER_LIPS, OUTER_LIPS, RIGHT_EYE, LEFT_EYE])
+
+
+@dataclass(frozen=True, eq=False)
+class PreparedClip:
+    """frames: (T, H, W, 3) uint8 RGB; meshes: (T, V, 3) px; identity: whose face; wide: (T,) how telling each frame is."""
+
+    frames: ByteArray
+    meshes: FloatArray
+    identity: str
+    wide: FloatArray
+    turned: FloatArray
+
+    @staticmethod
+    def load(file: Path) -> PreparedClip:
+        """Read a clip of `data/meshes`."""
+        with np.load(file, allow_pickle=False) as archive:
+            frames, meshes, identity = archive["frames"], archive["meshes"].astype(np.float32), str(archive["identity"])
+        gap = np.linalg.norm(meshes[:, 13] - meshes[:, 14], axis=1) / np.linalg.norm(meshes[:, 78] - meshes[:, 308], axis=1)
+        lid = np.linalg.norm(meshes[:, 159] - meshes[:, 145], axis=1)
+        blink = lid < 0.55 * np.median(lid)
+        wide = 0.3 + 3 * np.clip(gap, 0, 0.6) + 1.0 * blink
+        eyes = meshes[:, 263, :2] - meshes[:, 33, :2]
+        nose = meshes[:, 1, :2] - (meshes[:, 263, :2] + meshes[:, 33, :2]) / 2
+        turned = (nose * eyes).sum(1) / np.maximum((eyes**2).sum(1), 1)
+        return PreparedClip(frames, meshes, identity, wide.astype(np.float32), turned.astype(np.float32))
+
+
+class PairDataset(Dataset[tuple[Tensor, Tensor]]):
+    """`length` pairs, each identity as often as any other. Every item is a function of (seed, index) alone."""
+
+    def __init__(self, clips: list[PreparedClip], topology: MeshTopology, seed: int, length: int) -> None:
+        self.topology, self.seed, self.length = topology, seed, length
+        self.by_identity: dict[str, list[PreparedClip]] = {}
+        for clip in clips:
+            group = "photograph" if clip.identity.startswith("photograph") else clip.identity
+            self.by_identity.setdefault(group, []).append(clip)
+        self.people = sorted(name for name in self.by_identity if name != "photograph")
+
+    def __len__(self) -> int:
+        return self.length
+
+    def _clip(self, rng: np.random.Generator) -> PreparedClip:
+        photographs = self.by_identity.get("photograph", [])
+        if photographs and (not self.people or rng.random() < PHOTOGRAPH_SHARE):
+            return photographs[rng.integers(len(photographs))]
+        clips = self.by_identity[self.people[rng.integers(len(self.people))]]
+        return clips[rng.integers(len(clips))]
+
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+        """(16, h, w) guides in [-1, 1] and (3, h, w) real picture in [0, 1]."""
+        rng = np.random.default_rng([self.seed, index])
+        clip = self._clip(rng)
+        if clip.identity.startswith("photograph"):  # frame 0 is real, the others are what it was driven to
+            source, target = int(rng.integers(1, len(clip.frames))), 0
+        else:
+            target = int(rng.choice(len(clip.frames), p=clip.wide / clip.wide.sum()))
+            near = np.flatnonzero(np.abs(clip.turned - clip.turned[target]) < MAX_TURN)
+            source = int(near[rng.integers(len(near))])
+        frames = _recoloured(np.stack([clip.frames[source], clip.frames[target]]), rng)
+        target_px = _jittered(clip.meshes[target], rng) if rng.random() < 0.4 else clip.meshes[target]
+        reference = ReferenceFace(frames[0], clip.meshes[source], self.topology)
+        proxies = build_proxies(reference, target_px)
+        return _as_tensors(proxies, _aligned(frames[1], proxies.to_aligned), bool(rng.random() < 0.5))
+
+
+def _as_tensors(proxies: FaceProxies, real: FloatArray, mirrored: bool) -> tuple[Tensor, Tensor]:
+    stack, picture = torch.from_numpy(proxies.stack()), torch.from_numpy(real.transpose(2, 0, 1) / np.float32(255))
+    if mirrored:
+        stack, picture = stack.flip(-1), picture.flip(-1)
+        stack[9] = -stack[9]  # the normals' x
+    return stack, picture
+
+
+def _jittered(mesh: FloatArray, rng: np.random.Generator) -> FloatArray:
+    """A mesh whose lips and lids are wrong by about a pixel of a 130 px face: the fitted rig is no better."""
+    size = float(np.ptp(mesh[:468, 0])) / 130
+    moved = mesh.copy()
+    moved[_LIPS_AND_LIDS, :2] += rng.normal(0, 0.5 * size, (len(_LIPS_AND_LIDS), 2)).astype(np.float32)
+    moved[:478, :2] += rng.normal(0, 0.4 * size, 2).astype(np.float32)
+    return moved
+
+
+def _recoloured(frames: ByteArray, rng: np.random.Generator) -> ByteArray:
+    """The same change of light, tint or style for reference and target."""
+    x = frames.astype(np.float32) / 255
+    if rng.random() < 0.7:
+        x = np.clip(x, 0, 1) ** np.float32(np.exp(rng.normal(0, 0.25)))
+        x = x * np.exp(rng.normal(0, 0.08, 3)).astype(np.float32) * np.float32(np.exp(rng.normal(0, 0.12)))
+    if rng.random() < 0.12:
+        x = np.repeat(x.mean(-1, keepdims=True), 3, -1)
+    x8: ByteArray = (np.clip(x, 0, 1) * 255).astype(np.uint8)
+    style = rng.random()
+    if style < 0.08:
+        x8 = np.stack([cv2.bilateralFilter(f, 7, 60, 5) for f in x8])
+    elif style < 0.14:
+        levels = int(rng.integers(6, 14))
+        x8 = (np.round(x8.astype(np.float32) / 255 * levels) / levels * 255).astype(np.uint8)
+    return x8

@@ -1,0 +1,65 @@
+"""What the denoiser is trained on: regions weighted by how much the eye looks at them, edges, and patch realism.
+
+Sources: Isola et al., "pix2pix" (patch discriminator), 2017; Lim, Ye, "Geometric GAN" (hinge), 2017.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+def region_weight(guide: Tensor) -> Tensor:
+    """guide: (B, 16, H, W) -> (B, 1, H, W): 1 on skin, more in eyes and mouth and just round them, little outside."""
+    skin, mouth, eyes = guide[:, 13:14], guide[:, 14:15], guide[:, 15:16]
+    near = F.max_pool2d(torch.maximum(mouth, eyes), 13, stride=1, padding=6)
+    return 0.05 + skin + 3 * near + 2 * torch.maximum(mouth, eyes)
+
+
+def reconstruction_loss(output: Tensor, real: Tensor, weight: Tensor) -> Tensor:
+    """Weighted L1 of the picture and of its first differences; (B, 3, H, W) each, weight (B, 1, H, W)."""
+    total = ((output - real).abs() * weight).mean()
+    for dim in (2, 3):
+        difference = (output.diff(dim=dim) - real.diff(dim=dim)).abs()
+        total = total + (difference * weight.narrow(dim, 0, weight.shape[dim] - 1)).mean()
+    return total
+
+
+class PatchDiscriminator(nn.Module):
+    """Is each patch of a picture real, given its guide? (B, 3 + 3 + 3, H, W) -> (B, 1, H / 8, W / 8) logits."""
+
+    def __init__(self, channels: int = 48) -> None:
+        super().__init__()
+        widths = (9, channels, channels * 2, channels * 4)
+        layers: list[nn.Module] = []
+        for i in range(3):
+            conv = nn.Conv2d(widths[i], widths[i + 1], 4, stride=2, padding=1)
+            layers += [nn.utils.parametrizations.spectral_norm(conv), nn.LeakyReLU(0.2)]
+        layers += [nn.utils.parametrizations.spectral_norm(nn.Conv2d(widths[-1], 1, 3, padding=1))]
+        self.layers = nn.Sequential(*layers)
+
+    def forward(self, picture: Tensor, guide: Tensor) -> Tensor:
+        logits: Tensor = self.layers(torch.cat([picture * 2 - 1, guide[:, :3], guide[:, 13:16]], 1))
+        return logits
+
+
+def patch_weight(guide: Tensor) -> Tensor:
+    """(B, 1, H / 8, W / 8): patches that touch eyes or mouth count, skin counts little, the outside not at all."""
+    near = F.max_pool2d(guide[:, 14:16].amax(1, keepdim=True), 13, stride=1, padding=6)
+    return F.adaptive_avg_pool2d(0.15 * guide[:, 13:14] + near, (guide.shape[2] // 8, guide.shape[3] // 8))
+
+
+def discriminator_loss(real: Tensor, fake: Tensor, weight: Tensor) -> Tensor:
+    return ((F.relu(1 - real) + F.relu(1 + fake)) * weight).sum() / weight.sum().clamp_min(1e-6)
+
+
+def generator_loss(fake: Tensor, weight: Tensor) -> Tensor:
+    return -(fake * weight).sum() / weight.sum().clamp_min(1e-6)
+
+
+def noisy(sample: Tensor, sigma: Tensor, generator: torch.Generator | None = None) -> Tensor:
+    """The straight path of flow matching: (1 - sigma) * sample + sigma * noise."""
+    noise = torch.randn(sample.shape, generator=generator).to(sample)
+    s = sigma[:, None, None, None]
+    return (1 - s) * sample + s * noise

@@ -1,0 +1,110 @@
+"""A portrait and where its mesh goes in each frame -> frames. The last stage before the file.
+
+Streams: a few frames are in memory at a time, whatever the length, and the same frames come out for any chunk size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import torch
+from diffusers import DiffusionPipeline, FlowMatchEulerDiscreteScheduler
+from torch import Tensor
+
+from talkinghead.synthesis.compositor import add_residual, paste
+from talkinghead.synthesis.denoiser import ResidualDenoiser
+from talkinghead.synthesis.proxies import (
+    ALIGNED_HEIGHT,
+    ALIGNED_WIDTH,
+    FaceProxies,
+    MeshTopology,
+    ReferenceFace,
+    build_proxies,
+)
+from talkinghead.types import ByteArray, FloatArray
+
+QUALITY_STEPS: Final[dict[str, int]] = {"draft": 1, "standard": 2, "best": 4}
+
+
+@dataclass(frozen=True, eq=False)
+class PortraitCrop:
+    """The part of the picture that can move, and where it stands in the whole."""
+
+    whole: ByteArray
+    reference: ReferenceFace
+    left: int
+    top: int
+
+    @staticmethod
+    def of(image: ByteArray, mesh_px: FloatArray, topology: MeshTopology) -> PortraitCrop:
+        """image: (H, W, 3) uint8; mesh_px: (V, 3) px, the portrait's own mesh."""
+        height, width = image.shape[:2]
+        moving = np.unique(np.concatenate([topology.skin.ravel(), topology.ring.ravel()]))
+        low, high = mesh_px[moving, :2].min(0), mesh_px[moving, :2].max(0)
+        left, top = np.clip(np.floor(low).astype(int) - 4, 0, (width - 1, height - 1))
+        right, bottom = np.clip(np.ceil(high).astype(int) + 4, (left + 1, top + 1), (width, height))
+        local = mesh_px - np.array([left, top, 0], np.float32)
+        return PortraitCrop(image, ReferenceFace(image[top:bottom, left:right], local, topology), int(left), int(top))
+
+
+class FaceRenderer(DiffusionPipeline):  # type: ignore[misc]
+    """Guides, a few denoising steps on the residual, and the compositor."""
+
+    def __init__(self, denoiser: ResidualDenoiser, scheduler: FlowMatchEulerDiscreteScheduler) -> None:
+        super().__init__()
+        self.register_modules(denoiser=denoiser, scheduler=scheduler)
+
+    def __call__(
+        self,
+        crop: PortraitCrop,
+        meshes_px: Iterable[FloatArray],
+        num_inference_steps: int = 2,
+        seed: int = 0,
+        chunk: int = 4,
+    ) -> Iterator[ByteArray]:
+        """meshes_px: (V, 3) px of the whole picture, one a frame -> (H, W, 3) uint8 frames of the whole picture."""
+        noise = fixed_noise(seed)
+        shift = np.array([crop.left, crop.top, 0], np.float32)
+        waiting: list[FaceProxies] = []
+        for mesh in meshes_px:
+            waiting.append(build_proxies(crop.reference, mesh - shift))
+            if len(waiting) == chunk:
+                yield from self._finish(crop, waiting, noise, num_inference_steps)
+                waiting = []
+        if waiting:
+            yield from self._finish(crop, waiting, noise, num_inference_steps)
+
+    def _finish(
+        self, crop: PortraitCrop, proxies: list[FaceProxies], noise: Tensor, num_inference_steps: int
+    ) -> Iterator[ByteArray]:
+        guide = torch.from_numpy(np.stack([p.stack() for p in proxies]))
+        residual = self.denoise(guide, noise, num_inference_steps).permute(0, 2, 3, 1).numpy()
+        for frame, change in zip(proxies, residual, strict=True):
+            yield paste(crop.whole, add_residual(frame, change), crop.left, crop.top)
+
+    @torch.inference_mode()
+    def denoise(self, guide: Tensor, noise: Tensor, num_inference_steps: int) -> Tensor:
+        """guide: (B, 16, h, w); noise: (1, 3, h, w), the same for every frame: what is invented must hold still.
+
+        Returns:
+            (B, 3, h, w) float32 residual on the guide's picture, in units of [0, 1].
+        """
+        device = self.denoiser.device
+        half = device.type == "cpu" and torch.ops.mkldnn._is_mkldnn_bf16_supported() or device.type == "cuda"
+        guide = guide.to(device, memory_format=torch.channels_last)
+        sample = noise.to(device).expand(len(guide), -1, -1, -1)
+        self.scheduler.set_timesteps(sigmas=np.linspace(1.0, 1.0 / num_inference_steps, num_inference_steps).tolist())
+        with torch.autocast(device.type, dtype=torch.bfloat16, enabled=half):
+            for timestep, sigma in zip(self.scheduler.timesteps, self.scheduler.sigmas, strict=False):
+                clean = self.denoiser(sample, sigma.to(device).expand(len(guide)), guide).float()
+                velocity = (sample - clean) / sigma
+                sample = self.scheduler.step(velocity, timestep, sample).prev_sample
+        return sample.float().cpu() * self.denoiser.config.residual_scale
+
+
+def fixed_noise(seed: int) -> Tensor:
+    """(1, 3, h, w) noise in the face's own frame, so that it moves with the face and does not boil."""
+    return torch.randn(1, 3, ALIGNED_HEIGHT, ALIGNED_WIDTH, generator=torch.Generator().manual_seed(seed))

@@ -1,0 +1,185 @@
+"""Prepared meshes -> a trained denoiser, with accelerate. Killed and started again, it ends where it would have ended.
+
+Every batch is a function of (seed, step), so a checkpoint holds the weights, the optimisers and the step and nothing else.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from diffusers.training_utils import EMAModel
+from torch.utils.data import DataLoader, Subset
+
+from talkinghead.errors import ConfigError
+from talkinghead.synthesis.dataset import PairDataset, PreparedClip
+from talkinghead.synthesis.denoiser import ResidualDenoiser
+from talkinghead.synthesis.losses import (
+    PatchDiscriminator,
+    discriminator_loss,
+    generator_loss,
+    noisy,
+    patch_weight,
+    reconstruction_loss,
+    region_weight,
+)
+from talkinghead.synthesis.proxies import MeshTopology
+
+
+@dataclass(frozen=True)
+class DenoiserConfig:
+    """One run. Flat, so that a YAML file is one of these."""
+
+    meshes: str = "data/meshes/train"
+    output: str = "runs/denoiser"
+    steps: int = 6000
+    batch_size: int = 8
+    learning_rate: float = 3e-4
+    warmup_steps: int = 200
+    adversarial_from: int = 3000
+    adversarial_weight: float = 0.02
+    one_step_share: float = 0.6
+    ema_decay: float = 0.998
+    channels: tuple[int, ...] = (32, 64, 128, 192)
+    num_workers: int = 1
+    num_threads: int = 1
+    save_every_s: float = 180.0
+    seed: int = 0
+    bf16: bool = True
+
+
+def learning_rate_at(step: int, config: DenoiserConfig) -> float:
+    """Linear warm-up, then half a cosine to a twentieth."""
+    if step < config.warmup_steps:
+        return config.learning_rate * (step + 1) / config.warmup_steps
+    part = (step - config.warmup_steps) / max(1, config.steps - config.warmup_steps)
+    return config.learning_rate * (0.05 + 0.95 * 0.5 * (1 + float(np.cos(np.pi * min(1.0, part)))))
+
+
+class DenoiserTrainer:
+    """Owns the networks, the optimisers and the step."""
+
+    def __init__(self, config: DenoiserConfig, accelerator: Accelerator) -> None:
+        torch.manual_seed(config.seed)
+        self.config, self.accelerator = config, accelerator
+        self.denoiser = ResidualDenoiser(channels=tuple(config.channels))
+        self.discriminator = PatchDiscriminator()
+        self.optimiser = torch.optim.AdamW(self.denoiser.parameters(), lr=config.learning_rate, betas=(0.9, 0.99), weight_decay=1e-4)
+        self.critic_optimiser = torch.optim.AdamW(self.discriminator.parameters(), lr=2e-4, betas=(0.5, 0.99))
+        parts = accelerator.prepare(self.denoiser, self.discriminator, self.optimiser, self.critic_optimiser)
+        self.denoiser, self.discriminator, self.optimiser, self.critic_optimiser = parts
+        if accelerator.device.type == "cpu":
+            self.denoiser = self.denoiser.to(memory_format=torch.channels_last)
+        self.ema = EMAModel(accelerator.unwrap_model(self.denoiser).parameters(), decay=config.ema_decay, use_ema_warmup=True, power=0.75)
+        self.step = 0
+
+    def train_step(self, guide: torch.Tensor, real: torch.Tensor) -> dict[str, float]:
+        """guide: (B, 16, h, w); real: (B, 3, h, w) in [0, 1] -> the losses."""
+        config, scale = self.config, self.accelerator.unwrap_model(self.denoiser).config.residual_scale
+        random = torch.Generator().manual_seed(config.seed * 1_000_003 + self.step)
+        for group in self.optimiser.param_groups:
+            group["lr"] = learning_rate_at(self.step, config)
+        warped = (guide[:, :3] + 1) / 2
+        sigma = torch.rand(len(guide), generator=random)
+        sigma = torch.where(torch.rand(len(guide), generator=random) < config.one_step_share, torch.ones(()), sigma).to(guide)
+        sample = noisy((real - warped) / scale, sigma, random)
+        with torch.autocast(guide.device.type, dtype=torch.bfloat16, enabled=config.bf16):
+            residual = self.denoiser(sample, sigma, guide)
+        output = warped + residual.float() * scale
+        loss = reconstruction_loss(output, real, region_weight(guide))
+        losses = {"reconstruction": float(loss.detach()), "warp": float(reconstruction_loss(warped, real, region_weight(guide)))}
+        if self.step >= config.adversarial_from:
+            adversarial, losses["critic"] = self._adversarial(output, real, guide)
+            ramp = min(1.0, (self.step - config.adversarial_from) / 300)
+            loss = loss + ramp * config.adversarial_weight * adversarial
+        self.optimiser.zero_grad(set_to_none=True)
+        self.accelerator.backward(loss)
+        self.accelerator.clip_grad_norm_(self.denoiser.parameters(), 1.0)
+        self.optimiser.step()
+        self.ema.step(self.accelerator.unwrap_model(self.denoiser).parameters())
+        self.step += 1
+        return losses
+
+    def _adversarial(self, output: torch.Tensor, real: torch.Tensor, guide: torch.Tensor) -> tuple[torch.Tensor, float]:
+        weight = patch_weight(guide)
+        with torch.autocast(guide.device.type, dtype=torch.bfloat16, enabled=self.config.bf16):
+            logits_real, logits_fake = self.discriminator(real, guide), self.discriminator(output.detach(), guide)
+        critic = discriminator_loss(logits_real.float(), logits_fake.float(), weight)
+        self.critic_optimiser.zero_grad(set_to_none=True)
+        self.accelerator.backward(critic)
+        self.critic_optimiser.step()
+        with torch.autocast(guide.device.type, dtype=torch.bfloat16, enabled=self.config.bf16):
+            fake = self.discriminator(output, guide)
+        return generator_loss(fake.float(), weight), float(critic.detach())
+
+    def save(self, folder: Path) -> None:
+        """Write beside, then rename: a run killed while it saves still has its last checkpoint."""
+        part = folder.with_name(folder.name + ".part")
+        shutil.rmtree(part, ignore_errors=True)
+        part.mkdir(parents=True)
+        state = {
+            "denoiser": self.accelerator.unwrap_model(self.denoiser).state_dict(),
+            "discriminator": self.accelerator.unwrap_model(self.discriminator).state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "critic_optimiser": self.critic_optimiser.state_dict(),
+            "ema": self.ema.state_dict(),
+            "step": self.step,
+        }
+        torch.save(state, part / "state.pt")
+        (part / "config.json").write_text(json.dumps(asdict(self.config), indent=1))
+        shutil.rmtree(folder, ignore_errors=True)
+        os.replace(part, folder)
+        self.export(folder.parent / "denoiser")
+
+    def load(self, folder: Path) -> None:
+        """Raises ConfigError when the checkpoint is of another configuration."""
+        state = torch.load(folder / "state.pt", weights_only=True)
+        try:
+            self.accelerator.unwrap_model(self.denoiser).load_state_dict(state["denoiser"])
+        except RuntimeError as error:
+            raise ConfigError(f"{folder}: holds a denoiser of another shape; use another output folder.") from error
+        self.accelerator.unwrap_model(self.discriminator).load_state_dict(state["discriminator"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.critic_optimiser.load_state_dict(state["critic_optimiser"])
+        self.ema.load_state_dict(state["ema"])
+        self.step = int(state["step"])
+
+    def export(self, folder: Path) -> None:
+        """The averaged weights, float16, as `from_pretrained` wants them."""
+        model = ResidualDenoiser(channels=tuple(self.config.channels))
+        model.load_state_dict(self.accelerator.unwrap_model(self.denoiser).state_dict())
+        self.ema.copy_to(model.parameters())
+        model.half().save_pretrained(folder)
+
+
+def train_denoiser(config: DenoiserConfig, topology: MeshTopology, report: Callable[[int, dict[str, float]], None]) -> Path:
+    """Run to `config.steps`; returns the folder of the exported weights."""
+    torch.set_num_threads(config.num_threads)
+    output = Path(config.output)
+    files = sorted(Path(config.meshes).rglob("*.npz"))
+    if not files:
+        raise ConfigError(f"meshes: {config.meshes} holds no prepared clip; run scripts/prepare_meshes.py first.")
+    trainer = DenoiserTrainer(config, Accelerator(cpu=not torch.cuda.is_available()))
+    if (output / "checkpoint").is_dir():
+        trainer.load(output / "checkpoint")
+    data = PairDataset([PreparedClip.load(f) for f in files], topology, config.seed, config.steps * config.batch_size)
+    rest = Subset(data, range(trainer.step * config.batch_size, len(data)))
+    loader = DataLoader(rest, config.batch_size, num_workers=config.num_workers, prefetch_factor=4 if config.num_workers else None)
+    saved = time.monotonic()
+    for guide, real in loader:
+        device = trainer.accelerator.device
+        guide, real = guide.to(device, memory_format=torch.channels_last), real.to(device, memory_format=torch.channels_last)
+        report(trainer.step, trainer.train_step(guide, real))
+        if time.monotonic() - saved > config.save_every_s:
+            trainer.save(output / "checkpoint")
+            saved = time.monotonic()
+    trainer.save(output / "checkpoint")
+    return output / "denoiser"
