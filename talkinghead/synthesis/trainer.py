@@ -16,7 +16,9 @@ from pathlib import Path
 import numpy as np
 import torch
 from accelerate import Accelerator
+from accelerate.optimizer import AcceleratedOptimizer
 from diffusers.training_utils import EMAModel
+from safetensors.torch import load_file, save_file
 from torch.utils.data import DataLoader, Subset
 
 from talkinghead.errors import ConfigError
@@ -94,8 +96,9 @@ class DenoiserTrainer:
         with torch.autocast(guide.device.type, dtype=torch.bfloat16, enabled=config.bf16):
             residual = self.denoiser(sample, sigma, guide)
         output = warped + residual.float() * scale
-        loss = reconstruction_loss(output, real, region_weight(guide))
-        losses = {"reconstruction": float(loss.detach()), "warp": float(reconstruction_loss(warped, real, region_weight(guide)))}
+        weight = region_weight(guide)
+        loss = reconstruction_loss(output, real, weight)
+        losses = {"reconstruction": float(loss.detach()), "warp": float(reconstruction_loss(warped, real, weight))}
         if self.step >= config.adversarial_from:
             adversarial, losses["critic"] = self._adversarial(output, real, guide)
             ramp = min(1.0, (self.step - config.adversarial_from) / 300)
@@ -125,15 +128,15 @@ class DenoiserTrainer:
         part = folder.with_name(folder.name + ".part")
         shutil.rmtree(part, ignore_errors=True)
         part.mkdir(parents=True)
-        state = {
-            "denoiser": self.accelerator.unwrap_model(self.denoiser).state_dict(),
-            "discriminator": self.accelerator.unwrap_model(self.discriminator).state_dict(),
-            "optimiser": self.optimiser.state_dict(),
-            "critic_optimiser": self.critic_optimiser.state_dict(),
-            "ema": self.ema.state_dict(),
-            "step": self.step,
-        }
-        torch.save(state, part / "state.pt")
+        unwrap = self.accelerator.unwrap_model
+        tensors = {f"denoiser.{k}": v for k, v in unwrap(self.denoiser).state_dict().items()}
+        tensors |= {f"discriminator.{k}": v for k, v in unwrap(self.discriminator).state_dict().items()}
+        for name, optimiser in self._optimisers():
+            for index, entry in optimiser.state_dict()["state"].items():
+                tensors |= {f"{name}.{index}.{key}": value for key, value in entry.items()}
+        tensors |= {f"ema.{i}": p for i, p in enumerate(self.ema.shadow_params)}
+        tensors["step"] = torch.tensor(self.step)
+        save_file({key: value.contiguous() for key, value in tensors.items()}, part / "state.safetensors")
         (part / "config.json").write_text(json.dumps(asdict(self.config), indent=1))
         shutil.rmtree(folder, ignore_errors=True)
         os.replace(part, folder)
@@ -141,16 +144,29 @@ class DenoiserTrainer:
 
     def load(self, folder: Path) -> None:
         """Raises ConfigError when the checkpoint is of another configuration."""
-        state = torch.load(folder / "state.pt", weights_only=True)
+        state = load_file(folder / "state.safetensors")
+
+        def under(prefix: str) -> dict[str, torch.Tensor]:
+            return {k.removeprefix(prefix + "."): v for k, v in state.items() if k.startswith(prefix + ".")}
+
         try:
-            self.accelerator.unwrap_model(self.denoiser).load_state_dict(state["denoiser"])
+            self.accelerator.unwrap_model(self.denoiser).load_state_dict(under("denoiser"))
         except RuntimeError as error:
             raise ConfigError(f"{folder}: holds a denoiser of another shape; use another output folder.") from error
-        self.accelerator.unwrap_model(self.discriminator).load_state_dict(state["discriminator"])
-        self.optimiser.load_state_dict(state["optimiser"])
-        self.critic_optimiser.load_state_dict(state["critic_optimiser"])
-        self.ema.load_state_dict(state["ema"])
+        self.accelerator.unwrap_model(self.discriminator).load_state_dict(under("discriminator"))
+        for name, optimiser in self._optimisers():
+            entries: dict[int, dict[str, torch.Tensor]] = {}
+            for key, value in under(name).items():
+                index, field = key.split(".")
+                entries.setdefault(int(index), {})[field] = value
+            optimiser.load_state_dict({"state": entries, "param_groups": optimiser.state_dict()["param_groups"]})
+        shadow = under("ema")
+        self.ema.shadow_params = [shadow[str(i)] for i in range(len(shadow))]
         self.step = int(state["step"])
+        self.ema.optimization_step = self.step
+
+    def _optimisers(self) -> tuple[tuple[str, AcceleratedOptimizer], ...]:
+        return (("optimiser", self.optimiser), ("critic_optimiser", self.critic_optimiser))
 
     def export(self, folder: Path) -> None:
         """The averaged weights, float16, as `from_pretrained` wants them."""

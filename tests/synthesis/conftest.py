@@ -1,0 +1,42 @@
+"""A flat little face for the renderer: the tracker's 478 points on a plane, joined by a Delaunay triangulation."""
+
+import numpy as np
+import pytest
+from scipy.spatial import Delaunay
+
+from talkinghead.synthesis.proxies import MeshTopology
+from talkinghead.synthesis.regions import FACE_OVAL, INNER_LIPS, LEFT_EYE, LEFT_IRIS, OUTER_LIPS, RIGHT_EYE, RIGHT_IRIS
+
+
+def _loop(points, loop, centre, width, height):
+    """Points round an ellipse; each loop begins at a corner and goes over the top."""
+    angle = np.pi - 2 * np.pi * np.arange(len(loop)) / len(loop)
+    points[loop] = np.c_[centre[0] + width * np.cos(angle), centre[1] + height * np.sin(angle)]
+
+
+@pytest.fixture(scope="session")
+def face():
+    """(478, 3) px in a 256 x 256 picture, and its topology."""
+    rng = np.random.default_rng(0)
+    xy = np.c_[rng.uniform(-0.065, 0.065, 478), rng.uniform(-0.08, 0.08, 478)]
+    _loop(xy, FACE_OVAL[np.r_[27:36, 0:27]], (0, 0), 0.075, 0.095)
+    _loop(xy, OUTER_LIPS, (0, -0.045), 0.028, 0.016)
+    _loop(xy, INNER_LIPS, (0, -0.045), 0.020, 0.006)
+    _loop(xy, RIGHT_EYE, (-0.03, 0.03), 0.014, 0.006)
+    left = LEFT_EYE
+    _loop(xy, left, (0.03, 0.03), 0.014, 0.006)
+    xy[left, 0] = 0.06 - xy[left, 0]
+    for iris, x in ((RIGHT_IRIS, -0.03), (LEFT_IRIS, 0.03)):
+        xy[iris] = np.array([(0, 0), (0.005, 0), (0, 0.005), (-0.005, 0), (0, -0.005)]) + (x, 0.03)
+    neutral = np.c_[xy, np.zeros(478)].astype(np.float32)
+    triangles = Delaunay(xy[:468]).simplices.astype(np.int64)
+    points = np.c_[128 + xy[:, 0] * 1000, 128 - xy[:, 1] * 1000, np.zeros(478)].astype(np.float32)
+    empty = np.zeros((0, 3), np.int64)
+    return points, MeshTopology(triangles, empty, empty, np.full((478, 3), 0.5, np.float32), neutral)
+
+
+@pytest.fixture(scope="session")
+def picture():
+    """(256, 256, 3) uint8, smooth colours."""
+    y, x = np.mgrid[:256, :256]
+    return np.stack([x, y, 255 - (x + y) // 2], -1).astype(np.uint8)

@@ -1,0 +1,116 @@
+import numpy as np
+import pytest
+
+from talkinghead.synthesis.compositor import add_residual, paste, residual_mask
+from talkinghead.synthesis.proxies import (
+    ALIGNED_HEIGHT,
+    ALIGNED_WIDTH,
+    NUM_GUIDE_CHANNELS,
+    ReferenceFace,
+    build_proxies,
+    compose_guide,
+    polygon_mask,
+    similarity,
+    warp_picture,
+)
+from talkinghead.synthesis.rasteriser import rasterise
+from talkinghead.synthesis.regions import INNER_LIPS, RIGHT_EYE, RIGHT_IRIS
+
+
+def test_rasterise_covers_the_triangle_and_keeps_the_nearest():
+    points = np.array([[0, 0, 5], [10, 0, 5], [0, 10, 5], [0, 0, 1], [10, 0, 1], [0, 10, 1]], np.float32)
+    values = np.array([[1.0]] * 3 + [[2.0]] * 3, np.float32)
+    far_only, depth = rasterise(points, np.array([[0, 1, 2]]), values, 10, 10)
+    assert far_only[..., 0].sum() == pytest.approx(50, abs=6)
+    assert np.isinf(depth[9, 9])
+    for order in ([[0, 1, 2], [3, 4, 5]], [[3, 4, 5], [0, 1, 2]]):
+        both, _ = rasterise(points, np.array(order), values, 10, 10)
+        assert set(np.unique(both)) == {0.0, 2.0}
+
+
+def test_an_unmoved_face_is_the_portrait(face, picture):
+    points, topology = face
+    reference = ReferenceFace(picture, points, topology)
+    assert np.abs(warp_picture(reference, points) - picture).max() <= 1
+    closed_mouth = ~(polygon_mask([points[INNER_LIPS, :2]], 256, 256) > 0)
+    assert np.abs(compose_guide(reference, points) - picture)[closed_mouth].max() <= 1
+
+
+def test_the_warp_carries_a_moved_face(face, picture):
+    points, topology = face
+    moved = points + np.array([6, -4, 0], np.float32)
+    warped = warp_picture(ReferenceFace(picture, points, topology), moved)
+    # The picture is linear in x and y, so every skin pixel has the colour from 6 px left and 4 px below.
+    assert warped[124 - 30, 134] == pytest.approx(picture[128 - 30, 128].astype(float), abs=1.5)
+
+
+def test_a_shut_eye_shows_no_eyeball(face, picture):
+    points, topology = face
+    marked = picture.copy()
+    eye = polygon_mask([points[RIGHT_EYE, :2]], 256, 256) > 0
+    marked[eye] = (255, 0, 255)
+    shut = points.copy()
+    shut[RIGHT_EYE, 1] = points[RIGHT_EYE, 1].max()
+    reference = ReferenceFace(marked, points, topology)
+    centre_y = int(points[RIGHT_IRIS[0], 1])
+    assert compose_guide(reference, points)[centre_y, 98, 1] < 40
+    assert build_proxies(reference, shut).eyes[:, : ALIGNED_WIDTH // 2].sum() < 0.15 * build_proxies(reference, points).eyes[
+        :, : ALIGNED_WIDTH // 2
+    ].sum()
+
+
+def test_gaze_moves_the_iris_and_not_the_corners(face, picture):
+    points, topology = face
+    marked = np.full_like(picture, 230)
+    centre = points[RIGHT_IRIS[0], :2]
+    yy, xx = np.mgrid[:256, :256]
+    marked[np.hypot(xx - centre[0], yy - centre[1]) < 4] = 20
+    looking = points.copy()
+    looking[RIGHT_IRIS, 0] += 4
+    result = compose_guide(ReferenceFace(marked, points, topology), looking)[..., 0]
+    row = int(centre[1])
+    dark = np.flatnonzero(result[row, 80:118] < 120) + 80
+    assert dark.mean() == pytest.approx(centre[0] + 4, abs=1)
+    assert result[row, int(points[RIGHT_EYE[0], 0]) + 1] > 200
+
+
+def test_guides_have_their_shape(face, picture):
+    points, topology = face
+    proxies = build_proxies(ReferenceFace(picture, points, topology), points)
+    stack = proxies.stack()
+    assert stack.shape == (NUM_GUIDE_CHANNELS, ALIGNED_HEIGHT, ALIGNED_WIDTH)
+    assert stack.dtype == np.float32
+    assert np.isfinite(stack).all()
+    assert 0.3 < proxies.skin.mean() < 0.9
+
+
+def test_similarity_recovers_turn_scale_and_shift():
+    source = np.random.default_rng(0).normal(size=(20, 2)).astype(np.float32)
+    turn = 2.5 * np.array([[np.cos(0.4), -np.sin(0.4)], [np.sin(0.4), np.cos(0.4)]])
+    found = similarity(source, (source @ turn.T + (3, -7)).astype(np.float32))
+    assert found == pytest.approx(np.c_[turn, (3, -7)], abs=1e-4)
+
+
+def test_residual_stays_on_the_face(face, picture):
+    points, topology = face
+    proxies = build_proxies(ReferenceFace(picture, points, topology), points)
+    changed = add_residual(proxies, np.full((ALIGNED_HEIGHT, ALIGNED_WIDTH, 3), 0.2, np.float32))
+    assert (changed[:20] == picture[:20]).all()
+    assert (changed[:, :30] == picture[:, :30]).all()
+    nose = changed[128, 128].astype(int) - picture[128, 128]
+    assert nose == pytest.approx([51, 51, 51], abs=2)
+    assert residual_mask(proxies).max() <= 1
+
+
+def test_no_residual_is_the_composite(face, picture):
+    points, topology = face
+    proxies = build_proxies(ReferenceFace(picture, points, topology), points)
+    same = add_residual(proxies, np.zeros((ALIGNED_HEIGHT, ALIGNED_WIDTH, 3), np.float32))
+    assert (same == np.clip(proxies.composite + 0.5, 0, 255).astype(np.uint8)).all()
+
+
+def test_paste_changes_only_its_place(picture):
+    result = paste(picture, np.zeros((10, 20, 3), np.uint8), 5, 7)
+    assert (result[7:17, 5:25] == 0).all()
+    result[7:17, 5:25] = picture[7:17, 5:25]
+    assert (result == picture).all()
