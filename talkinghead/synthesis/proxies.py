@@ -193,7 +193,27 @@ def _lay_in_eye(
     weight = np.clip((2.8 - distance) / 1.5, 0, 1)[..., None]
     p = p - (shift * weight).astype(np.float32)
     eye = cv2.remap(reference.eyeballs, p[..., 0], p[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    eye = eye + (1 - _openness(target_px[loop, :2], reference.mesh_px[loop, :2])) * (_lash_colour(reference, loop) - eye)
     picture[y0:y1, x0:x1] += mask * (eye - picture[y0:y1, x0:x1])
+
+
+def _openness(lids: FloatArray, own: FloatArray) -> float:
+    """0 when the lids are shut but for what the tracker leaves between them, 1 when as open as the portrait's own."""
+
+    def seen(loop: FloatArray) -> float:
+        gap = float(np.linalg.norm(loop[3:6] - loop[13:10:-1], axis=1).mean())
+        x = float(np.clip((gap / max(1e-3, float(np.linalg.norm(loop[0] - loop[8]))) - 0.08) / 0.12, 0, 1))
+        return x * x * (3 - 2 * x)
+
+    return min(1.0, seen(lids) / max(seen(own), 0.02)) if seen(own) > 0.02 else 1.0
+
+
+def _lash_colour(reference: ReferenceFace, loop: IntArray) -> FloatArray:
+    """(3,) what shows between shut lids: the shade of the upper lid's rim."""
+    height, width = reference.image.shape[:2]
+    rim = np.clip(reference.mesh_px[loop[2:7], :2].round().astype(int), 0, (width - 1, height - 1))
+    colours = reference.image[rim[:, 1], rim[:, 0]].astype(np.float32)
+    return np.median(colours, 0) * np.float32(0.7)
 
 
 def _lay_in_mouth(picture: FloatArray, reference: ReferenceFace, target_px: FloatArray, skull: FloatArray) -> None:
