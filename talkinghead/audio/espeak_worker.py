@@ -1,0 +1,88 @@
+"""Line of text -> speech with phoneme and word times, by espeak-ng, as a program of its own.
+
+espeak-ng is licensed under GPL-3; nothing else of the package loads it, and this file is run, not imported: text comes on
+standard input, the result leaves on standard output as one line of JSON followed by 16-bit samples. It needs no numpy.
+Exit status 3: no such voice. Source: espeak-ng, `src/include/espeak-ng/speak_lib.h`.
+"""
+
+import ctypes
+import json
+import sys
+from typing import Any
+
+AUDIO_OUTPUT_SYNCHRONOUS = 2
+INITIALIZE_PHONEME_EVENTS_IPA = 1 | 2
+CHARS_UTF8, SSML, END_PAUSE = 1, 0x10, 0x1000
+RATE_WORDS_PER_MINUTE, PITCH = 1, 3
+EVENT_WORD, EVENT_PHONEME = 1, 7
+EXIT_NO_VOICE = 3
+
+
+class _Id(ctypes.Union):
+    _fields_ = (("number", ctypes.c_int), ("name", ctypes.c_char_p), ("string", ctypes.c_char * 8))
+
+
+class _Event(ctypes.Structure):
+    _fields_ = (
+        ("type", ctypes.c_int), ("uid", ctypes.c_uint), ("position", ctypes.c_int), ("length", ctypes.c_int),
+        ("time_ms", ctypes.c_int), ("sample", ctypes.c_int), ("user", ctypes.c_void_p), ("id", _Id),
+    )  # fmt: skip
+
+
+class _Voice(ctypes.Structure):
+    _fields_ = (("name", ctypes.c_char_p), ("languages", ctypes.c_char_p), ("identifier", ctypes.c_char_p))
+
+
+def _languages(espeak: Any) -> list[str]:
+    espeak.espeak_ListVoices.restype = ctypes.POINTER(ctypes.POINTER(_Voice))
+    found, index = [], 0
+    voices = espeak.espeak_ListVoices(None)
+    while voices[index]:
+        # The first byte of `languages` is a priority, then comes the name of the language.
+        found.append(voices[index].contents.languages[1:].decode("utf8", "replace"))
+        index += 1
+    return sorted(set(found))
+
+
+def main(voice: str, words_per_minute: int, pitch: int) -> int:
+    """Speak what comes on standard input."""
+    import espeakng_loader
+
+    espeak = ctypes.CDLL(espeakng_loader.get_library_path())
+    data_path = str(espeakng_loader.get_data_path()).encode()
+    rate = espeak.espeak_Initialize(AUDIO_OUTPUT_SYNCHRONOUS, 0, data_path, INITIALIZE_PHONEME_EVENTS_IPA)
+    if espeak.espeak_SetVoiceByName(voice.encode()):
+        sys.stdout.write(json.dumps(_languages(espeak)))
+        return EXIT_NO_VOICE
+    samples = bytearray()
+    phonemes: list[tuple[str, float]] = []
+    words: list[tuple[int, int, float]] = []
+
+    def receive(chunk: Any, num_samples: int, events: Any) -> int:
+        if chunk and num_samples:
+            samples.extend(ctypes.string_at(chunk, 2 * num_samples))
+        index = 0
+        while events[index].type:
+            event = events[index]
+            if event.type == EVENT_PHONEME:
+                phonemes.append((event.id.string.decode("utf8", "ignore"), event.sample / rate))
+            if event.type == EVENT_WORD:
+                words.append((event.position - 1, event.length, event.sample / rate))
+            index += 1
+        return 0
+
+    prototype = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_int, ctypes.POINTER(_Event))
+    callback = prototype(receive)
+    espeak.espeak_SetSynthCallback(callback)
+    espeak.espeak_SetParameter(RATE_WORDS_PER_MINUTE, words_per_minute, 0)
+    espeak.espeak_SetParameter(PITCH, pitch, 0)
+    text = sys.stdin.buffer.read()
+    espeak.espeak_Synth(text, ctypes.c_size_t(len(text) + 1), 0, 1, 0, CHARS_UTF8, None, None)
+    espeak.espeak_Synchronize()
+    header = {"rate": rate, "phonemes": phonemes, "words": words}
+    sys.stdout.buffer.write(json.dumps(header).encode() + b"\n" + samples)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3])))

@@ -1,0 +1,112 @@
+"""Line of text -> spoken `Audio` with phoneme and word times, by espeak-ng (100 languages, offline).
+
+espeak-ng is GPL-3, so it runs in a process of its own (`espeak_worker.py`). Knows nothing of faces.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import soxr
+
+from talkinghead.errors import AudioError, DependencyError
+from talkinghead.types import SAMPLE_RATE, Audio, FloatArray
+
+DEFAULT_VOICE: Final = "en-us"
+MAX_CHARACTERS: Final = 50_000
+LEAD_S: Final = 0.2
+"""Silence before the first sound, in which the mouth prepares."""
+TAIL_S: Final = 0.3
+_REMEDY: Final = "reinstall: pip install --force-reinstall espeakng-loader"
+_EXIT_NO_VOICE: Final = 3
+_WORKER: Final = Path(__file__).with_name("espeak_worker.py")
+
+
+@dataclass(frozen=True)
+class Phoneme:
+    """symbol: IPA, empty in a pause; start_s, end_s: s from the start of the sound."""
+
+    symbol: str
+    start_s: float
+    end_s: float
+
+
+@dataclass(frozen=True)
+class Word:
+    """text: as it was written; start_s: s from the start of the sound."""
+
+    text: str
+    start_s: float
+
+
+@dataclass(frozen=True, eq=False)
+class SpokenText:
+    """A spoken line: its sound, its phonemes without gaps in order, its words."""
+
+    audio: Audio
+    phonemes: tuple[Phoneme, ...]
+    words: tuple[Word, ...]
+
+
+def speak(text: str, voice: str = DEFAULT_VOICE, words_per_minute: int = 165, pitch: int = 50) -> SpokenText:
+    """text in the language of `voice` -> its sound at 16 kHz and when each phoneme is spoken.
+
+    voice: a language of espeak-ng, with a variant if wanted: "en-us", "de", "en-gb+f3".
+    words_per_minute: 80 to 450. pitch: 0 to 99.
+
+    Raises:
+        AudioError: no text, nothing in it to speak, too much of it, an unknown voice, or a speed or pitch out of range.
+        DependencyError: espeak-ng cannot be started.
+    """
+    if not text.strip():
+        raise AudioError("text: is empty; give a sentence to speak.")
+    if len(text) > MAX_CHARACTERS:
+        raise AudioError(f"text: {len(text)} characters, at most {MAX_CHARACTERS} are wanted; cut it into parts.")
+    if not 80 <= words_per_minute <= 450:
+        raise AudioError(f"words_per_minute: {words_per_minute}; give 80 to 450.")
+    if not 0 <= pitch <= 99:
+        raise AudioError(f"pitch: {pitch}; give 0 to 99.")
+    text = text.replace("\0", " ")
+    header, samples = _synthesise(text, voice, words_per_minute, pitch)
+    return _spoken(text, header, samples)
+
+
+def _synthesise(text: str, voice: str, words_per_minute: int, pitch: int) -> tuple[dict[str, list[list[object]]], FloatArray]:
+    # -P: the folder of the script must not shadow the standard library.
+    command = [sys.executable, "-P", str(_WORKER), voice, str(words_per_minute), str(pitch)]
+    try:
+        done = subprocess.run(command, input=text.encode("utf8", "replace"), capture_output=True, timeout=600, check=False)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise DependencyError(f"espeak-ng did not run ({error}); {_REMEDY}.") from error
+    if done.returncode == _EXIT_NO_VOICE:
+        languages = ", ".join(json.loads(done.stdout))
+        raise AudioError(f"voice: no {voice!r} in espeak-ng; choose one of {languages}.")
+    if done.returncode:
+        last_line = done.stderr.decode("utf8", "replace").strip().rpartition("\n")[2]
+        raise DependencyError(f"espeak-ng failed with status {done.returncode} ({last_line}); {_REMEDY}.")
+    head, _, body = done.stdout.partition(b"\n")
+    header = json.loads(head)
+    samples = np.frombuffer(body, "<i2").astype(np.float32) / 32768
+    if not any(symbol.strip() for symbol, _ in header["phonemes"]) or not samples.any():
+        raise AudioError(f"text: {text.strip()[:40]!r} holds nothing to speak; give words in the language of the voice.")
+    resampled = soxr.resample(samples, header["rate"], SAMPLE_RATE)
+    return header, np.clip(resampled, -1, 1).astype(np.float32)
+
+
+def _spoken(text: str, header: dict[str, list[list[object]]], samples: FloatArray) -> SpokenText:
+    lead, tail = np.zeros(round(LEAD_S * SAMPLE_RATE), np.float32), np.zeros(round(TAIL_S * SAMPLE_RATE), np.float32)
+    audio = Audio(np.concatenate([lead, samples, tail]))
+    starts = [(str(symbol), LEAD_S + float(str(start))) for symbol, start in header["phonemes"]]
+    ends = [start for _, start in starts[1:]] + [LEAD_S + len(samples) / SAMPLE_RATE]
+    phonemes = tuple(Phoneme(symbol.strip(), start, end) for (symbol, start), end in zip(starts, ends, strict=True))
+    words = tuple(
+        Word(text[int(str(first)) : int(str(first)) + int(str(length))], LEAD_S + float(str(start)))
+        for first, length, start in header["words"]
+    )
+    return SpokenText(audio, phonemes, words)
