@@ -61,7 +61,7 @@ def stages(seconds: float, size: int, quality: str, console: Console) -> None:
     head = TalkingHead.from_pretrained()
     watch.add("loading (once)", started)
     audio = Audio(lengthened(load_audio(ASSETS / "speech.wav").samples, seconds))
-    portrait = head.load_portrait(ASSETS / "astronaut.png", size=size)
+    portrait = head.load_portrait(ASSETS / "astronaut.jpg", size=size)
     list(head.render(portrait, head.animate(Audio(audio.samples[:16000])), quality=quality))  # compile and warm up
     whole = time.perf_counter()
     started = time.perf_counter()
@@ -99,7 +99,7 @@ def memory(console: Console) -> None:
                 "except SystemExit as e: code = e.code\n"
                 "print('PEAK', resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)"
             )
-            command = [sys.executable, "-c", code, "generate", "--image", str(ASSETS / "astronaut.png"), "--audio", str(sound)]
+            command = [sys.executable, "-c", code, "generate", "--image", str(ASSETS / "astronaut.jpg"), "--audio", str(sound)]
             result = subprocess.run([*command, "--size", "512", "-o", str(video)], capture_output=True, text=True, check=True)
             table.add_row(f"{seconds} s", result.stdout.split("PEAK")[-1].strip())
     console.print(table)
