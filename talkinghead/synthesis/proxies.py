@@ -370,7 +370,7 @@ def _lit(colours: FloatArray, image: ByteArray, mesh_px: FloatArray) -> FloatArr
     height, width = image.shape[:2]
     inside = (cheeks >= 0).all(1) & (cheeks < (width, height)).all(1)
     skin = np.median(image[cheeks[inside, 1], cheeks[inside, 0]], 0) / 255 if inside.any() else _NOMINAL_SKIN
-    light = np.clip(float(skin.mean() / _NOMINAL_SKIN.mean()), 0.5, 1.15)
+    light = 0.82 * np.clip(float(skin.mean() / _NOMINAL_SKIN.mean()), 0.5, 1.15)
     chroma = np.clip(float(np.ptp(skin) / np.ptp(_NOMINAL_SKIN)), 0, 1)
     grey = colours.mean(1, keepdims=True)
     lit: FloatArray = ((grey + chroma * (colours - grey)) * light).astype(np.float32)

@@ -42,6 +42,7 @@ class DenoiserConfig:
 
     meshes: str = "data/meshes/train"
     output: str = "runs/denoiser"
+    start_from: str = ""
     steps: int = 6000
     batch_size: int = 8
     learning_rate: float = 3e-4
@@ -73,6 +74,8 @@ class DenoiserTrainer:
         torch.manual_seed(config.seed)
         self.config, self.accelerator = config, accelerator
         self.denoiser = ResidualDenoiser(channels=tuple(config.channels))
+        if config.start_from:
+            self.denoiser = ResidualDenoiser.from_pretrained(config.start_from, torch_dtype=torch.float32).train()
         self.discriminator = PatchDiscriminator()
         self.optimiser = torch.optim.AdamW(self.denoiser.parameters(), lr=config.learning_rate, betas=(0.9, 0.99), weight_decay=1e-4)
         self.critic_optimiser = torch.optim.AdamW(self.discriminator.parameters(), lr=2e-4, betas=(0.5, 0.99))
