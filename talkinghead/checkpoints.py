@@ -1,0 +1,59 @@
+"""Where the models are: the folder that is installed with the package, or the user's own, checked before anything is loaded.
+
+Knows the names of files; knows nothing of what is in them.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from talkinghead.errors import CheckpointError
+
+_REMEDY: Final = "reinstall talkinghead, or give --checkpoint a whole folder"
+
+FILES: Final[tuple[str, ...]] = (
+    "articulator/config.json",
+    "articulator/model.safetensors",
+    "gesture/config.json",
+    "gesture/diffusion_pytorch_model.safetensors",
+    "matte/selfie_segmentation.tflite",
+    "renderer/denoiser/config.json",
+    "renderer/denoiser/diffusion_pytorch_model.safetensors",
+    "renderer/model_index.json",
+    "renderer/scheduler/scheduler_config.json",
+    "rig/config.json",
+    "rig/rig.safetensors",
+    "speech_encoder/config.json",
+    "speech_encoder/model.safetensors",
+    "tracker/face_landmarker.task",
+)
+"""What a whole checkpoint holds, a folder for each model."""
+
+
+def default_folder() -> Path:
+    """The models that came with the package: beside its modules when installed, at the top of a source tree otherwise."""
+    package = Path(__file__).resolve().parent
+    installed = package / "checkpoints" / "default"
+    return installed if installed.is_dir() else package.parent / "checkpoints" / "default"
+
+
+def missing_files(folder: Path) -> list[str]:
+    """Which of `FILES` a folder lacks, or has empty."""
+    return [name for name in FILES if not (folder / name).is_file() or not (folder / name).stat().st_size]
+
+
+def checkpoint_folder(folder: Path | None = None) -> Path:
+    """The folder to load; None is the one that came with the package.
+
+    Raises:
+        CheckpointError: no such folder, or a model's file is missing from it.
+    """
+    folder = default_folder() if folder is None else Path(folder)
+    if not folder.is_dir():
+        what = "is a file, not a folder" if folder.exists() else "no such folder"
+        raise CheckpointError(f"checkpoint {folder}: {what}; {_REMEDY}.")
+    missing = missing_files(folder)
+    if missing:
+        raise CheckpointError(f"checkpoint {folder}: {', '.join(missing)} missing or empty; {_REMEDY}.")
+    return folder

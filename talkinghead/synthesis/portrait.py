@@ -1,0 +1,253 @@
+"""Picture file -> `Portrait`: upright, 8-bit sRGB, the face that is to speak, and where the person is.
+
+Knows picture files and the choice of a face; knows nothing of motion. Pillow is used itself, not through imageio, because
+the header must be looked at, and a JPEG be shrunk, before there are pixels.
+Source of the matte: MediaPipe Selfie Segmentation; He, Sun, Tang, "Guided Image Filtering", ECCV 2010 (its edges).
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import warnings
+from pathlib import Path
+from typing import Any, Final
+
+import cv2
+import numpy as np
+from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+
+from talkinghead.errors import CheckpointError, FaceError, ImageError
+from talkinghead.landmarks import FaceDetector
+from talkinghead.types import ByteArray, FloatArray, Portrait, TrackedFace
+
+MAX_PIXELS: Final = 40_000_000
+MAX_JPEG_PIXELS: Final = 220_000_000
+"""A JPEG is shrunk by 2, 4 or 8 while it is decoded, so that a phone's 200 megapixels need no more memory than 40."""
+MIN_SIDE_PX: Final = 64
+MIN_FACE_PX: Final = 64
+MATTE_PX: Final = 256
+MATTE_FILE: Final = "selfie_segmentation.tflite"
+BACKDROP: Final = 255
+"""Grey level that shows through where a picture is transparent."""
+
+_FORMATS: Final = "give a photo such as portrait.jpg, .png, .webp or .tif"
+
+
+def load_portrait(path: Path | str, detector: FaceDetector, face: int | None, matte_folder: Path) -> Portrait:
+    """A picture file -> the whole picture, the chosen face and the matte of the person.
+
+    path: JPEG, PNG, WebP, TIFF, GIF or BMP; the first frame of a moving one.
+    face: which, counted from 1 from left to right; None when there is only one.
+    matte_folder: where `selfie_segmentation.tflite` is.
+
+    Raises:
+        ImageError: the file cannot be read, or is too small or too large.
+        FaceError: no face, several and none chosen, no such face, or the face is too small.
+    """
+    path = Path(path)
+    matte_network = PersonMatte(matte_folder / MATTE_FILE)
+    image, alpha = load_image(path)
+    chosen = choose_face(detector.detect(image), face, path)
+    matte = matte_network(image, chosen.box)
+    return Portrait(image, matte if alpha is None else np.minimum(matte, alpha), chosen)
+
+
+def load_image(path: Path) -> tuple[ByteArray, FloatArray | None]:
+    """A picture file -> (H, W, 3) uint8 sRGB, upright, and its (H, W) float32 opacity in [0, 1] or None when it is opaque."""
+    check_image_file(path)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with Image.open(path) as picture:
+                _shrink_while_decoding(picture)
+                picture.load()
+                upright = ImageOps.exif_transpose(_eight_bit(_srgb(picture)))
+                return _flatten(upright)
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise ImageError(f"{path}: damaged ({_reason(error)}); export or copy it again.") from error
+
+
+def check_image_file(path: Path) -> None:
+    """Raise ImageError for what the header alone tells: no picture, too small, too large. Decodes nothing."""
+    if path.is_dir():
+        raise ImageError(f"{path}: is a folder; {_FORMATS}.")
+    if not path.is_file():
+        raise ImageError(f"{path}: no such file; {_FORMATS}.")
+    if not path.stat().st_size:
+        raise ImageError(f"{path}: is empty; {_FORMATS}.")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with Image.open(path) as picture:
+                (width, height), is_jpeg = picture.size, picture.format == "JPEG"
+    except UnidentifiedImageError as error:
+        raise ImageError(f"{path}: is not a picture that can be read; {_FORMATS}.") from error
+    except Image.DecompressionBombError as error:
+        most = MAX_PIXELS // 10**6
+        raise ImageError(f"{path}: too large ({_reason(error)}); shrink it to at most {most} megapixels.") from error
+    except (OSError, SyntaxError, ValueError) as error:
+        raise ImageError(f"{path}: cannot be read as a picture ({_reason(error)}); {_FORMATS}.") from error
+    if min(width, height) < MIN_SIDE_PX:
+        wanted = f"at least {MIN_SIDE_PX} x {MIN_SIDE_PX} are wanted; use a larger picture"
+        raise ImageError(f"{path}: is {width} x {height} px, {wanted}.")
+    most = MAX_JPEG_PIXELS if is_jpeg else MAX_PIXELS
+    if width * height > most:
+        wanted = f"at most {most // 10**6} megapixels are wanted; shrink it, to 4096 px a side for example"
+        raise ImageError(f"{path}: is {width} x {height} px, {wanted}.")
+
+
+def choose_face(faces: list[TrackedFace], number: int | None, path: Path) -> TrackedFace:
+    """The face that is to speak. Faces too small to use are not counted when there is one that is not.
+
+    number: from 1, left to right.
+    """
+    if not faces:
+        raise FaceError(f"No face found in {path}; use a picture with one face at least {MIN_FACE_PX} px wide.")
+    usable = sorted((f for f in faces if _width(f) >= MIN_FACE_PX), key=lambda f: float(f.box[0] + f.box[2]))
+    if not usable:
+        widest = max(_width(f) for f in faces)
+        wanted = f"at least {MIN_FACE_PX} px are wanted; use a larger picture"
+        raise FaceError(f"The face in {path} is {widest:.0f} px wide, {wanted}.")
+    if number is not None:
+        if not 1 <= number <= len(usable):
+            raise FaceError(f"--face {number}: {path} has {len(usable)}; {_listing(usable)}.")
+        return usable[number - 1]
+    if len(usable) > 1:
+        raise FaceError(f"{len(usable)} faces in {path}; choose with --face N: {_listing(usable)}.")
+    return usable[0]
+
+
+def _listing(faces: list[TrackedFace]) -> str:
+    def box(face: TrackedFace) -> str:
+        left, top, right, bottom = face.box
+        return f"{right - left:.0f} x {bottom - top:.0f} px at x {left:.0f}, y {top:.0f}"
+
+    return "; ".join(f"{number} is {box(face)}" for number, face in enumerate(faces, 1)) + " (left to right)"
+
+
+def _width(face: TrackedFace) -> float:
+    return float(face.box[2] - face.box[0])
+
+
+def _shrink_while_decoding(picture: Image.Image) -> None:
+    width, height = picture.size
+    divisor = next((d for d in (1, 2, 4, 8) if width * height / d**2 <= MAX_PIXELS), 8)
+    if divisor > 1:
+        picture.draft(None, (-(-width // divisor), -(-height // divisor)))
+
+
+def _srgb(picture: Image.Image) -> Image.Image:
+    """Colours of a wide-gamut photo (Display P3, Adobe RGB) and of a CMYK print as the screen shows them."""
+    profile = picture.info.get("icc_profile")
+    if picture.mode == "CMYK" and not profile:
+        return picture.convert("RGB")
+    if not profile or picture.mode not in ("RGB", "CMYK"):
+        return picture.convert("RGB") if picture.mode in ("YCbCr", "LAB", "HSV", "CMYK") else picture
+    try:
+        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        converted = ImageCms.profileToProfile(picture, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
+    except (ImageCms.PyCMSError, OSError):
+        return picture.convert("RGB")  # a damaged profile: the colours are then those of a picture without one
+    if converted is None:
+        return picture.convert("RGB")
+    converted.info["exif"] = picture.info.get("exif", b"")
+    return converted
+
+
+def _eight_bit(picture: Image.Image) -> Image.Image:
+    """Pillow clips 16-bit and float grey to its first 8 bits; here they are scaled."""
+    if not picture.mode.startswith(("I", "F")):
+        return picture
+    values = np.asarray(picture).astype(np.float64)
+    if not np.isfinite(values).all():
+        raise ValueError("pixels that are not numbers")
+    full = next(m for m in (1.0, 255.0, 65535.0, max(65536.0, values.max())) if values.max() <= m)
+    grey = Image.fromarray(np.clip(values / full * 255 + 0.5, 0, 255).astype(np.uint8))
+    grey.info["exif"] = picture.info.get("exif", b"")
+    return grey
+
+
+def _flatten(picture: Image.Image) -> tuple[ByteArray, FloatArray | None]:
+    if not (picture.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in picture.info):
+        return np.ascontiguousarray(picture.convert("RGB")), None
+    layers = np.asarray(picture.convert("RGBA"))
+    opacity = layers[..., 3:].astype(np.float32) / 255
+    image = (layers[..., :3] * opacity + BACKDROP * (1 - opacity) + 0.5).astype(np.uint8)
+    return image, None if opacity.min() == 1 else np.ascontiguousarray(opacity[..., 0])
+
+
+def _reason(error: Exception) -> str:
+    return (str(error).splitlines() or [""])[0][:120].rstrip(".") or type(error).__name__
+
+
+class PersonMatte:
+    """Picture -> where the person is."""
+
+    def __init__(self, file: Path, num_threads: int = 2) -> None:
+        """Raises CheckpointError when the file is missing or is not a network."""
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+        from ai_edge_litert.interpreter import Interpreter
+
+        try:
+            self._interpreter = Interpreter(model_content=file.read_bytes(), num_threads=num_threads)
+            self._interpreter.allocate_tensors()
+        except (OSError, ValueError, RuntimeError) as error:
+            raise CheckpointError(
+                f"{file}: not a person segmentation network ({_reason(error)}); "
+                "reinstall talkinghead or point to a whole checkpoint."
+            ) from error
+        self._input = self._interpreter.get_input_details()[0]["index"]
+        self._output = self._interpreter.get_output_details()[0]["index"]
+
+    def __call__(self, image: ByteArray, face_box: FloatArray) -> FloatArray:
+        """image: (H, W, 3) uint8 RGB; face_box: (4,) px left, top, right, bottom -> (H, W) float32 in [0, 1].
+
+        The network knows people who fill the picture, so a small one is looked at in a square around head and shoulders.
+        """
+        height, width = image.shape[:2]
+        matte = self._look(image)
+        side = 6 * float(max(face_box[2:] - face_box[:2]))
+        if side < 0.75 * max(height, width):
+            centre_x, top = float(face_box[0] + face_box[2]) / 2, float(face_box[1]) - side / 3
+            x0, y0 = max(0, int(centre_x - side / 2)), max(0, int(top))
+            x1, y1 = min(width, int(centre_x + side / 2)), min(height, int(top + side))
+            near = self._look(image[y0:y1, x0:x1])
+            weight = _feather(near.shape[0], near.shape[1], x0 > 0, y0 > 0, x1 < width, y1 < height)
+            matte[y0:y1, x0:x1] += weight * (near - matte[y0:y1, x0:x1])
+        return matte
+
+    def _look(self, image: ByteArray) -> FloatArray:
+        small: Any = cv2.resize(image, (MATTE_PX, MATTE_PX), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
+        self._interpreter.set_tensor(self._input, small[None])
+        self._interpreter.invoke()
+        coarse = self._interpreter.get_tensor(self._output)[0, ..., 0]
+        return _guided_upsample(coarse, small, image)
+
+
+def _guided_upsample(coarse: Any, small: Any, image: ByteArray) -> FloatArray:
+    """coarse (S, S) at the edges of a picture: locally linear in its brightness, the slopes found at the small size."""
+    window, regulariser = (9, 9), 1e-3
+    guide = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)
+    mean, mean_matte = cv2.blur(guide, window), cv2.blur(coarse, window)
+    slope = (cv2.blur(guide * coarse, window) - mean * mean_matte) / (cv2.blur(guide * guide, window) - mean**2 + regulariser)
+    offset = cv2.blur(mean_matte - slope * mean, window)
+    size = (image.shape[1], image.shape[0])
+    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).astype(np.float32)
+    grey /= 255
+    grey *= cv2.resize(cv2.blur(slope, window), size)
+    grey += cv2.resize(offset, size)
+    matte: FloatArray = np.clip(grey, 0, 1, out=grey)
+    return matte
+
+
+def _feather(height: int, width: int, left: bool, top: bool, right: bool, bottom: bool) -> FloatArray:
+    """(height, width) float32: 1 inside, falling to 0 over a tenth of the side at each edge that is inside the picture."""
+
+    def ramp(length: int, start: bool, end: bool) -> Any:
+        x, fall = np.arange(length) + 0.5, max(1.0, length / 10)
+        return np.minimum(np.minimum(x / fall, 1) if start else 1.0, np.minimum((length - x) / fall, 1) if end else 1.0)
+
+    rows = np.broadcast_to(ramp(height, top, bottom), (height,))
+    columns = np.broadcast_to(ramp(width, left, right), (width,))
+    return np.outer(rows, columns).astype(np.float32)
