@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 
 import numpy as np
+from rich.console import Console
 from rich.progress import track as progress
 
 from talkinghead.errors import TalkingHeadError
@@ -50,7 +50,7 @@ def prepare_clip(source: Path, target: Path) -> str | None:
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_suffix(".part.npz")
     np.savez(part, points=np.stack(points), scores=np.stack(scores), presence=np.array(presence, np.float32))
-    os.replace(part, target)
+    part.replace(target)
     return None
 
 
@@ -79,7 +79,10 @@ def main() -> None:
                 left_out[jobs[job]] = reason
     options.output.mkdir(parents=True, exist_ok=True)
     (options.output / "report.json").write_text(json.dumps(left_out, indent=1, sort_keys=True))
-    raise SystemExit(f"{len(jobs)} clips done, {len(clips) - len(jobs)} were there, {len(left_out)} left out:\n" + "\n".join(f"{k}: {v}" for k, v in left_out.items()) if left_out else 0)
+    console = Console()
+    console.print(f"{len(jobs) - len(left_out)} clips tracked, {len(clips) - len(jobs)} were there, {len(left_out)} left out")
+    for clip, reason in sorted(left_out.items()):
+        console.print(f"{clip}: {reason}")
 
 
 if __name__ == "__main__":

@@ -2,34 +2,34 @@
 
     python scripts/prepare_meshes.py ../shared/data --prepared data/prepared -o data/meshes --split train
 
-Photographs give pairs too: each is driven away from itself by a random expression (`--photographs`), and the way back is learnt:
-that shows the renderer teeth that its reference does not. Resumable: a clip that is there is skipped.
+Photographs give pairs too (`--photographs`): each is warped to a more closed mouth, and the way back is learnt: that shows the
+renderer teeth that its reference does not. Resumable: a clip that is there is skipped.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import imageio.v3 as iio
 import numpy as np
 from rich.progress import track as progress
 
-from talkinghead import arkit
 from talkinghead.landmarks import FaceTracker
-from talkinghead.pipeline import mesh_topology
+from talkinghead.pipeline import mesh_topology, portrait_mesh
 from talkinghead.rig.face_rig import FaceRig
 from talkinghead.rig.fitting import fit_face, fit_motion, project
 from talkinghead.synthesis.proxies import ReferenceFace, compose_guide
-from talkinghead.types import FaceMotion
+from talkinghead.synthesis.regions import INNER_LIPS, JAW, LEFT_EYE, OUTER_LIPS, RIGHT_EYE
 from talkinghead.video.reader import read_frames
 
 CHECKPOINT = Path(__file__).parents[1] / "checkpoints/default"
-MAX_GRID_S1 = 40
-NUM_VARIANTS = 4
+MAX_GRID_S1 = 30
+NUM_VARIANTS = 3
+PHOTOGRAPH_PX = 384
 
 
 def clip_meshes(video: Path, tracked: Path, rig: FaceRig, every: int) -> tuple[np.ndarray, np.ndarray]:
@@ -46,39 +46,45 @@ def clip_meshes(video: Path, tracked: Path, rig: FaceRig, every: int) -> tuple[n
 
 
 def photograph_pairs(file: Path, tracker: FaceTracker, rig: FaceRig, seed: int) -> tuple[np.ndarray, np.ndarray] | None:
-    """The photograph and variants of it with other expressions, and their meshes."""
+    """The photograph and variants of it with a more closed mouth (and eyes), and their meshes."""
     image = np.ascontiguousarray(iio.imread(file)[..., :3])
     faces = tracker.detect(image)
     if not faces:
         return None
-    face = fit_face(faces[0], rig)
+    scale = PHOTOGRAPH_PX / max(image.shape[:2])
+    image = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    own = replace(faces[0], points=faces[0].points * np.float32(scale))
     rng = np.random.default_rng(seed)
-    own = FaceMotion.neutral(1 + NUM_VARIANTS)
-    own.blendshapes[:] = face.resting
-    own.gaze[:] = face.gaze
-    for k in range(1, 1 + NUM_VARIANTS):
-        own.blendshapes[k] *= rng.choice([0.0, 0.3, 1.0], p=[0.6, 0.2, 0.2])
-        own.blendshapes[k, arkit.INDEX["jawOpen"]] = max(0.0, rng.normal(0, 0.15))
-        own.blendshapes[k, [arkit.INDEX["eyeBlinkLeft"], arkit.INDEX["eyeBlinkRight"]]] = rng.choice([0, 0.3, 0.7])
-        own.head_rotation[k] = rng.normal(0, 0.05, 3)
-    moved = replace(own, head_rotation=np.stack([compose(r, face.rotation) for r in own.head_rotation]).astype(np.float32))
-    meshes = project(rig(moved, face).vertices, face).astype(np.float32)
+    variants = [own] + [replace(own, points=closed(own.points, rng)) for _ in range(NUM_VARIANTS)]
+    meshes = np.stack([portrait_mesh(rig, fit_face(variant, rig)) for variant in variants])
     reference = ReferenceFace(image, meshes[0], mesh_topology(rig))
     frames = [image] + [np.clip(compose_guide(reference, mesh), 0, 255).astype(np.uint8) for mesh in meshes[1:]]
     return np.stack(frames), meshes
 
 
-def compose(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    from scipy.spatial.transform import Rotation
-
-    return (Rotation.from_rotvec(a) * Rotation.from_rotvec(b)).as_rotvec()
+def closed(points: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Points (478, 3) px with the lips brought together by a random part, now and then the lids too."""
+    moved = points.copy()
+    part = rng.choice([1.0, 0.6, 0.2], p=[0.6, 0.2, 0.2])
+    gap = moved[INNER_LIPS[:10:-1]] - moved[INNER_LIPS[1:10]]
+    for upper, lower in ((INNER_LIPS[1:10], INNER_LIPS[:10:-1]), (OUTER_LIPS[1:10], OUTER_LIPS[:10:-1])):
+        moved[upper] += part * 0.35 * gap
+        moved[lower] -= part * 0.65 * gap
+    moved[JAW] -= part * 0.5 * gap.mean(0)
+    if rng.random() < 0.3:
+        part = rng.choice([0.5, 0.9])
+        for eye in (RIGHT_EYE, LEFT_EYE):
+            gap = moved[eye[:8:-1]] - moved[eye[1:8]]
+            moved[eye[1:8]] += part * 0.8 * gap
+            moved[eye[:8:-1]] -= part * 0.2 * gap
+    return moved
 
 
 def save(target: Path, frames: np.ndarray, meshes: np.ndarray, identity: str) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_suffix(".part.npz")
     np.savez(part, frames=frames, meshes=meshes, identity=identity)
-    os.replace(part, target)
+    part.replace(target)
 
 
 def main() -> None:

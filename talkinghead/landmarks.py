@@ -263,15 +263,17 @@ def _warp(image: ByteArray, matrix: Any, scale: float) -> FloatArray:
     step = int(1 / scale) if scale < 0.5 else 1
     if step > 1:
         inverse = cv2.invertAffineTransform(matrix)
-        corners = np.array([[0, 0, 1], [LANDMARKER_PX, 0, 1], [0, LANDMARKER_PX, 1], [LANDMARKER_PX, LANDMARKER_PX, 1]]) @ inverse.T
+        px = LANDMARKER_PX
+        corners = np.array([[0, 0, 1], [px, 0, 1], [0, px, 1], [px, px, 1]]) @ inverse.T
         x0, y0 = np.maximum(np.floor(corners.min(0)).astype(int), 0)
         x1, y1 = np.ceil(corners.max(0)).astype(int)
         part = image[y0 : max(y1, y0 + 1), x0 : max(x1, x0 + 1)]
         if part.size:
-            small = cv2.resize(part, (max(1, part.shape[1] // step), max(1, part.shape[0] // step)), interpolation=cv2.INTER_AREA)
+            size = (max(1, part.shape[1] // step), max(1, part.shape[0] // step))
+            small = cv2.resize(part, size, interpolation=cv2.INTER_AREA)
             sx, sy = part.shape[1] / small.shape[1], part.shape[0] / small.shape[0]
             matrix = np.c_[matrix[:, 0] * sx, matrix[:, 1] * sy, matrix[:, :2] @ (x0, y0) + matrix[:, 2]]
-            image = small
+            image = np.asarray(small, np.uint8)
     view: FloatArray = cv2.warpAffine(image, matrix, (LANDMARKER_PX, LANDMARKER_PX)).astype(np.float32)
     return view
 

@@ -140,7 +140,8 @@ class TalkingHead:
         faces = list(self.tracker.track(read_frames(Path(video))))
         seen = np.array([face is not None for face in faces])
         if seen.mean() < 0.5:
-            raise VideoError(f"{video}: a face is seen in {seen.mean():.0%} of its frames; use a video that shows one throughout.")
+            part = f"{seen.mean():.0%} of its frames"
+            raise VideoError(f"{video}: a face is seen in {part}; use a video that shows one throughout.")
         last = next(face for face in faces if face is not None)
         points, scores = [], []
         for face in faces:

@@ -24,13 +24,14 @@ def _vignette() -> FloatArray:
     x = np.minimum(np.arange(ALIGNED_WIDTH), np.arange(ALIGNED_WIDTH)[::-1])
     y = np.minimum(np.arange(ALIGNED_HEIGHT), np.arange(ALIGNED_HEIGHT)[::-1])
     edge = np.minimum(y[:, None], x[None]).astype(np.float32) / _FEATHER_PX
-    return np.clip(edge, 0, 1)[..., None]
+    return np.clip(edge, 0, 1)[..., None].astype(np.float32)
 
 
 def residual_mask(proxies: FaceProxies) -> FloatArray:
     """(h, w, 1) in [0, 1]: where the residual counts, inside the mesh and feathered towards its rim."""
     inside = cv2.erode((proxies.skin > 0.5).astype(np.float32), np.ones((3, 3), np.uint8), iterations=2)
-    return cv2.GaussianBlur(inside, (0, 0), 2.0)[..., None] * _vignette()
+    soft: FloatArray = np.asarray(cv2.GaussianBlur(inside, (0, 0), 2.0), np.float32)
+    return soft[..., None] * _vignette()
 
 
 def add_residual(proxies: FaceProxies, residual: FloatArray) -> ByteArray:

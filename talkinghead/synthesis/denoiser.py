@@ -27,17 +27,18 @@ class FilmResidual(nn.Module):
         self.film = nn.Linear(embedding, 2 * channels)
         self.conv_out = nn.Conv2d(channels, channels, 3, padding=1)
         nn.init.zeros_(self.film.weight)
-        nn.init.zeros_(self.film.bias)
+        self.film.bias.data.zero_()
         with torch.no_grad():
             self.conv_out.weight.mul_(0.3)
 
     def forward(self, x: Tensor, embedding: Tensor) -> Tensor:
         scale, shift = self.film(embedding)[:, :, None, None].chunk(2, dim=1)
         h = self.conv_in(F.silu(x)) * (1 + scale) + shift
-        return self.skip(x) + self.conv_out(F.silu(h))
+        result: Tensor = self.skip(x) + self.conv_out(F.silu(h))
+        return result
 
 
-class ResidualDenoiser(ModelMixin, ConfigMixin):  # type: ignore[misc]
+class ResidualDenoiser(ModelMixin, ConfigMixin):
     """The face denoiser. Its sample is the residual on the guide, divided by `residual_scale`."""
 
     @register_to_config
@@ -47,7 +48,7 @@ class ResidualDenoiser(ModelMixin, ConfigMixin):  # type: ignore[misc]
         channels: tuple[int, ...] = (48, 96, 192, 256),
         embedding: int = 64,
         unshuffle: int = 2,
-        residual_scale: float = 0.25,
+        residual_scale: float = 0.25,  # noqa: ARG002 - kept in the config
     ) -> None:
         super().__init__()
         self.embed = nn.Sequential(nn.Linear(32, embedding), nn.SiLU(), nn.Linear(embedding, embedding))
@@ -62,7 +63,8 @@ class ResidualDenoiser(ModelMixin, ConfigMixin):  # type: ignore[misc]
         )
         self.conv_out = nn.Conv2d(channels[0], 3 * unshuffle**2, 3, padding=1)
         nn.init.zeros_(self.conv_out.weight)
-        nn.init.zeros_(self.conv_out.bias)
+        if self.conv_out.bias is not None:
+            self.conv_out.bias.data.zero_()
 
     def forward(self, sample: Tensor, sigma: Tensor, guide: Tensor) -> Tensor:
         """sample: (B, 3, H, W) noisy residual; sigma: (B,) noise level in [0, 1]; guide: (B, C, H, W) -> (B, 3, H, W) clean."""

@@ -32,7 +32,8 @@ def score_region(output: ByteArray, real: ByteArray, box: tuple[int, int, int, i
     error = float(np.mean((a.astype(np.float32) - b.astype(np.float32)) ** 2))
     window = min(7, (min(a.shape[:2]) - 1) // 2 * 2 + 1)
     ssim = float(structural_similarity(a, b, channel_axis=2, data_range=255, win_size=window))
-    return PictureScore(10 * float(np.log10(255**2 / max(error, 1e-6))), ssim, _perceptual(a, b), _sharpness(a) / max(_sharpness(b), 1e-6))
+    psnr = 10 * float(np.log10(255**2 / max(error, 1e-6)))
+    return PictureScore(psnr, ssim, _perceptual(a, b), _sharpness(a) / max(_sharpness(b), 1e-6))
 
 
 def _perceptual(a: ByteArray, b: ByteArray) -> float:
@@ -43,7 +44,7 @@ def _perceptual(a: ByteArray, b: ByteArray) -> float:
 
 
 def _sharpness(x: ByteArray) -> float:
-    grey: FloatArray = cv2.cvtColor(x, cv2.COLOR_RGB2GRAY).astype(np.float32)
+    grey: FloatArray = np.asarray(cv2.cvtColor(x, cv2.COLOR_RGB2GRAY), np.float32)
     return float(np.hypot(cv2.Sobel(grey, cv2.CV_32F, 1, 0), cv2.Sobel(grey, cv2.CV_32F, 0, 1)).mean())
 
 

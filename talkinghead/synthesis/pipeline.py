@@ -50,7 +50,7 @@ class PortraitCrop:
         return PortraitCrop(image, ReferenceFace(image[top:bottom, left:right], local, topology), int(left), int(top))
 
 
-class FaceRenderer(DiffusionPipeline):  # type: ignore[misc]
+class FaceRenderer(DiffusionPipeline):
     """Guides, a few denoising steps on the residual, and the compositor."""
 
     def __init__(self, denoiser: ResidualDenoiser, scheduler: FlowMatchEulerDiscreteScheduler) -> None:
@@ -93,7 +93,7 @@ class FaceRenderer(DiffusionPipeline):  # type: ignore[misc]
             (B, 3, h, w) float32 residual on the guide's picture, in units of [0, 1].
         """
         device = self.denoiser.device
-        half = device.type == "cpu" and torch.ops.mkldnn._is_mkldnn_bf16_supported() or device.type == "cuda"
+        half = device.type == "cuda" or (device.type == "cpu" and torch.ops.mkldnn._is_mkldnn_bf16_supported())
         guide = guide.to(device, memory_format=torch.channels_last)
         sample = noise.to(device).expand(len(guide), -1, -1, -1)
         self.scheduler.set_timesteps(sigmas=np.linspace(1.0, 1.0 / num_inference_steps, num_inference_steps).tolist())
@@ -102,7 +102,8 @@ class FaceRenderer(DiffusionPipeline):  # type: ignore[misc]
                 clean = self.denoiser(sample, sigma.to(device).expand(len(guide)), guide).float()
                 velocity = (sample - clean) / sigma
                 sample = self.scheduler.step(velocity, timestep, sample).prev_sample
-        return sample.float().cpu() * self.denoiser.config.residual_scale
+        residual: Tensor = sample.float().cpu() * self.denoiser.config.residual_scale
+        return residual
 
 
 def fixed_noise(seed: int) -> Tensor:

@@ -154,7 +154,8 @@ def warp_picture(reference: ReferenceFace, target_px: FloatArray) -> FloatArray:
     faces = np.concatenate([topology.closed_skin, topology.ring])
     displacement, _ = rasterise(local, faces, source_px[:, :2] - target_px[:, :2], height, width)
     if (height, width) != (bottom - top, right - left):
-        displacement = cv2.resize(displacement, (right - left, bottom - top), interpolation=cv2.INTER_LINEAR)
+        size = (right - left, bottom - top)
+        displacement = np.asarray(cv2.resize(displacement, size, interpolation=cv2.INTER_LINEAR), np.float32)
     map_x = displacement[..., 0] + np.arange(left, right, dtype=np.float32)
     map_y = displacement[..., 1] + np.arange(top, bottom, dtype=np.float32)[:, None]
     picture = reference.image.astype(np.float32)
@@ -213,7 +214,8 @@ def _lash_colour(reference: ReferenceFace, loop: IntArray) -> FloatArray:
     height, width = reference.image.shape[:2]
     rim = np.clip(reference.mesh_px[loop[2:7], :2].round().astype(int), 0, (width - 1, height - 1))
     colours = reference.image[rim[:, 1], rim[:, 0]].astype(np.float32)
-    return np.median(colours, 0) * np.float32(0.7)
+    shade: FloatArray = (np.median(colours, 0) * 0.7).astype(np.float32)
+    return shade
 
 
 def _lay_in_mouth(picture: FloatArray, reference: ReferenceFace, target_px: FloatArray, skull: FloatArray) -> None:
@@ -253,11 +255,13 @@ def draw_mouth(reference: ReferenceFace, target_px: FloatArray, box: tuple[int, 
     drawn, zbuffer = rasterise(local, topology.inner, colours, height * oversample, width * oversample)
     dark = reference.inner_colours.min(0) * np.float32(60)
     drawn[~np.isfinite(zbuffer)] = dark
-    resized: FloatArray = cv2.resize(drawn, (width, height), interpolation=cv2.INTER_AREA) if oversample > 1 else drawn
+    if oversample > 1:
+        drawn = np.asarray(cv2.resize(drawn, (width, height), interpolation=cv2.INTER_AREA), np.float32)
     # The lips throw a soft shadow on what is just behind them.
     lips = polygon_mask([target_px[INNER_LIPS, :2] - (x0, y0)], height, width)
     shadow = cv2.GaussianBlur(lips, (0, 0), max(0.8, mouth_px * 0.03))
-    return resized * (0.45 + 0.55 * shadow[..., None])
+    shaded: FloatArray = drawn * np.asarray(0.45 + 0.55 * shadow, np.float32)[..., None]
+    return shaded
 
 
 def polygon_mask(loops: list[FloatArray], height: int, width: int) -> FloatArray:
@@ -265,7 +269,7 @@ def polygon_mask(loops: list[FloatArray], height: int, width: int) -> FloatArray
     mask = np.zeros((height * 4, width * 4), np.uint8)
     for loop in loops:
         cv2.fillPoly(mask, [np.round((loop * 4) * 16 - 8).astype(np.int32)], 255, shift=4)
-    small: FloatArray = cv2.resize(mask, (width, height), interpolation=cv2.INTER_AREA).astype(np.float32)
+    small: FloatArray = np.asarray(cv2.resize(mask, (width, height), interpolation=cv2.INTER_AREA), np.float32)
     return small / np.float32(255)
 
 
@@ -275,7 +279,8 @@ def similarity(source: FloatArray, target: FloatArray) -> FloatArray:
     a, b = (source - ms) @ np.array([1, 1j]), (target - mt) @ np.array([1, 1j])
     ratio = (a.conj() @ b) / max(float(np.abs(a) @ np.abs(a)), 1e-9)
     turn = np.array([[ratio.real, -ratio.imag], [ratio.imag, ratio.real]])
-    return np.c_[turn, mt - turn @ ms].astype(np.float32)
+    matrix: FloatArray = np.c_[turn, mt - turn @ ms].astype(np.float32)
+    return matrix
 
 
 def _rigid(source_px: FloatArray, target_px: FloatArray, points: IntArray) -> FloatArray:
@@ -284,11 +289,13 @@ def _rigid(source_px: FloatArray, target_px: FloatArray, points: IntArray) -> Fl
         return similarity(source_px[points, :2], target_px[points, :2])
     # The skull shows from changing sides, which a similarity cannot follow: an affine map can.
     design = np.c_[source_px[points, :2], np.ones(len(points))]
-    return np.linalg.lstsq(design, target_px[points, :2], rcond=None)[0].T.astype(np.float32)
+    affine: FloatArray = np.linalg.lstsq(design, target_px[points, :2], rcond=None)[0].T.astype(np.float32)
+    return affine
 
 
 def _compose(outer: FloatArray, inner: FloatArray) -> FloatArray:
-    return np.c_[outer[:, :2] @ inner[:, :2], outer[:, :2] @ inner[:, 2] + outer[:, 2]].astype(np.float32)
+    matrix: FloatArray = np.c_[outer[:, :2] @ inner[:, :2], outer[:, :2] @ inner[:, 2] + outer[:, 2]].astype(np.float32)
+    return matrix
 
 
 def _aligned(picture: FloatArray | ByteArray, matrix: FloatArray) -> FloatArray:
@@ -301,12 +308,13 @@ def _aligned(picture: FloatArray | ByteArray, matrix: FloatArray) -> FloatArray:
         if box is not None and min(box[2] - box[0], box[3] - box[1]) >= step:
             x0, y0, x1, y1 = box
             x1, y1 = x0 + (x1 - x0) // step * step, y0 + (y1 - y0) // step * step
-            picture = cv2.resize(picture[y0:y1, x0:x1], ((x1 - x0) // step, (y1 - y0) // step), interpolation=cv2.INTER_AREA)
+            small = cv2.resize(picture[y0:y1, x0:x1], ((x1 - x0) // step, (y1 - y0) // step), interpolation=cv2.INTER_AREA)
+            picture = np.asarray(small, np.float32)
             offset = np.array([x0, y0]) + (step - 1) / 2
             matrix = np.c_[matrix[:, :2] * step, matrix[:, :2] @ offset + matrix[:, 2]].astype(np.float32)
     size = (ALIGNED_WIDTH, ALIGNED_HEIGHT)
-    view: FloatArray = cv2.warpAffine(picture, matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    return view.astype(np.float32)
+    view = cv2.warpAffine(picture, matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(view, np.float32)
 
 
 def _box(points: FloatArray, margin: int, picture: FloatArray | ByteArray) -> tuple[int, int, int, int] | None:

@@ -11,7 +11,7 @@ import numpy as np
 from talkinghead.types import FloatArray, IntArray
 
 
-@numba.njit(cache=True, fastmath=True, boundscheck=False)  # type: ignore[untyped-decorator]
+@numba.njit(cache=True, fastmath=True, boundscheck=False)
 def _fill(
     points: FloatArray, faces: IntArray, attributes: FloatArray, out: FloatArray, depth: FloatArray
 ) -> None:  # pragma: no cover

@@ -6,7 +6,6 @@ Every batch is a function of (seed, step), so a checkpoint holds the weights, th
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import time
 from collections.abc import Callable
@@ -77,13 +76,15 @@ class DenoiserTrainer:
         if config.start_from:
             self.denoiser = ResidualDenoiser.from_pretrained(config.start_from, torch_dtype=torch.float32).train()
         self.discriminator = PatchDiscriminator()
-        self.optimiser = torch.optim.AdamW(self.denoiser.parameters(), lr=config.learning_rate, betas=(0.9, 0.99), weight_decay=1e-4)
+        weights = self.denoiser.parameters()
+        self.optimiser = torch.optim.AdamW(weights, lr=config.learning_rate, betas=(0.9, 0.99), weight_decay=1e-4)
         self.critic_optimiser = torch.optim.AdamW(self.discriminator.parameters(), lr=2e-4, betas=(0.5, 0.99))
         parts = accelerator.prepare(self.denoiser, self.discriminator, self.optimiser, self.critic_optimiser)
         self.denoiser, self.discriminator, self.optimiser, self.critic_optimiser = parts
         if accelerator.device.type == "cpu":
             self.denoiser = self.denoiser.to(memory_format=torch.channels_last)
-        self.ema = EMAModel(accelerator.unwrap_model(self.denoiser).parameters(), decay=config.ema_decay, use_ema_warmup=True, power=0.75)
+        weights = accelerator.unwrap_model(self.denoiser).parameters()
+        self.ema = EMAModel(weights, decay=config.ema_decay, use_ema_warmup=True, power=0.75)
         self.step = 0
 
     def train_step(self, guide: torch.Tensor, real: torch.Tensor) -> dict[str, float]:
@@ -142,7 +143,7 @@ class DenoiserTrainer:
         save_file({key: value.contiguous() for key, value in tensors.items()}, part / "state.safetensors")
         (part / "config.json").write_text(json.dumps(asdict(self.config), indent=1))
         shutil.rmtree(folder, ignore_errors=True)
-        os.replace(part, folder)
+        part.replace(folder)
         self.export(folder.parent / "denoiser")
 
     def load(self, folder: Path) -> None:
@@ -191,7 +192,8 @@ def train_denoiser(config: DenoiserConfig, topology: MeshTopology, report: Calla
         trainer.load(output / "checkpoint")
     data = PairDataset([PreparedClip.load(f) for f in files], topology, config.seed, config.steps * config.batch_size)
     rest = Subset(data, range(trainer.step * config.batch_size, len(data)))
-    loader = DataLoader(rest, config.batch_size, num_workers=config.num_workers, prefetch_factor=4 if config.num_workers else None)
+    ahead = 4 if config.num_workers else None
+    loader = DataLoader(rest, config.batch_size, num_workers=config.num_workers, prefetch_factor=ahead)
     saved = time.monotonic()
     for guide, real in loader:
         device = trainer.accelerator.device

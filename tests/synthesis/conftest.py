@@ -27,7 +27,7 @@ def face():
     _loop(xy, left, (0.03, 0.03), 0.014, 0.006)
     xy[left, 0] = 0.06 - xy[left, 0]
     for iris, x in ((RIGHT_IRIS, -0.03), (LEFT_IRIS, 0.03)):
-        xy[iris] = np.array([(0, 0), (0.005, 0), (0, 0.005), (-0.005, 0), (0, -0.005)]) + (x, 0.03)
+        xy[iris] = np.array([(0, 0), (0.005, 0), (0, 0.005), (-0.005, 0), (0, -0.005)]) + np.array([x, 0.03])
     neutral = np.c_[xy, np.zeros(478)].astype(np.float32)
     triangles = Delaunay(xy[:468]).simplices.astype(np.int64)
     points = np.c_[128 + xy[:, 0] * 1000, 128 - xy[:, 1] * 1000, np.zeros(478)].astype(np.float32)

@@ -1,0 +1,73 @@
+"""The whole path with the shipped models on the shipped example."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from talkinghead.audio.waveform import load_audio
+from talkinghead.errors import CheckpointError, InputError, MotionError
+from talkinghead.pipeline import TalkingHead
+from talkinghead.types import SAMPLES_PER_FRAME, Audio, FaceMotion
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def head():
+    return TalkingHead.from_pretrained(device="cpu")
+
+
+@pytest.fixture(scope="module")
+def portrait(head):
+    return head.load_portrait(ROOT / "assets/astronaut.jpg", size=256)
+
+
+@pytest.fixture(scope="module")
+def audio():
+    return Audio(load_audio(ROOT / "assets/speech.wav").samples[: 30 * SAMPLES_PER_FRAME])
+
+
+def test_speech_and_a_portrait_become_as_many_frames_as_the_speech_lasts(head, portrait, audio):
+    frames = list(head(portrait, audio, emotion="happy", intensity=0.7, seed=1))
+    assert len(frames) == 30
+    assert frames[0].shape == portrait.image.shape and frames[0].dtype == np.uint8
+    tracked = list(head.tracker.track(frames))
+    assert all(face is not None for face in tracked)
+    gap = np.array([np.linalg.norm(face.points[13] - face.points[14]) for face in tracked])
+    assert np.ptp(gap) > 0.03 * np.linalg.norm(tracked[0].points[33] - tracked[0].points[263]), "the mouth moves"
+    corner = (slice(0, 8), slice(0, 8))
+    assert all((frame[corner] == portrait.image[corner]).all() for frame in frames), "the far background is untouched"
+
+
+def test_the_same_seed_gives_the_same_bytes(head, portrait, audio):
+    short = Audio(audio.samples[: 8 * SAMPLES_PER_FRAME])
+    runs = [list(head(portrait, short, emotion="sad", seed=seed)) for seed in (3, 3, 4)]
+    assert all((a == b).all() for a, b in zip(runs[0], runs[1], strict=True))
+    assert any((a != b).any() for a, b in zip(runs[0], runs[2], strict=True))
+
+
+def test_motion_for_every_frame_in_its_ranges(head, audio):
+    motion = head.animate(audio, "angry", 1.0, seed=0)
+    assert len(motion) == 30
+    assert motion.blendshapes.min() >= 0 and motion.blendshapes.max() <= 1
+    assert np.isfinite(motion.head_rotation).all() and np.isfinite(motion.gaze).all()
+
+
+def test_rendered_then_tracked_gives_the_motion_back(head, portrait):
+    motion = FaceMotion.neutral(9)
+    motion.blendshapes[:, 17] = [0, 0.1, 0.25, 0.4, 0.5, 0.4, 0.25, 0.1, 0]
+    tracked = list(head.tracker.track(head.render(portrait, motion)))
+    gap = [float(np.linalg.norm(face.points[13] - face.points[14])) for face in tracked]
+    assert np.corrcoef(gap, motion.blendshapes[:, 17])[0, 1] > 0.9
+
+
+def test_wrong_arguments_are_named(head, portrait):
+    with pytest.raises(InputError, match="quality: 'superb' is unknown; choose from draft, standard, best"):
+        head.render(portrait, FaceMotion.neutral(1), quality="superb")
+    with pytest.raises(MotionError, match="holds no frame"):
+        head.render(portrait, FaceMotion.neutral(0))
+    with pytest.raises(InputError, match="device: 'toaster' cannot be used here"):
+        TalkingHead.from_pretrained(device="toaster")
+    with pytest.raises(CheckpointError, match="no such folder"):
+        TalkingHead.from_pretrained(ROOT / "nowhere")
