@@ -12,7 +12,8 @@ from typing import Final
 import cv2
 import numpy as np
 
-from talkinghead.synthesis.proxies import ALIGNED_HEIGHT, ALIGNED_WIDTH, FaceProxies
+from talkinghead.synthesis.geometry import ALIGNED_HEIGHT, ALIGNED_WIDTH
+from talkinghead.synthesis.proxies import FaceProxies
 from talkinghead.types import ByteArray, FloatArray
 
 _FEATHER_PX: Final = 6

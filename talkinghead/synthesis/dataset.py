@@ -15,7 +15,8 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from talkinghead.synthesis.proxies import FaceProxies, MeshTopology, ReferenceFace, _aligned, build_proxies
+from talkinghead.synthesis.geometry import aligned_crop
+from talkinghead.synthesis.proxies import FaceProxies, MeshTopology, ReferenceFace, build_proxies
 from talkinghead.synthesis.regions import INNER_LIPS, LEFT_EYE, OUTER_LIPS, RIGHT_EYE
 from talkinghead.types import ByteArray, FloatArray
 
@@ -85,7 +86,7 @@ class PairDataset(Dataset[tuple[Tensor, Tensor]]):
         target_px = _jittered(clip.meshes[target], rng) if rng.random() < 0.4 else clip.meshes[target]
         reference = ReferenceFace(frames[0], clip.meshes[source], self.topology)
         proxies = build_proxies(reference, target_px)
-        return _as_tensors(proxies, _aligned(frames[1], proxies.to_aligned), bool(rng.random() < 0.5))
+        return _as_tensors(proxies, aligned_crop(frames[1], proxies.to_aligned), bool(rng.random() < 0.5))
 
 
 def _as_tensors(proxies: FaceProxies, real: FloatArray, mirrored: bool) -> tuple[Tensor, Tensor]:

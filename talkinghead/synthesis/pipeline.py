@@ -16,14 +16,8 @@ from torch import Tensor
 
 from talkinghead.synthesis.compositor import add_residual, paste
 from talkinghead.synthesis.denoiser import ResidualDenoiser
-from talkinghead.synthesis.proxies import (
-    ALIGNED_HEIGHT,
-    ALIGNED_WIDTH,
-    FaceProxies,
-    MeshTopology,
-    ReferenceFace,
-    build_proxies,
-)
+from talkinghead.synthesis.geometry import ALIGNED_HEIGHT, ALIGNED_WIDTH
+from talkinghead.synthesis.proxies import FaceProxies, MeshTopology, ReferenceFace, build_proxies
 from talkinghead.types import ByteArray, FloatArray
 
 QUALITY_STEPS: Final[dict[str, int]] = {"draft": 1, "standard": 2, "best": 4}

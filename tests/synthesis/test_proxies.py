@@ -2,17 +2,8 @@ import numpy as np
 import pytest
 
 from talkinghead.synthesis.compositor import add_residual, paste, residual_mask
-from talkinghead.synthesis.proxies import (
-    ALIGNED_HEIGHT,
-    ALIGNED_WIDTH,
-    NUM_GUIDE_CHANNELS,
-    ReferenceFace,
-    build_proxies,
-    compose_guide,
-    polygon_mask,
-    similarity,
-    warp_picture,
-)
+from talkinghead.synthesis.geometry import ALIGNED_HEIGHT, ALIGNED_WIDTH, polygon_mask, similarity
+from talkinghead.synthesis.proxies import NUM_GUIDE_CHANNELS, ReferenceFace, build_proxies, compose_guide, warp_picture
 from talkinghead.synthesis.rasteriser import rasterise
 from talkinghead.synthesis.regions import INNER_LIPS, RIGHT_EYE, RIGHT_IRIS
 

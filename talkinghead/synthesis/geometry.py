@@ -1,0 +1,76 @@
+"""Affine maps, masks and crops of pictures. Knows pixels; knows nothing of meshes or networks."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import cv2
+import numpy as np
+
+from talkinghead.synthesis.regions import JAW
+from talkinghead.types import ByteArray, FloatArray, IntArray
+
+ALIGNED_HEIGHT: Final = 192
+ALIGNED_WIDTH: Final = 160
+
+
+def polygon_mask(loops: list[FloatArray], height: int, width: int) -> FloatArray:
+    """Closed loops of px -> (height, width) float32 coverage in [0, 1], anti-aliased by fourfold oversampling."""
+    mask = np.zeros((height * 4, width * 4), np.uint8)
+    for loop in loops:
+        cv2.fillPoly(mask, [np.round((loop * 4) * 16 - 8).astype(np.int32)], 255, shift=4)
+    small: FloatArray = np.asarray(cv2.resize(mask, (width, height), interpolation=cv2.INTER_AREA), np.float32)
+    return small / np.float32(255)
+
+
+def similarity(source: FloatArray, target: FloatArray) -> FloatArray:
+    """(K, 2) -> (K, 2): the (2, 3) turn, scale and shift that fits best (Umeyama, PAMI 1991)."""
+    ms, mt = source.mean(0), target.mean(0)
+    a, b = (source - ms) @ np.array([1, 1j]), (target - mt) @ np.array([1, 1j])
+    ratio = (a.conj() @ b) / max(float(np.abs(a) @ np.abs(a)), 1e-9)
+    turn = np.array([[ratio.real, -ratio.imag], [ratio.imag, ratio.real]])
+    matrix: FloatArray = np.c_[turn, mt - turn @ ms].astype(np.float32)
+    return matrix
+
+
+def rigid_map(source_px: FloatArray, target_px: FloatArray, points: IntArray) -> FloatArray:
+    """(2, 3) how a rigid part of the head went from the portrait to this frame."""
+    if points is JAW:
+        return similarity(source_px[points, :2], target_px[points, :2])
+    # The skull shows from changing sides, which a similarity cannot follow: an affine map can.
+    design = np.c_[source_px[points, :2], np.ones(len(points))]
+    affine: FloatArray = np.linalg.lstsq(design, target_px[points, :2], rcond=None)[0].T.astype(np.float32)
+    return affine
+
+
+def composed(outer: FloatArray, inner: FloatArray) -> FloatArray:
+    matrix: FloatArray = np.c_[outer[:, :2] @ inner[:, :2], outer[:, :2] @ inner[:, 2] + outer[:, 2]].astype(np.float32)
+    return matrix
+
+
+def aligned_crop(picture: FloatArray | ByteArray, matrix: FloatArray) -> FloatArray:
+    """The aligned crop of a picture; a large face is shrunk by area first, so that it does not alias."""
+    step = int(1 / max(1e-6, np.sqrt(abs(np.linalg.det(matrix[:, :2])))))
+    if step > 1:
+        back = cv2.invertAffineTransform(matrix)
+        corners = np.array([[0, 0], [ALIGNED_WIDTH, 0], [0, ALIGNED_HEIGHT], [ALIGNED_WIDTH, ALIGNED_HEIGHT]]) @ back[:, :2].T
+        box = box_around((corners + back[:, 2]).astype(np.float32), step, picture)
+        if box is not None and min(box[2] - box[0], box[3] - box[1]) >= step:
+            x0, y0, x1, y1 = box
+            x1, y1 = x0 + (x1 - x0) // step * step, y0 + (y1 - y0) // step * step
+            small = cv2.resize(picture[y0:y1, x0:x1], ((x1 - x0) // step, (y1 - y0) // step), interpolation=cv2.INTER_AREA)
+            picture = np.asarray(small, np.float32)
+            offset = np.array([x0, y0]) + (step - 1) / 2
+            matrix = np.c_[matrix[:, :2] * step, matrix[:, :2] @ offset + matrix[:, 2]].astype(np.float32)
+    size = (ALIGNED_WIDTH, ALIGNED_HEIGHT)
+    view = cv2.warpAffine(picture, matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(view, np.float32)
+
+
+def box_around(points: FloatArray, margin: int, picture: FloatArray | ByteArray) -> tuple[int, int, int, int] | None:
+    """Left, top, right, bottom px round some points inside the picture, None when they are outside it."""
+    height, width = picture.shape[:2]
+    x0, y0 = np.floor(points.min(0)).astype(int) - margin
+    x1, y1 = np.ceil(points.max(0)).astype(int) + margin + 1
+    x0, y0, x1, y1 = max(0, int(x0)), max(0, int(y0)), min(width, int(x1)), min(height, int(y1))
+    return (x0, y0, x1, y1) if x1 > x0 and y1 > y0 else None

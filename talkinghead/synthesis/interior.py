@@ -1,0 +1,160 @@
+"""What lies behind lids and lips: eyeballs, teeth, tongue and cavity, laid into the warped picture.
+
+Eyeballs are the portrait's own eyes continued over their lids; they keep their place under moving lids and turn with the gaze.
+Teeth that the portrait shows ride with the skull; the others are the rig's, drawn under the portrait's light.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import cv2
+import numpy as np
+from scipy import ndimage
+
+from talkinghead.synthesis.geometry import box_around, polygon_mask
+from talkinghead.synthesis.rasteriser import rasterise, vertex_normals
+from talkinghead.synthesis.regions import INNER_LIPS, LEFT_EYE, RIGHT_EYE
+from talkinghead.types import ByteArray, FloatArray, IntArray
+
+if TYPE_CHECKING:
+    from talkinghead.synthesis.proxies import ReferenceFace
+
+def lay_in_eye(
+    picture: FloatArray, reference: ReferenceFace, target_px: FloatArray, skull: FloatArray, loop: IntArray, iris: IntArray
+) -> None:
+    box = box_around(target_px[loop, :2], 3, picture)
+    if box is None:
+        return
+    x0, y0, x1, y1 = box
+    mask = polygon_mask([target_px[loop, :2] - (x0, y0)], y1 - y0, x1 - x0)[..., None]
+    back = cv2.invertAffineTransform(skull)
+    x, y = np.meshgrid(np.arange(x0, x1, dtype=np.float32), np.arange(y0, y1, dtype=np.float32))
+    p = np.stack([x, y], -1) @ back[:, :2].T.astype(np.float32) + back[:, 2].astype(np.float32)
+    centre = reference.mesh_px[iris[0], :2]
+    radius = max(1.0, float(np.linalg.norm(reference.mesh_px[iris[1:], :2] - centre, axis=1).mean()))
+    shift = target_px[iris[0], :2] @ back[:, :2].T + back[:, 2] - centre
+    # The iris moves as a whole; the white stretches between it and the corners of the eye.
+    distance = np.linalg.norm(p - (centre + shift), axis=-1) / radius
+    weight = np.clip((2.8 - distance) / 1.5, 0, 1)[..., None]
+    p = p - (shift * weight).astype(np.float32)
+    eye = cv2.remap(reference.eyeballs, p[..., 0], p[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    eye = eye + (1 - _openness(target_px[loop, :2], reference.mesh_px[loop, :2])) * (_lash_colour(reference, loop) - eye)
+    picture[y0:y1, x0:x1] += mask * (eye - picture[y0:y1, x0:x1])
+
+
+def _openness(lids: FloatArray, own: FloatArray) -> float:
+    """0 when the lids are shut but for what the tracker leaves between them, 1 when as open as the portrait's own."""
+
+    def seen(loop: FloatArray) -> float:
+        gap = float(np.linalg.norm(loop[3:6] - loop[13:10:-1], axis=1).mean())
+        x = float(np.clip((gap / max(1e-3, float(np.linalg.norm(loop[0] - loop[8]))) - 0.08) / 0.12, 0, 1))
+        return x * x * (3 - 2 * x)
+
+    return min(1.0, seen(lids) / max(seen(own), 0.02)) if seen(own) > 0.02 else 1.0
+
+
+def _lash_colour(reference: ReferenceFace, loop: IntArray) -> FloatArray:
+    """(3,) what shows between shut lids: the shade of the upper lid's rim."""
+    height, width = reference.image.shape[:2]
+    rim = np.clip(reference.mesh_px[loop[2:7], :2].round().astype(int), 0, (width - 1, height - 1))
+    colours = reference.image[rim[:, 1], rim[:, 0]].astype(np.float32)
+    shade: FloatArray = (np.median(colours, 0) * 0.7).astype(np.float32)
+    return shade
+
+
+def lay_in_mouth(picture: FloatArray, reference: ReferenceFace, target_px: FloatArray, skull: FloatArray) -> None:
+    lips = target_px[INNER_LIPS, :2]
+    box = box_around(lips, 3, picture)
+    if box is None:
+        return
+    x0, y0, x1, y1 = box
+    mask = polygon_mask([lips - (x0, y0)], y1 - y0, x1 - x0)[..., None]
+    if mask.max() < 1 / 255:
+        return
+    drawn = draw_mouth(reference, target_px, box)
+    to_box = skull.copy()
+    to_box[:, 2] -= (x0, y0)
+    size = (x1 - x0, y1 - y0)
+    own = cv2.warpAffine(reference.image, to_box, size, flags=cv2.INTER_LINEAR).astype(np.float32)
+    shown = cv2.warpAffine(reference.teeth, to_box, size, flags=cv2.INTER_LINEAR)[..., None]
+    drawn = drawn + shown * (own - drawn)
+    picture[y0:y1, x0:x1] += mask * (drawn - picture[y0:y1, x0:x1])
+
+
+def draw_mouth(reference: ReferenceFace, target_px: FloatArray, box: tuple[int, int, int, int]) -> FloatArray:
+    """Teeth, gums, tongue and cavity by the rig's own parts, (h, w, 3) in [0, 255], twice oversampled."""
+    x0, y0, x1, y1 = box
+    height, width = y1 - y0, x1 - x0
+    topology = reference.topology
+    oversample = 2 if width <= 256 else 1
+    local = target_px.copy()
+    local[:, :2] = (target_px[:, :2] - (x0, y0)) * oversample
+    facing = vertex_normals(target_px * np.array([1, -1, -1], np.float32), topology.inner)[:, 2]
+    # Light falls in through the opening: what faces it is bright, what lies deep is dark.
+    lips_z = float(target_px[INNER_LIPS, 2].mean())
+    mouth_px = max(1.0, float(np.linalg.norm(target_px[78, :2] - target_px[308, :2])))
+    depth = np.clip((target_px[:, 2] - lips_z) / mouth_px, 0, 2)
+    light = (0.45 + 0.55 * np.abs(facing)) * np.exp(-1.1 * depth)
+    colours = reference.inner_colours * light[:, None] * np.float32(255)
+    drawn, zbuffer = rasterise(local, topology.inner, colours, height * oversample, width * oversample)
+    dark = reference.inner_colours.min(0) * np.float32(60)
+    drawn[~np.isfinite(zbuffer)] = dark
+    if oversample > 1:
+        drawn = np.asarray(cv2.resize(drawn, (width, height), interpolation=cv2.INTER_AREA), np.float32)
+    # The lips throw a soft shadow on what is just behind them.
+    lips = polygon_mask([target_px[INNER_LIPS, :2] - (x0, y0)], height, width)
+    shadow = cv2.GaussianBlur(lips, (0, 0), max(0.8, mouth_px * 0.03))
+    shaded: FloatArray = drawn * np.asarray(0.45 + 0.55 * shadow, np.float32)[..., None]
+    return shaded
+
+
+def without_lids(image: ByteArray, mesh_px: FloatArray) -> ByteArray:
+    """The picture with each eye's inside continued over its lids, for eyes that open wider than the portrait's."""
+    result = image.copy()
+    for loop in (RIGHT_EYE, LEFT_EYE):
+        points = mesh_px[loop, :2]
+        box = box_around(points, int(np.ptp(points[:, 0]) * 0.35) + 3, image)
+        if box is None:
+            continue
+        x0, y0, x1, y1 = box
+        inside = polygon_mask([points - (x0, y0)], y1 - y0, x1 - x0) > 0.6
+        if inside.sum() < 8:
+            continue
+        nearest = ndimage.distance_transform_edt(~inside, return_distances=False, return_indices=True)
+        part = image[y0:y1, x0:x1]
+        filled = part[nearest[0], nearest[1]].astype(np.float32)
+        soft = cv2.GaussianBlur(filled, (0, 0), max(0.6, (x1 - x0) / 60))
+        result[y0:y1, x0:x1] = np.where(inside[..., None], part, soft).astype(np.uint8)
+    return result
+
+
+def shown_mouth(image: ByteArray, mesh_px: FloatArray) -> FloatArray:
+    """(H, W) where the portrait itself shows the inside of its mouth, 0 everywhere when its lips are closed."""
+    mask = np.zeros(image.shape[:2], np.float32)
+    lips = mesh_px[INNER_LIPS, :2]
+    width = float(np.linalg.norm(mesh_px[78, :2] - mesh_px[308, :2]))
+    gap = float(np.linalg.norm(mesh_px[13, :2] - mesh_px[14, :2]))
+    box = box_around(lips, 3, image)
+    if box is None or gap < 0.05 * width:
+        return mask
+    x0, y0, x1, y1 = box
+    inside = polygon_mask([lips - (x0, y0)], y1 - y0, x1 - x0)
+    mask[y0:y1, x0:x1] = np.clip(cv2.GaussianBlur(inside, (0, 0), max(0.5, width / 60)) * 2 - 1, 0, 1)
+    return mask
+
+
+_NOMINAL_SKIN: Final = np.array([0.80, 0.62, 0.54], np.float32)
+
+
+def lit_colours(colours: FloatArray, image: ByteArray, mesh_px: FloatArray) -> FloatArray:
+    """The inner parts' colours under the portrait's light, as grey as the portrait is."""
+    cheeks = mesh_px[[50, 280, 205, 425, 101, 330, 36, 266], :2].round().astype(int)
+    height, width = image.shape[:2]
+    inside = (cheeks >= 0).all(1) & (cheeks < (width, height)).all(1)
+    skin = np.median(image[cheeks[inside, 1], cheeks[inside, 0]], 0) / 255 if inside.any() else _NOMINAL_SKIN
+    light = 0.82 * np.clip(float(skin.mean() / _NOMINAL_SKIN.mean()), 0.5, 1.15)
+    chroma = np.clip(float(np.ptp(skin) / np.ptp(_NOMINAL_SKIN)), 0, 1)
+    grey = colours.mean(1, keepdims=True)
+    lit: FloatArray = ((grey + chroma * (colours - grey)) * light).astype(np.float32)
+    return lit
