@@ -21,12 +21,13 @@ def read_frames(path: Path, fps: float = FPS) -> Iterator[ByteArray]:
     Raises:
         VideoError: no such file, not a video, or damaged before its first frame.
     """
-    if not Path(path).is_file():
-        raise VideoError(f"{path}: no such file; give a video file such as clip.mp4.")
+    path = Path(path)
+    check_video_file(path)
     index = 0
     last: ByteArray | None = None
     try:
-        with av.open(str(path)) as container:
+        # A playlist inside a file must not reach for the network, and a name with a colon is not a protocol.
+        with av.open(str(path.resolve()), options={"protocol_whitelist": "file"}) as container:
             if not container.streams.video:
                 raise VideoError(f"{path}: has no picture track; give a video file such as clip.mp4.")
             stream = container.streams.video[0]
@@ -47,6 +48,17 @@ def read_frames(path: Path, fps: float = FPS) -> Iterator[ByteArray]:
     if last is None:
         raise VideoError(f"{path}: holds no picture; give a video file such as clip.mp4.")
     yield last
+
+
+def check_video_file(path: Path) -> None:
+    """Raise VideoError for what needs no decoder: no such file, a folder, an empty file."""
+    wanted = "give a video file such as clip.mp4"
+    if path.is_dir():
+        raise VideoError(f"{path}: is a folder; {wanted}.")
+    if not path.is_file():
+        raise VideoError(f"{path}: no such file; {wanted}.")
+    if not path.stat().st_size:
+        raise VideoError(f"{path}: is empty; {wanted}.")
 
 
 def count_frames(path: Path, fps: float = FPS) -> int | None:

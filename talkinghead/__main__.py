@@ -1,0 +1,7 @@
+"""`python -m talkinghead` is the command line."""
+
+import sys
+
+from talkinghead.cli import main
+
+sys.exit(main())
