@@ -1,0 +1,175 @@
+"""The face rig from ICT-FaceKit, the canonical face and tracked clips -> `checkpoints/default/rig`.
+
+    python scripts/build_rig.py --data ../shared/data --prepared data/prepared --report
+
+Start: the mean face of the tracked training clips, with ICT's expression deltas carried over. Then the deltas are refined on
+those clips. `--report` prints how much of the motion of the held-out clips the rig explains, before and after.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+
+from talkinghead import arkit
+from talkinghead.rig import anatomy, topology, transfer
+from talkinghead.rig.face_rig import FaceRig
+from talkinghead.rig.gaze import Eyeball, place_eyeball
+from talkinghead.rig.pose import Array
+from talkinghead.rig.refinement import load_clips, mean_face
+
+OUTPUT = Path(__file__).parents[1] / "checkpoints/default/rig"
+HINGE_M = (0.0, -0.012, 0.012)
+NUM_IDENTITIES = 40
+IRIS_MIRROR = (473, 476, 475, 474, 477, 468, 471, 470, 469, 472)
+
+
+def close_lids(neutral: Array, deltas: Array) -> None:
+    """Makes `eyeBlink` bring each upper lid point onto its lower one, most of the way by the upper."""
+    pairs = (
+        ("eyeBlinkRight", topology.UPPER_LID_RIGHT, topology.LOWER_LID_RIGHT),
+        ("eyeBlinkLeft", topology.UPPER_LID_LEFT, topology.LOWER_LID_LEFT),
+    )
+    for name, upper, lower in pairs:
+        delta = deltas[arkit.INDEX[name]]
+        gap = (neutral + delta)[list(upper)] - (neutral + delta)[list(lower)]
+        gap[:, 1] -= 0.0002
+        delta[list(upper)] -= 0.85 * gap * np.array([0.5, 1, 0.5])
+        delta[list(lower)] += 0.15 * gap * np.array([0.5, 1, 0.5])
+
+
+def close_mouth(neutral: Array, deltas: Array) -> None:
+    """Makes `mouthClose` undo what `jawOpen` does to the gap between the lips; outer lips share it less."""
+    opened = neutral + deltas[arkit.INDEX["jawOpen"]] + deltas[arkit.INDEX["mouthClose"]]
+    delta = deltas[arkit.INDEX["mouthClose"]]
+    upper, lower = list(topology.UPPER_LIP_INNER), list(topology.LOWER_LIP_INNER)
+    gap = opened[upper] - opened[lower] - (neutral[upper] - neutral[lower])
+    for points, share in ((upper, -0.35), (lower, 0.65)):
+        delta[points] += share * gap
+    for points, share in ((topology.UPPER_LIP_OUTER, -0.35), (topology.LOWER_LIP_OUTER, 0.65)):
+        delta[list(points)] += 0.8 * share * gap
+
+
+def assemble(neutral: Array, deltas: Array, identity: Array, variance: Array, model: transfer.IctModel) -> FaceRig:
+    """neutral: (478, 3), deltas: (52, 478, 3), identity: (K, 478, 3) -> the whole rig with its inner parts."""
+    skin = neutral.astype(np.float32)
+    lips = skin[list(topology.INNER_LIPS)].mean(0)
+    upper, lower = transfer.teeth(model, "upper"), transfer.teeth(model, "lower")
+    # The tracker's lips lie in another depth than the scan's: hang the teeth 4 mm behind them.
+    front = max(upper.vertices[:, 2].max(), lower.vertices[:, 2].max())
+    bite = (upper.vertices[:, 1].min() + lower.vertices[:, 1].max()) / 2
+    move = np.array([0, lips[1] - bite, min(skin[13, 2], skin[14, 2]) - 0.004 - front], np.float32)
+    upper, lower = (anatomy.Part(part.vertices + move, part.faces, part.colours) for part in (upper, lower))
+    tip = np.array([0, lower.vertices[:, 1].max() - 0.005, lower.vertices[:, 2].max() - 0.010])
+    root = np.array([0, tip[1] - 0.006, tip[2] - 0.058])
+    tongue = anatomy.tongue(tip, root, 0.019)
+    cavity = anatomy.mouth_cavity(skin, np.array([0, tip[1], tip[2] - 0.06]))
+    inner = {"upper_teeth": upper, "lower_teeth": lower, "tongue": tongue, "mouth_cavity": cavity}
+    for side in ("right", "left"):
+        blinked = neutral + deltas[arkit.INDEX[f"eyeBlink{side.capitalize()}"]]
+        ball = place_eyeball(neutral, blinked, neutral, side)
+        inner[f"eyeball_{side}"] = anatomy.eyeball(Eyeball(ball.centre, ball.radius))
+        iris = topology.IRIS_RIGHT if side == "right" else topology.IRIS_LEFT
+        beside = skin[iris, :2] - ball.centre[:2]
+        skin[iris, 2] = ball.centre[2] + np.sqrt(ball.radius**2 - (beside**2).sum(-1))
+    vertices, parts, part_faces = [skin], {"skin": (0, 468), "iris_right": (468, 473), "iris_left": (473, 478)}, {}
+    faces, colours = [CANONICAL_TRIANGLES], [np.zeros((478, 3), np.float32)]
+    count, face_count = 478, len(CANONICAL_TRIANGLES)
+    part_faces["skin"] = (0, face_count)
+    for name, part in inner.items():
+        parts[name], part_faces[name] = (count, count + len(part.vertices)), (face_count, face_count + len(part.faces))
+        vertices.append(part.vertices)
+        faces.append(part.faces + count)
+        colours.append(part.colours)
+        count, face_count = parts[name][1], part_faces[name][1]
+    ring = anatomy.ring_vertices(skin)
+    parts["ring"], part_faces["ring"] = (count, count + len(ring)), (face_count, face_count + 288)
+    whole = np.concatenate([*vertices, ring])
+    weight = np.concatenate([np.ones(count, np.float32), anatomy.ring_weights()])
+    all_deltas = _deltas_of_parts(deltas, parts, len(whole), tip)
+    # The chin under the tracker's jawOpen tells how far the teeth below it turn.
+    hinge = np.array(HINGE_M)
+    chin = neutral[152] - hinge
+    opened = chin + deltas[arkit.INDEX["jawOpen"], 152]
+    angle = np.arctan2(chin[1], chin[2]) - np.arctan2(opened[1], opened[2])
+    forward = deltas[arkit.INDEX["jawForward"], list(topology.CHIN), 2].mean()
+    sideways = deltas[arkit.INDEX["jawLeft"], list(topology.CHIN), 0].mean()
+    rig = FaceRig(
+        whole, all_deltas, np.zeros((len(identity), len(whole), 3), np.float32),
+        np.concatenate([*faces, anatomy.ring_faces(count)]).astype(np.int64),
+        np.concatenate([*colours, np.zeros((len(ring), 3), np.float32)]), weight, variance.astype(np.float32),
+        np.array([*hinge, angle, forward, sideways], np.float32), parts, part_faces,
+    )  # fmt: skip
+    placed = rig.place_parts(skin)
+    for mode, change in zip(rig.identity, identity, strict=True):
+        mode[:] = rig.place_parts((skin + change).astype(np.float32)) - placed
+    return rig
+
+
+def _deltas_of_parts(deltas: Array, parts: dict[str, tuple[int, int]], count: int, tip: Array) -> np.ndarray:
+    whole = np.zeros((52, count, 3), np.float32)
+    whole[:, :478] = deltas
+    whole[:, 468:478] = 0
+    lips = deltas[:, list(topology.INNER_LIPS)].reshape(52, 20, 3)
+    whole[:, slice(*parts["mouth_cavity"])] = np.einsum("vl,clk->cvk", anatomy.cavity_follow(), lips)
+    # The first two shells under the chin move with it, ever less.
+    oval = deltas[:, list(topology.FACE_OVAL)]
+    ring = np.concatenate([oval * share for share in (0.6, 0.25, 0.08, 0.0)], axis=1)
+    whole[:, slice(*parts["ring"])] = ring
+    tongue = np.zeros((parts["tongue"][1] - parts["tongue"][0], 3), np.float32)
+    along = np.repeat(np.linspace(0, 1, 12), 11)
+    tongue[:, 2] = 0.028 * along**1.5
+    tongue[:, 1] = -0.010 * along**3 + 0.004 * along
+    whole[arkit.INDEX["tongueOut"], slice(*parts["tongue"])] = tongue
+    return whole
+
+
+def without_openings(triangles: np.ndarray) -> np.ndarray:
+    """The canonical face is one closed sheet: 46 of its triangles span the eyes and the mouth. These go."""
+    spanned = np.zeros(len(triangles), bool)
+    for ring in (topology.EYE_RING_RIGHT, topology.EYE_RING_LEFT, topology.INNER_LIPS):
+        spanned |= np.isin(triangles, ring).all(1)
+    return triangles[~spanned]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
+    parser.add_argument("--prepared", type=Path, default=Path("data/prepared"))
+    parser.add_argument("-o", "--output", type=Path, default=OUTPUT)
+    parser.add_argument("--report", action="store_true", help="print the error table on the held-out clips")
+    options = parser.parse_args()
+    canonical = np.load(options.data / "canonical/canonical_face.npz")
+    global CANONICAL_TRIANGLES
+    CANONICAL_TRIANGLES = without_openings(canonical["triangles"].astype(np.int64))
+    base = canonical["vertices_cm"].astype(np.float64) / 100
+    mirror = np.r_[topology.mirror_index(base.astype(np.float32)), IRIS_MIRROR]
+    origin = base[[127, 234, 356, 454]].mean(0) * (0, 1, 1) - (0, 0, 0.008)
+    clips = load_clips(options.prepared / "train")
+    neutral, _ = mean_face(clips, base - origin, mirror)
+    model, landmarks = transfer.load_ict(options.data / "ict_facekit/ict_facekit.npz", neutral)
+    rows = transfer.correspond(model, landmarks, neutral)
+    deltas = np.concatenate([transfer.skin_deltas(model, rows, mirror[:468]), np.zeros((52, 10, 3))], axis=1)
+    close_lids(neutral, deltas)
+    close_mouth(neutral, deltas)
+    identity = np.stack([rows @ mode for mode in model.identities[:NUM_IDENTITIES].astype(np.float64)])
+    irises = np.stack([identity[:, [33, 133]].mean(1)] * 5 + [identity[:, [263, 362]].mean(1)] * 5, axis=1)
+    identity = np.concatenate([identity, irises], axis=1)
+    rig = assemble(neutral, deltas, identity, np.full(478, 0.0012**2), model)
+    rig.save_pretrained(options.output)
+    (options.output / "LICENSE").write_text(
+        "The expression deltas, identity modes and teeth start from ICT-FaceKit:\n\n"
+        + (options.data / "ict_facekit/LICENSE").read_text()
+        + "\n\nThe triangles and the order of the skin vertices are those of MediaPipe's canonical face (Google LLC),\n"
+        "Apache License 2.0, https://www.apache.org/licenses/LICENSE-2.0.\n"
+    )
+    print(f"{options.output}: {len(rig.neutral)} vertices, {len(rig.faces)} triangles, "
+          f"{sum(f.stat().st_size for f in options.output.iterdir()) / 1e6:.2f} MB")  # fmt: skip
+
+
+CANONICAL_TRIANGLES = np.zeros((0, 3), np.int64)
+
+if __name__ == "__main__":
+    main()
