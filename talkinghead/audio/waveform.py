@@ -36,10 +36,15 @@ def load_audio(path: Path | str) -> Audio:
     """
     path = Path(path)
     _check_file(path)
+    chunks = [np.zeros(0, np.float32)]
     try:
-        samples = np.concatenate([np.zeros(0, np.float32), *_decoded(path)])
+        chunks.extend(_decoded(path))
     except av.FFmpegError as error:
+        read_s = sum(map(len, chunks)) / SAMPLE_RATE
+        if read_s:
+            raise AudioError(f"{path}: truncated or damaged after {read_s:.1f} s; copy or record it again.") from error
         raise AudioError(f"{path}: cannot be read as sound ({_reason(error)}); {_FORMATS}.") from error
+    samples = np.concatenate(chunks)
     if not len(samples):
         raise AudioError(f"{path}: holds 0 s of sound; {_FORMATS}.")
     if len(samples) < MIN_DURATION_S * SAMPLE_RATE:

@@ -28,6 +28,7 @@ MIN_SIDE_PX: Final = 64
 MIN_FACE_PX: Final = 64
 MATTE_PX: Final = 256
 MATTE_FILE: Final = "selfie_segmentation.tflite"
+UNSURE: Final = 0.08
 BACKDROP: Final = 255
 """Grey level that shows through where a picture is transparent."""
 
@@ -237,6 +238,9 @@ def _guided_upsample(coarse: Any, small: Any, image: ByteArray) -> FloatArray:
     grey /= 255
     grey *= cv2.resize(cv2.blur(slope, window), size)
     grey += cv2.resize(offset, size)
+    # The filter lets a little of what is bright or dark inside through; what is nearly sure is made sure.
+    grey -= UNSURE
+    grey /= 1 - 2 * UNSURE
     matte: FloatArray = np.clip(grey, 0, 1, out=grey)
     return matte
 

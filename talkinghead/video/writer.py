@@ -66,8 +66,7 @@ class VideoWriter:
         if not MIN_FPS <= fps <= MAX_FPS:
             raise OutputError(f"fps: {fps:g}; give {MIN_FPS:g} to {MAX_FPS:g}.")
         check_output(self.path)
-        # 29.97 is 30000/1001: a rate as the field's players know it.
-        self._fps = Fraction(fps).limit_denominator(1001)
+        self._fps = _exact_rate(fps)
         self._sound = sound
         self._temporary: Path | None = None
         self._container: Any = None
@@ -205,6 +204,12 @@ class VideoWriter:
             yield
         except (av.FFmpegError, OSError) as error:
             raise OutputError(f"{self.path}: writing failed ({_reason(error)}); free some space or write elsewhere.") from error
+
+
+def _exact_rate(fps: float) -> Fraction:
+    """29.97 is 30000/1001, and so its kin, as players know them."""
+    ntsc = Fraction(round(fps * 1.001) * 1000, 1001)
+    return ntsc if abs(float(ntsc) - fps) < 0.005 and round(fps) != fps else Fraction(fps).limit_denominator(1000)
 
 
 def _picture(frame: ByteArray) -> ByteArray:
