@@ -177,7 +177,8 @@ def _resized(portrait: Portrait, size: int) -> Portrait:
     flags = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
     face = replace(portrait.face, points=portrait.face.points * np.float32(scale), box=portrait.face.box * np.float32(scale))
     matte = cv2.resize(portrait.matte, new, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
-    return replace(portrait, image=cv2.resize(portrait.image, new, interpolation=flags), matte=matte, face=face)
+    image = cv2.resize(portrait.image, new, interpolation=flags)
+    return replace(portrait, image=np.asarray(image, np.uint8), matte=np.asarray(matte, np.float32), face=face)
 
 
 def _device(name: str | None) -> torch.device:
