@@ -103,12 +103,13 @@ def smooth_noise(points: np.ndarray, scale_cm: float, rng: np.random.Generator, 
 
 def grow(
     surface: Surface, roots: np.ndarray, start: np.ndarray, comb: Field, length: np.ndarray, lie: np.ndarray,
-    num_points: int, stiffness: float, keep_out: Callable[[np.ndarray], np.ndarray] | None = None,
+    num_points: int, stiffness: float, keep_out: Callable[[np.ndarray], np.ndarray] | None = None, hug_above_y: float = 1e3,
 ) -> np.ndarray:  # fmt: skip
     """Integrate strands along a comb field, pushed out to `lie` cm above the skin.
 
     start: (N, 3) first direction; length, lie: (N,) cm; stiffness in [0, 1) holds the last direction;
-    keep_out moves points out of where hair must not be. Returns (N, num_points, 3).
+    keep_out moves points out of where hair must not be; over the height hug_above_y hair also stays near the skin.
+    Returns (N, num_points, 3).
     """
     strands = np.empty((len(roots), num_points, 3))
     strands[:, 0] = at = roots
@@ -121,7 +122,8 @@ def grow(
         following = at + direction * step
         height, normal = surface.height(following)
         floor = lie * min(1.0, k / (0.25 * num_points))
-        following += normal * np.clip(floor - height, 0, None)[:, None]
+        pull = np.clip((following[:, 1] - hug_above_y) / 3 + 1, 0, 1) * np.clip(height - floor, 0, None) * 0.6
+        following += normal * (np.clip(floor - height, 0, None) - pull)[:, None]
         if keep_out is not None:
             following = keep_out(following)
         direction = following - at
@@ -169,13 +171,13 @@ def parted_long(head: Head, surface: Surface, rng: np.random.Generator, count: i
     noise = smooth_noise(roots, 2.5, rng)
 
     def comb(at: np.ndarray, part: np.ndarray) -> np.ndarray:
-        high = np.clip((at[:, 1] - brow - 0.5) / 6.5, 0, 1)
+        high = np.clip((at[:, 1] - brow - 1.5) / 5.5, 0, 1)
         front = np.clip((at[:, 2] - 1.0) / 6.0, 0, 1)
-        across = side * (0.35 + 0.9 * high)
-        down = -1.1 + 0.75 * high
-        back = -(0.15 + 1.05 * front * (0.35 + high))
-        inward = -side * 0.22 * np.clip((brow - 9 - at[:, 1]) / 6, 0, 1)
-        direction = np.stack([across * high + 0.12 * side * (1 - high) + inward, down, back], 1) + 0.16 * noise
+        inward = -0.2 * np.clip((brow - 9 - at[:, 1]) / 6, 0, 1)
+        across = side * (1.0 * high + 0.04 + inward)
+        down = -1.1 + 0.8 * high
+        back = -(0.12 + 0.75 * front * (0.4 + high))
+        direction = np.stack([across, down, back], 1) + 0.14 * noise
         return direction / np.linalg.norm(direction, axis=1, keepdims=True)
 
     def keep_out(at: np.ndarray) -> np.ndarray:
@@ -191,7 +193,7 @@ def parted_long(head: Head, surface: Surface, rng: np.random.Generator, count: i
     start = normal * 0.9 + np.stack([side * 0.7, 0.2 + 0 * side, -0.3 + 0 * side], 1)
     length = length_cm + 0.9 * (roots[:, 1] - brow) + rng.normal(0, 0.7, len(roots))
     lie = 0.25 + 1.1 * rng.random(len(roots)) ** 0.8
-    strands = grow(surface, roots, start, comb, np.clip(length, 4, None), lie, 44, 0.55, keep_out)
+    strands = grow(surface, roots, start, comb, np.clip(length, 4, None), lie, 44, 0.55, keep_out, brow - 1.0)
     strands = clump(strands, len(strands) // 45, 0.55, rng)
     strands = wave(strands, 0.32, 9.0, rng)
     return fray(strands, 0.13, rng)

@@ -217,12 +217,12 @@ def _eye_colours(distance: np.ndarray, phi: np.ndarray, iris: tuple[float, ...],
     ring = np.exp(-0.5 * ((distance - 0.27) / 0.06) ** 2)
     tone = 1 + 0.35 * fibres + 0.5 * ring
     colour = base * tone[..., None] + (ring * 0.35)[..., None] * np.array([0.25, 0.14, 0.04])
-    limbus = np.clip(step(0.5, 0.03), 0, 1)[..., None]
+    limbus = np.clip(step(0.54, 0.035), 0, 1)[..., None]
     colour = colour * (1 - 0.85 * limbus)
     pupil = (1 - step(0.2, 0.008))[..., None]
     colour = colour * (1 - pupil) + 0.002 * pupil
-    white = np.array([0.72, 0.66, 0.62]) + (step(1.1, 0.2)[..., None] * np.array([-0.05, -0.2, -0.2]))
-    outside = step(0.585, 0.018)[..., None]
+    white = np.array([0.62, 0.56, 0.53]) + (step(1.1, 0.2)[..., None] * np.array([-0.05, -0.2, -0.2]))
+    outside = step(0.63, 0.022)[..., None]
     colour = colour * (1 - outside) + white * outside
     colour = np.broadcast_to(colour, (len(distance), columns, 3))
     return np.concatenate([colour, np.ones((*colour.shape[:2], 1))], -1).reshape(-1, 4)
@@ -247,6 +247,33 @@ def add_hair(name: str, strands: np.ndarray, look: dict[str, Any], root_cm: floa
     bpy.context.collection.objects.link(bpy.data.objects.new(name, data))
 
 
+def add_sweater(vertices: np.ndarray, faces: list[list[int]], knit: np.ndarray, colour: str) -> None:
+    """A knitted cloth: stitches in columns, by a bump on its knit coordinates (cm)."""
+    material, nodes, links, shader = _principled(
+        "knit", Base_Color=rgb(colour), Roughness=0.85, Sheen_Weight=0.35, Sheen_Roughness=0.4, Specular_IOR_Level=0.2
+    )
+    uv = nodes.new("ShaderNodeUVMap")
+    heights = []
+    for direction, scale in (("X", 0.62), ("Y", 0.85)):
+        wave = nodes.new("ShaderNodeTexWave")
+        wave.bands_direction = direction
+        wave.inputs["Scale"].default_value, wave.inputs["Distortion"].default_value = scale, 0.6
+        links.new(uv.outputs[0], wave.inputs["Vector"])
+        heights.append(wave.outputs["Color"])
+    bump = nodes.new("ShaderNodeBump")
+    bump.inputs["Distance"].default_value, bump.inputs["Strength"].default_value = 0.09, 0.8
+    fine = nodes.new("ShaderNodeTexNoise")
+    fine.inputs["Scale"].default_value = 9.0
+    links.new(uv.outputs[0], fine.inputs["Vector"])
+    height = _mix(nodes, links, heights[1], heights[0], (0.0, 0.0, 0.0, 1.0), strength=0.35)
+    height = _mix(nodes, links, fine.outputs[0], height, (0.0, 0.0, 0.0, 1.0), strength=0.4)
+    links.new(height, bump.inputs["Height"])
+    links.new(bump.outputs[0], shader.inputs["Normal"])
+    item = mesh("sweater", vertices, faces, material)
+    layer = item.data.uv_layers.new(name="uv")
+    layer.uv.foreach_set("vector", knit[np.array(faces).ravel()].astype(np.float32).ravel())
+
+
 def _area_light(place: tuple[float, float, float], target: tuple[float, float, float], size: float, watts: float, tint: str) -> None:
     data = bpy.data.lights.new("light", "AREA")
     data.shape, data.size, data.energy, data.color = "DISK", size, watts, rgb(tint)[:3]
@@ -266,8 +293,8 @@ def _aim(item: Any, place: tuple[float, float, float], target: tuple[float, floa
 def add_stage(look: dict[str, Any], face: tuple[float, float, float], width_cm: float) -> None:
     """A soft key, a fill, two rims, a plain backdrop with a glow, and a portrait lens."""
     x, y, z = face
-    _area_light((-60, y + 55, z + 85), face, 60, 1.05e5, "#fff1e2")
-    _area_light((85, y + 5, z + 70), face, 90, 3.0e4, "#e6efff")
+    _area_light((-60, y + 55, z + 85), face, 60, 1.25e5, "#fff1e2")
+    _area_light((85, y + 5, z + 70), face, 90, 3.8e4, "#eef2ff")
     _area_light((70, y + 45, z - 75), face, 40, 6.0e4, "#fff6ea")
     _area_light((-75, y + 35, z - 65), face, 40, 3.5e4, "#dfe9ff")
     material, nodes, output = _material("backdrop")
