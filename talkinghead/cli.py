@@ -14,9 +14,8 @@ import tempfile
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
-import click
 import typer
 
 from talkinghead.errors import InputError, OutputError, TalkingHeadError
@@ -29,6 +28,8 @@ QUALITIES: Final = ("draft", "standard", "best")
 MIN_SIZE_PX: Final = 64
 MAX_SIZE_PX: Final = 8192
 _EXIT_INPUT: Final = 2
+# typer carries its own click, and of its errors exports the one about a parameter; what that is a kind of is about usage.
+_UsageError: Final[Any] = typer.BadParameter.__base__
 _EXIT_INTERRUPTED: Final = 130
 _BANNER: Final = b"TensorFlow Lite XNNPACK delegate"
 
@@ -233,13 +234,12 @@ def main(arguments: list[str] | None = None) -> int:
         status = app(args=arguments, prog_name="talkinghead", standalone_mode=False)
     except TalkingHeadError as error:
         return _fail(str(error))
-    except click.exceptions.NoArgsIsHelpError as error:
-        typer.echo(error.format_message())
-        return _EXIT_INPUT
-    except click.UsageError as error:
+    except _UsageError as error:
         command = error.ctx.command_path if error.ctx else "talkinghead"
+        if not error.format_message():
+            return _EXIT_INPUT  # no command at all: the help has been shown
         return _fail(f"{error.format_message().rstrip('.')}; see: {command} --help")
-    except (KeyboardInterrupt, click.Abort):
+    except (KeyboardInterrupt, typer.Abort):
         _fail("stopped; no broken file is left, and what was there before is as it was.")
         return _EXIT_INTERRUPTED
     return status if isinstance(status, int) else 0

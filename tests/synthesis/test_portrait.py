@@ -75,8 +75,16 @@ def test_every_exif_orientation_comes_out_upright(tmp_path, picture, orientation
 
 @pytest.mark.parametrize(
     ("name", "mode", "tolerance"),
-    [("a.png", "RGB", 0), ("a.bmp", "RGB", 0), ("a.tif", "RGB", 0), ("a.webp", "RGB", 3), ("a.jpg", "RGB", 3)]
-    + [("a.tif", "CMYK", 2), ("a.gif", "P", 12), ("a.png", "P", 12)],
+    [
+        ("a.png", "RGB", 0),
+        ("a.bmp", "RGB", 0),
+        ("a.tif", "RGB", 0),
+        ("a.webp", "RGB", 3),
+        ("a.jpg", "RGB", 3),
+        ("a.tif", "CMYK", 2),
+        ("a.gif", "P", 12),
+        ("a.png", "P", 12),
+    ],
 )
 def test_formats_and_modes_show_the_same(tmp_path, picture, name, mode, tolerance):
     made = picture.quantize(256) if mode == "P" else picture.convert(mode)
@@ -185,7 +193,10 @@ def test_several_faces_are_listed_from_left_to_right(tmp_path, picture, tracker,
     both.paste(picture, (0, 0))
     both.paste(ImageOps.mirror(picture), (512, 0))
     both.save(tmp_path / "two.png")
-    listing = r"2 faces in .*two.png; choose with --face N: 1 is \d+ x \d+ px at x 1\d\d, y \d+; 2 is .* at x 7\d\d, y \d+ \(left to right\)"
+    listing = (
+        r"2 faces in .*two.png; choose with --face N: "
+        r"1 is \d+ x \d+ px at x 1\d\d, y \d+; 2 is .* at x 7\d\d, y \d+ \(left to right\)"
+    )
     with pytest.raises(FaceError, match=listing):
         load_portrait(tmp_path / "two.png", tracker, None, matte_folder)
     left, right = (load_portrait(tmp_path / "two.png", tracker, n, matte_folder).face.box for n in (1, 2))
@@ -224,5 +235,5 @@ def test_a_damaged_network_is_a_checkpoint_error(tmp_path):
     with pytest.raises(CheckpointError, match="not a person segmentation network"):
         PersonMatte(tmp_path / MATTE_FILE)
     (tmp_path / MATTE_FILE).write_bytes(b"nothing")
-    with pytest.raises(CheckpointError, match="not a person segmentation network .*; reinstall talkinghead"):
+    with pytest.raises(CheckpointError, match=r"not a person segmentation network .*; reinstall talkinghead"):
         PersonMatte(tmp_path / MATTE_FILE)

@@ -1,0 +1,157 @@
+"""The command line: quick help, every command, and what it says to people and to scripts."""
+
+import re
+import subprocess
+import sys
+import time
+
+import av
+import numpy as np
+import pytest
+
+from talkinghead import __version__, cli
+from talkinghead.motion.io import load_motion
+from talkinghead.types import SAMPLE_RATE
+from talkinghead.video.reader import count_frames, read_frames
+
+COMMANDS = ("generate", "animate", "render", "track", "evaluate", "doctor")
+
+
+@pytest.fixture(scope="module")
+def short_speech(root, tmp_path_factory):
+    """The first 0.6 s of the example's sentence."""
+    import wave
+
+    path = tmp_path_factory.mktemp("speech") / "short.wav"
+    with wave.open(str(root / "assets/speech.wav")) as source, wave.open(str(path), "w") as target:
+        target.setparams(source.getparams())
+        target.writeframes(source.readframes(round(0.6 * SAMPLE_RATE)))
+    return path
+
+
+def test_help_answers_in_under_a_second_and_loads_nothing_heavy():
+    # The smallest of three: a busy machine is not the command line's fault.
+    code = (
+        "import sys; from talkinghead.cli import main; status = main(['--help']); assert status == 0;"
+        "heavy = {'torch', 'numpy', 'diffusers', 'transformers', 'librosa', 'numba', 'cv2', 'av'} & set(sys.modules);"
+        "assert not heavy, heavy"
+    )
+    seconds = []
+    for _ in range(3):
+        start = time.monotonic()
+        subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+        seconds.append(time.monotonic() - start)
+    assert min(seconds) < 1
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_itself(command, capsys):
+    assert cli.main([command, "--help"]) == 0
+    shown = capsys.readouterr().out
+    assert f"talkinghead {command}" in shown
+    assert command == "doctor" or "Example: talkinghead" in shown
+
+
+def test_no_command_shows_the_help(capsys):
+    assert cli.main([]) == 2
+    out, err = capsys.readouterr()
+    assert "Usage: talkinghead" in out and not err
+
+
+def test_help_lists_the_commands_and_version_the_version(capsys):
+    assert cli.main(["--help"]) == 0
+    shown = capsys.readouterr().out
+    assert all(re.search(rf"^│ {command} ", shown, re.M) for command in COMMANDS)
+    assert cli.main(["--version"]) == 0
+    assert capsys.readouterr().out == f"talkinghead {__version__}\n"
+
+
+def test_the_choices_and_limits_are_those_of_the_parts():
+    from talkinghead.synthesis.pipeline import QUALITY_STEPS
+
+    assert tuple(QUALITY_STEPS) == cli.QUALITIES
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["generate", "-o", "x.mp4"], "talkinghead: Missing option '--image' / '-i'; see: talkinghead generate --help"),
+        (["animate", "--seed", "x", "-o", "m.npz"], "Invalid value for '--seed': "),
+        (["generate", "--emotoin", "sad"], "No such option: --emotoin"),
+        (["sing"], "No such command 'sing'"),
+    ],
+)
+def test_usage_errors_are_one_line(arguments, message, capfd):
+    assert cli.main(arguments) == 2
+    out, err = capfd.readouterr()
+    assert not out and err.count("\n") == 1 and message in err
+
+
+def test_doctor_says_what_is_there_and_what_to_do(tmp_path, capsys):
+    assert cli.main(["doctor"]) == 0
+    shown = capsys.readouterr().out
+    assert f"talkinghead {__version__}" in shown and "torch 2.13.0" in shown and "models: " in shown
+    assert "libx264 and aac" in shown and shown.endswith("all is well\n")
+    assert cli.main(["doctor", "--checkpoint", str(tmp_path)]) == 1
+    shown = capsys.readouterr().out
+    assert "MISSING articulator/config.json" in shown
+    assert "PROBLEM models are missing: reinstall talkinghead, or give --checkpoint a whole folder" in shown
+
+
+def test_generate_makes_a_video_with_its_sound_and_is_quiet(astronaut, short_speech, tmp_path, capfd):
+    output = tmp_path / "out.mp4"
+    arguments = ["--image", str(astronaut), "--audio", str(short_speech), "--emotion", "happy", "--intensity", "0.7"]
+    assert cli.main(["generate", *arguments, "--size", "256", "--quality", "draft", "--fps", "50", "-o", str(output)]) == 0
+    assert capfd.readouterr() == ("", ""), "not a terminal"
+    assert list(tmp_path.iterdir()) == [output]
+    frames = list(read_frames(output, fps=50))
+    assert len(frames) == 30 and frames[0].shape == (256, 256, 3)
+    with av.open(str(output)) as file:
+        assert file.streams.audio and file.streams.video[0].average_rate == 50
+
+
+def test_a_line_of_text_is_spoken_and_the_seed_decides(astronaut, tmp_path):
+    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+        arguments = ["--text", "Bob paid", "--emotion", "surprised", "--seed", str(seed), "-o", str(tmp_path / f"{name}.npz")]
+        assert cli.main(["animate", *arguments]) == 0
+    a, b, c = (load_motion(tmp_path / f"{name}.npz") for name in "abc")
+    assert np.array_equal(a.blendshapes, b.blendshapes) and np.array_equal(a.head_rotation, b.head_rotation)
+    assert not np.array_equal(a.head_rotation, c.head_rotation)
+
+
+def test_animate_then_render_then_track(astronaut, short_speech, tmp_path):
+    motion, video, back = (str(tmp_path / name) for name in ("m.npz", "v.mp4", "back.npz"))
+    assert cli.main(["animate", "--audio", str(short_speech), "--emotion", "sad", "-o", motion]) == 0
+    render = ["render", "--image", str(astronaut), "--motion", motion, "--size", "256", "-q", "draft", "-o", video]
+    assert cli.main([*render, "--audio", str(short_speech)]) == 0
+    assert count_frames(tmp_path / "v.mp4") == len(load_motion(motion)) == 15
+    assert cli.main(["track", video, "-o", back]) == 0
+    assert len(load_motion(back)) == 15
+
+
+def test_ctrl_c_is_one_line_and_leaves_what_was_there(astronaut, short_speech, tmp_path, capfd, monkeypatch):
+    from talkinghead.video.writer import VideoWriter
+
+    output = tmp_path / "out.mp4"
+    output.write_bytes(b"before")
+    write, count = VideoWriter.write, []
+
+    def write_three(self, frame):
+        count.append(1)
+        if len(count) == 4:
+            raise KeyboardInterrupt
+        write(self, frame)
+
+    monkeypatch.setattr(VideoWriter, "write", write_three)
+    arguments = ["--image", str(astronaut), "--audio", str(short_speech), "--size", "256", "-q", "draft", "-o", str(output)]
+    assert cli.main(["generate", *arguments]) == 130
+    out, err = capfd.readouterr()
+    assert not out and err == "talkinghead: stopped; no broken file is left, and what was there before is as it was.\n"
+    assert output.read_bytes() == b"before" and list(tmp_path.iterdir()) == [output]
+
+
+def test_a_terminal_sees_progress(capsys, monkeypatch, tmp_path):
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    cli._write(iter([np.zeros((64, 64, 3), np.uint8)] * 5), 5, tmp_path / "o.mp4", None, 25)
+    shown = capsys.readouterr().err
+    assert "o.mp4" in shown and "frames/s" in shown and re.search(r"5/5", shown)
