@@ -1,0 +1,195 @@
+"""Speech content -> how the mouth, jaw and cheeks move, and when the lips are shut.
+
+A linear read-out of three frames of the frozen speech encoder, solved in closed form (`motion.ridge`), and an optional small
+temporal network that corrects it. Lips follow content and are near-deterministic, so nothing is sampled here. Knows features
+and coefficients; knows nothing of emotion, head or eyes.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import torch
+from diffusers.configuration_utils import ConfigMixin, register_to_config
+from diffusers.models.modeling_utils import ModelMixin
+from torch import nn
+from torch.nn import functional
+
+from talkinghead import arkit
+from talkinghead.errors import CheckpointError
+from talkinghead.types import FloatArray, SpeechFeatures
+
+COLUMNS: Final[tuple[str, ...]] = tuple(
+    name
+    for name in arkit.BLENDSHAPES
+    if name.startswith(("jaw", "mouth", "cheek")) and name not in ("jawLeft", "jawRight", "mouthLeft", "mouthRight")
+)
+"""What speech moves, both sides alike; sideways motion is a habit of the talker, not of the sound."""
+
+SILENT_DBFS: Final = -62.0
+QUIET_DBFS: Final = -48.0
+CLOSURE_SLOPE: Final = 4.0
+
+JAW_OPEN: Final = arkit.INDEX["jawOpen"]
+MOUTH_CLOSE: Final = arkit.INDEX["mouthClose"]
+# What parts the lips without the jaw; while they shut these give way first.
+LIP_PARTERS: Final = tuple(
+    arkit.INDEX[name]
+    for name in arkit.BLENDSHAPES
+    if name.startswith(("mouthLowerDown", "mouthUpperUp", "mouthFunnel", "noseSneer", "mouthShrugUpper"))
+)
+PRESSERS: Final = (arkit.INDEX["mouthPressLeft"], arkit.INDEX["mouthPressRight"])
+SHUT_BEYOND_REST: Final = 0.008
+"""How far past the resting gap shut lips meet, over the distance between the outer eye corners."""
+
+
+class Articulator(ModelMixin, ConfigMixin):  # type: ignore[misc]
+    """Content (B, T, C) -> K blendshapes, the opening of the lips and a score of closed lips, each (B, T)."""
+
+    config_name = "config.json"
+
+    @register_to_config
+    def __init__(
+        self,
+        content_width: int = 1536,
+        columns: tuple[str, ...] = COLUMNS,
+        context: int = 1,
+        head_width: int = 0,
+        head_dilations: tuple[int, ...] = (1, 2, 4, 8),
+        dropout: float = 0.3,
+        gain: tuple[float, ...] | None = None,
+        closed_threshold: float = 0.5,
+        lip_travel: tuple[float, ...] | None = None,
+    ) -> None:
+        """
+        Args:
+            content_width: C.
+            columns: K ARKit names, the order of the output.
+            context: frames either side that the linear read-out sees.
+            head_width: channels of the temporal network, 0 for none.
+            head_dilations: one residual block each.
+            dropout: on the network's input and inside.
+            gain: (K + 1,) by how much each output is stretched about its mean: least squares shrinks motion it is unsure of.
+            closed_threshold: score from which the lips are shut.
+            lip_travel: (52,) by how much the gap between the lips grows with each ARKit column at 1, over the distance between
+                the outer eye corners, on the rig that the motion is for; without it the lips' opening is not enforced.
+        """
+        super().__init__()
+        num_outputs = len(columns) + 2
+        self.readout = nn.Conv1d(content_width, num_outputs, 2 * context + 1)
+        self.context = context
+        self.head = TemporalHead(content_width, num_outputs, head_width, tuple(head_dilations), dropout) if head_width else None
+        # What the outputs are about: their mean on the training clips.
+        self.centre = nn.Parameter(torch.zeros(num_outputs - 1), requires_grad=False)
+
+    def forward(self, content: torch.Tensor) -> torch.Tensor:
+        """content: (B, T, C) -> (B, T, K + 2): blendshapes, opening over the eye distance, closure score in about [0, 1]."""
+        x = content.transpose(1, 2)
+        output = self.readout(functional.pad(x, (self.context, self.context), mode="replicate"))
+        if self.head is not None:
+            output = output + self.head(x)
+        return output.transpose(1, 2)
+
+    @torch.inference_mode()
+    def articulate(self, features: SpeechFeatures, strength: float = 1.0) -> tuple[FloatArray, FloatArray]:
+        """Features -> blendshapes (T, 52) in [0, 1], zero outside `columns`, and how far the lips must be shut (T,) in [0, 1].
+
+        strength: 0 keeps the mouth at rest, 1 moves it as much as the talkers of the training clips did.
+        """
+        content = np.ascontiguousarray(features.content, np.float32)
+        output = self(torch.from_numpy(content).to(self.centre.device)[None])[0].float()
+        gain = torch.tensor(self.config.gain or [1.0] * len(self.centre)).to(output)
+        stretched = (self.centre + gain * (output[:, :-1] - self.centre)).cpu().numpy()
+        level = strength * speech_presence(features.loudness)[:, None]
+        stretched = level * stretched
+        blendshapes = np.zeros((len(features), len(arkit.BLENDSHAPES)), np.float32)
+        blendshapes[:, [arkit.INDEX[name] for name in self.config.columns]] = np.clip(stretched[:, :-1], 0, 1)
+        if self.config.lip_travel:
+            travel = np.asarray(self.config.lip_travel, np.float32)
+            blendshapes = open_lips(blendshapes, np.maximum(stretched[:, -1], 0), travel)
+        score = output[:, -1].cpu().numpy()
+        closed: FloatArray = np.clip(0.5 + (score - self.config.closed_threshold) * CLOSURE_SLOPE, 0, 1) * (level[:, 0] > 0)
+        return blendshapes, closed.astype(np.float32)
+
+    @staticmethod
+    def load(folder: Path) -> Articulator:
+        """`from_pretrained` in float32 on the CPU, with this package's errors.
+
+        Raises:
+            CheckpointError: a file is missing, or holds tensors of other shapes.
+        """
+        try:
+            model = Articulator.from_pretrained(folder, torch_dtype=torch.float32, local_files_only=True, low_cpu_mem_usage=False)
+            if unknown := set(model.config.columns) - set(arkit.BLENDSHAPES):
+                raise ValueError(f"columns {sorted(unknown)} are not ARKit names")
+        except (OSError, ValueError, RuntimeError, TypeError, KeyError) as error:
+            reason = " ".join(str(error).split())[:160]
+            raise CheckpointError(
+                f"{folder}: not an articulator ({reason}); reinstall talkinghead or point to a whole checkpoint."
+            ) from error
+        result: Articulator = model.eval()
+        return result
+
+
+class TemporalHead(nn.Module):
+    """Dilated residual convolutions over the content; the last layer starts at zero, so training starts at the read-out."""
+
+    def __init__(self, content_width: int, num_outputs: int, width: int, dilations: tuple[int, ...], dropout: float) -> None:
+        super().__init__()
+        self.normalise = nn.BatchNorm1d(content_width, affine=False, momentum=None)
+        self.enter = nn.Conv1d(content_width, width, 1)
+        self.blocks = nn.ModuleList(nn.Conv1d(width, width, 3, padding=d, dilation=d) for d in dilations)
+        self.dropout = nn.Dropout1d(dropout)
+        self.leave = nn.Conv1d(width, num_outputs, 1)
+        nn.init.zeros_(self.leave.weight)
+        nn.init.zeros_(self.leave.bias if self.leave.bias is not None else torch.empty(0))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """x: (B, C, T) -> (B, K + 1, T)."""
+        x = self.enter(self.dropout(self.normalise(x)))
+        for block in self.blocks:
+            x = x + self.dropout(functional.gelu(block(functional.gelu(x))))
+        result: torch.Tensor = self.leave(functional.gelu(x))
+        return result
+
+
+def speech_presence(loudness: FloatArray) -> FloatArray:
+    """loudness: (T,) dBFS -> (T,) 0 in digital silence, 1 from a whisper on; opens a frame early and closes gently."""
+    level = np.clip((loudness - SILENT_DBFS) / (QUIET_DBFS - SILENT_DBFS), 0, 1)
+    padded = np.pad(level, 3, mode="edge")
+    near = np.lib.stride_tricks.sliding_window_view(padded, 7).max(1)
+    smooth: FloatArray = np.convolve(np.pad(near, 2, mode="edge"), np.array([1, 2, 3, 2, 1]) / 9, "valid").astype(np.float32)
+    return smooth
+
+
+def open_lips(blendshapes: FloatArray, opening: FloatArray, travel: FloatArray) -> FloatArray:
+    """The same motion with the lips as far apart as `opening` says: by the jaw, then by `mouthClose`.
+
+    blendshapes: (T, 52). opening: (T,) beyond rest, over the eye distance. travel: (52,) as `Articulator.lip_travel`.
+    """
+    result = blendshapes.copy()
+    missing = opening - result @ travel
+    result[:, JAW_OPEN] = np.clip(result[:, JAW_OPEN] + missing / travel[JAW_OPEN], 0, 1)
+    missing = opening - result @ travel
+    result[:, MOUTH_CLOSE] = np.clip(result[:, MOUTH_CLOSE] + missing / travel[MOUTH_CLOSE], 0, 1)
+    return result
+
+
+def close_lips(blendshapes: FloatArray, closed: FloatArray, travel: FloatArray) -> FloatArray:
+    """Shut the lips where `closed` says, whatever else the face does; they never pass through each other.
+
+    blendshapes: (T, 52). closed: (T,) in [0, 1]. travel: (52,) as `Articulator.lip_travel`.
+    """
+    result = blendshapes.copy()
+    result[:, LIP_PARTERS] *= (1 - 0.7 * closed)[:, None]
+    result[:, JAW_OPEN] *= 1 - 0.4 * closed
+    result[:, PRESSERS] = np.maximum(result[:, PRESSERS], 0.12 * closed[:, None])
+    gap = result @ travel
+    wanted = (1 - closed) * np.maximum(gap, -SHUT_BEYOND_REST) - closed * SHUT_BEYOND_REST
+    result[:, MOUTH_CLOSE] = np.clip(result[:, MOUTH_CLOSE] + (wanted - gap) / travel[MOUTH_CLOSE], 0, 1)
+    # Where mouthClose cannot reach, the jaw does.
+    left_over = np.maximum(result @ travel - np.maximum(wanted, 0), 0) * closed
+    result[:, JAW_OPEN] = np.clip(result[:, JAW_OPEN] - left_over / travel[JAW_OPEN], 0, 1)
+    return result

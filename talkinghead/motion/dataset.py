@@ -1,0 +1,137 @@
+"""Prepared clips -> what the articulator and the gestures learn from, talker by talker.
+
+Knows `manifest.jsonl`, `offsets.tsv` and the folders that `scripts/prepare_data.py` and `scripts/prepare_speech.py` write.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from talkinghead import arkit
+from talkinghead.errors import InputError
+from talkinghead.motion.io import load_motion
+from talkinghead.types import FaceMotion, FloatArray, SpeechFeatures
+
+UPPER_LIP: Final = 13
+LOWER_LIP: Final = 14
+RIGHT_CORNER: Final = 61
+LEFT_CORNER: Final = 291
+RIGHT_EYE: Final = 33
+LEFT_EYE: Final = 263
+
+CLOSED_RATIO: Final = 0.035
+"""Lips whose gap is less than this part of the mouth's width are shut. On GRID's talker s1 the gap is below it at 97 % of the
+words that begin with b or p, and at 10 % of those that begin with a vowel."""
+
+# An offset is trusted where the estimate itself was sure.
+_MIN_OFFSET_R: Final = 0.5
+_MIN_OFFSET_FRAMES: Final = 75
+_SILENT_PEAK_DBFS: Final = -60.0
+
+
+@dataclass(frozen=True, eq=False)
+class SpeechClip:
+    """One clip with sound, sound and face cut to the same frames.
+
+    features: (T, C) and loudness. motion: T frames. points: (T, 478, 3) px as tracked. seen: (T,) whether a face was seen.
+    """
+
+    name: str
+    source: str
+    talker: str
+    known_talker: bool
+    features: SpeechFeatures
+    motion: FaceMotion
+    points: FloatArray
+    seen: FloatArray
+
+    def __len__(self) -> int:
+        return len(self.features)
+
+
+def lip_opening(points: FloatArray) -> FloatArray:
+    """points: (T, 468+, 3) -> (T,) gap between the inner lips over the distance between the outer eye corners."""
+    eyes = np.linalg.norm(points[:, RIGHT_EYE] - points[:, LEFT_EYE], axis=-1)
+    opening: FloatArray = np.linalg.norm(points[:, UPPER_LIP] - points[:, LOWER_LIP], axis=-1) / eyes
+    return opening
+
+
+def lip_gap(points: FloatArray) -> FloatArray:
+    """points: (T, 468+, 3) -> (T,) gap between the inner lips over the mouth's width."""
+    width = np.linalg.norm(points[:, RIGHT_CORNER] - points[:, LEFT_CORNER], axis=-1)
+    gap: FloatArray = np.linalg.norm(points[:, UPPER_LIP] - points[:, LOWER_LIP], axis=-1) / width
+    return gap
+
+
+def speech_clips(data: Path, prepared: Path, split: str, aligned: bool) -> Iterator[SpeechClip]:
+    """The clips of a split that have sound, a face and both preparations, one at a time.
+
+    Args:
+        data: folder of `manifest.jsonl` and `offsets.tsv`.
+        prepared: folder that holds `prepared`, `features` and `motion`.
+        split: "train" or "eval".
+        aligned: whether to move the picture by the clip's known lead over its sound.
+
+    Raises:
+        InputError: no manifest.
+    """
+    manifest = data / "manifest.jsonl"
+    if not manifest.is_file():
+        raise InputError(f"data {manifest}: no such file; give the folder that holds manifest.jsonl.")
+    leads = trusted_leads(data / "offsets.tsv") if aligned else {}
+    for row in map(json.loads, manifest.read_text().splitlines()):
+        if row["split"] != split or not row["audio"]:
+            continue
+        name = Path(row["file"]).with_suffix(".npz")
+        paths = [prepared / folder / name for folder in ("features", "prepared", "motion")]
+        if not all(path.is_file() for path in paths):
+            continue
+        with np.load(paths[0]) as file:
+            content, loudness = file["content"], file["loudness"]
+        if loudness.max() < _SILENT_PEAK_DBFS:
+            continue
+        with np.load(paths[1]) as file:
+            points, seen = file["points"], file["presence"] > 0
+        sound, picture = shifted(min(len(content), len(points)), leads.get(row["file"], 0))
+        yield SpeechClip(
+            name=str(name.with_suffix("")),
+            source=name.parts[1],
+            talker=row["identity"],
+            known_talker=bool(row.get("identity_in_train", False)),
+            features=SpeechFeatures(content[sound], loudness[sound]),
+            motion=load_motion(paths[2])[picture],
+            points=points[picture],
+            seen=seen[picture].astype(np.float32),
+        )
+
+
+def trusted_leads(path: Path) -> dict[str, int]:
+    """`offsets.tsv` -> by how many frames the picture of each clip leads its sound, where the estimate is sure."""
+    if not path.is_file():
+        return {}
+    with path.open(newline="") as file:
+        return {
+            row["clip"]: int(row["video_leads_frames"])
+            for row in csv.DictReader(file, delimiter="\t")
+            if float(row["r_at_best"]) > _MIN_OFFSET_R and int(row["frames"]) > _MIN_OFFSET_FRAMES
+        }
+
+
+def shifted(num_frames: int, lead: int) -> tuple[slice, slice]:
+    """Frames of sound and of picture that belong together when the picture is `lead` frames early."""
+    if lead >= 0:
+        return slice(lead, num_frames), slice(0, num_frames - lead)
+    return slice(0, num_frames + lead), slice(-lead, num_frames)
+
+
+def symmetric(blendshapes: FloatArray) -> FloatArray:
+    """(T, 52) -> the mean of a motion and its mirror image."""
+    result: FloatArray = (blendshapes + blendshapes[:, list(arkit.MIRROR)]) / 2
+    return result

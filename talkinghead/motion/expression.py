@@ -1,0 +1,125 @@
+"""EmotionTrack -> what it does to the whole face, and how that is put together with talking.
+
+The prototypes are the facial action units of each emotion, written in ARKit columns. Knows action units; knows nothing of
+sound. Sources: Ekman, Friesen, Hager, "Facial Action Coding System", 2002, table of emotion predictions (EMFACS); Matsumoto,
+Ekman, "The relationship among expressions, labels, and descriptions of contempt", 2004 (contempt is one-sided).
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+
+from talkinghead import arkit
+from talkinghead.motion.smoothing import slow_noise
+from talkinghead.types import EMOTIONS, EmotionTrack, FloatArray
+
+# At intensity 1. A name without a side is both sides.
+PROTOTYPES: Final[dict[str, dict[str, float]]] = {
+    # AU 4 + 5 + 7 + 23/24, a little 10.
+    "angry": {
+        "browDown": 0.95, "eyeSquint": 0.65, "eyeWide": 0.25, "noseSneer": 0.35, "mouthPress": 0.5, "mouthFrown": 0.3,
+        "mouthRollLower": 0.15, "mouthShrugLower": 0.25, "jawForward": 0.2, "mouthUpperUp": 0.12,
+    },
+    # AU 14 (and a trace of 12) of one side, that brow a little up, lids a little down.
+    "contempt": {
+        "mouthDimpleLeft": 0.8, "mouthSmileLeft": 0.4, "mouthPressLeft": 0.35, "cheekSquintLeft": 0.3, "noseSneerLeft": 0.2,
+        "mouthLeft": 0.15, "browOuterUpLeft": 0.35, "browDownRight": 0.3, "eyeSquint": 0.3, "mouthShrugLower": 0.15,
+    },
+    # AU 9 + 10 + 17, lids tight, brows pulled down by the nose.
+    "disgusted": {
+        "noseSneer": 0.95, "mouthUpperUp": 0.55, "cheekSquint": 0.5, "browDown": 0.55, "eyeSquint": 0.5, "mouthFrown": 0.4,
+        "mouthShrugLower": 0.35, "mouthShrugUpper": 0.2, "mouthLowerDown": 0.12,
+    },
+    # AU 1 + 2 + 4 + 5 + 20 + 26.
+    "fear": {
+        "browInnerUp": 0.9, "browOuterUp": 0.35, "browDown": 0.2, "eyeWide": 0.85, "mouthStretch": 0.6, "mouthFrown": 0.2,
+        "jawOpen": 0.12, "mouthLowerDown": 0.2,
+    },
+    # AU 6 + 12, a little 25: cheeks lift and the lids narrow with the smile (Duchenne).
+    "happy": {
+        "mouthSmile": 0.8, "cheekSquint": 0.8, "eyeSquint": 0.5, "mouthDimple": 0.2, "mouthUpperUp": 0.16,
+        "mouthLowerDown": 0.1, "browInnerUp": 0.08, "browOuterUp": 0.1, "mouthStretch": 0.08,
+    },
+    "neutral": {},
+    # AU 1 + 4 + 15 + 17, upper lids heavy.
+    "sad": {
+        "browInnerUp": 0.9, "browDown": 0.22, "mouthFrown": 0.85, "mouthShrugLower": 0.45, "mouthPucker": 0.1,
+        "eyeBlink": 0.16, "eyeSquint": 0.2, "mouthRollLower": 0.12, "mouthLowerDown": 0.08,
+    },
+    # AU 1 + 2 + 5 + 26.
+    "surprised": {"browInnerUp": 0.9, "browOuterUp": 0.9, "eyeWide": 0.8, "jawOpen": 0.2, "mouthFunnel": 0.12},
+}  # fmt: skip
+
+# How much the rest of talking gives way to a full expression: a smile cannot be kept while the lips are pushed forward.
+_OPPOSED: Final[tuple[tuple[str, str], ...]] = (
+    ("mouthSmile", "mouthPucker"),
+    ("mouthSmile", "mouthFrown"),
+    ("mouthSmile", "mouthShrugLower"),
+    ("mouthFrown", "mouthSmile"),
+    ("mouthFrown", "mouthDimple"),
+    ("mouthStretch", "mouthPucker"),
+)
+_GIVE_WAY: Final = 0.6
+_LIFE: Final = 0.16
+_SIDE: Final = 0.08
+
+
+def both_sides(name: str) -> list[int]:
+    """Columns of a name: itself, or its left and right."""
+    if name in arkit.INDEX:
+        return [arkit.INDEX[name]]
+    return [arkit.INDEX[f"{name}Left"], arkit.INDEX[f"{name}Right"]]
+
+
+def _prototype_matrix() -> FloatArray:
+    matrix = np.zeros((len(EMOTIONS), len(arkit.BLENDSHAPES)), np.float32)
+    for row, emotion in enumerate(EMOTIONS):
+        for name, value in PROTOTYPES[emotion].items():
+            matrix[row, both_sides(name)] = value
+    return matrix
+
+
+def _region_gain(track: EmotionTrack) -> FloatArray:
+    """(T, 52) the track's gain of each column's region."""
+    gain = np.ones((len(track), len(arkit.BLENDSHAPES)), np.float32)
+    cheeks = [index for name in ("cheekSquint", "noseSneer") for index in both_sides(name)]
+    for region, columns in ((track.brow, arkit.BROW), (track.eyes, arkit.EYES), (track.mouth, (*arkit.MOUTH, *cheeks))):
+        if region is not None:
+            gain[:, list(columns)] = np.maximum(region, 0)[:, None]
+    return gain
+
+
+def expression(track: EmotionTrack, seed: int) -> FloatArray:
+    """The expression alone, (T, 52) in [0, 1]; all zeros where intensity is 0.
+
+    An expression is never still: it swells and ebbs a little, each side in its own time, by the seed. The swell multiplies, so
+    that more intensity is always more of each column.
+    """
+    generator = np.random.default_rng([seed, 3])
+    columns = (track.weights * track.intensity[:, None]) @ _prototype_matrix()
+    whole = slow_noise(len(track), 1, period_s=2.2, generator=generator)
+    each = slow_noise(len(track), len(arkit.BLENDSHAPES), period_s=1.6, generator=generator)
+    side = np.zeros(len(arkit.BLENDSHAPES), np.float32)
+    lean = np.float32(generator.uniform(-_SIDE, _SIDE))
+    for index, name in enumerate(arkit.BLENDSHAPES):
+        side[index] = lean if name.endswith("Left") else -lean if name.endswith("Right") else 0
+    swell = 1 + _LIFE * np.tanh(0.6 * whole + 0.4 * each) + side
+    result: FloatArray = np.clip(columns * swell * _region_gain(track), 0, 1).astype(np.float32)
+    return result
+
+
+def compose(talking: FloatArray, emotional: FloatArray) -> FloatArray:
+    """Talking and expression on one face.
+
+    talking, emotional: (T, 52) in [0, 1] -> (T, 52) in [0, 1]. Columns add up and saturate softly; what an expression cannot
+    share the face with gives way. The lips' closure comes after this (`articulator.close_lips`).
+    """
+    talking = talking.copy()
+    for ours, theirs in _OPPOSED:
+        strength = emotional[:, both_sides(ours)].mean(1)
+        talking[:, both_sides(theirs)] *= (1 - _GIVE_WAY * strength)[:, None]
+    # 1 - (1 - a)(1 - b): equal to a where b is 0, rises with either, never above 1.
+    result: FloatArray = (talking + emotional - talking * emotional).astype(np.float32)
+    return result

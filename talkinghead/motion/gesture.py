@@ -1,0 +1,183 @@
+"""What a talker's head, lids and eyes do by themselves: sampled, by a seed, from statistics of tracked people.
+
+Head: stationary autoregressive motion, livelier where the voice is, with nods on its stressed syllables. Blinks: a renewal
+process whose intervals are log-normal; lids shut faster than they open. Gaze: fixations near the camera joined by saccades.
+Nothing here accumulates, so nothing drifts. Sources: Lee, Badler, Badler, "Eyes Alive", SIGGRAPH 2002 (saccades); Bentivoglio
+et al., "Analysis of blink rate patterns in normal subjects", 1997.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from talkinghead import arkit
+from talkinghead.errors import CheckpointError
+from talkinghead.motion.smoothing import slow_noise
+from talkinghead.types import FPS, FloatArray
+
+
+@dataclass(frozen=True)
+class GestureStatistics:
+    """Numbers fitted on tracked training clips by `scripts/train.py gesture`.
+
+    head_deviation_rad: pitch, yaw, roll about the clip's mean. head_period_s: the same axes' slow periods.
+    sway_m: right, up, forward. silent_share: how much of the head's motion is left in silence.
+    nod_rad: pitch on a stressed syllable. blinks_per_minute, blink_spread: log-normal intervals.
+    closing_s, shut_s, opening_s: a blink's phases. fixation_s, gaze_deviation_rad, saccade_s: eyes.
+    """
+
+    head_deviation_rad: tuple[float, ...] = (0.03, 0.035, 0.02)
+    head_period_s: tuple[float, ...] = (2.5, 3.5, 3.5)
+    sway_m: tuple[float, ...] = (0.003, 0.002, 0.003)
+    silent_share: float = 0.4
+    nod_rad: float = 0.02
+    blinks_per_minute: float = 17.0
+    blink_spread: float = 0.6
+    closing_s: float = 0.08
+    shut_s: float = 0.04
+    opening_s: float = 0.16
+    fixation_s: float = 1.4
+    gaze_deviation_rad: tuple[float, ...] = (0.035, 0.025)
+    saccade_s: float = 0.05
+
+    def save_pretrained(self, folder: Path) -> None:
+        """Write `config.json`."""
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "config.json").write_text(json.dumps(dataclasses.asdict(self), indent=1) + "\n")
+
+    @staticmethod
+    def from_pretrained(folder: Path) -> GestureStatistics:
+        """Read `config.json`; raises CheckpointError when it is missing or holds something else."""
+        try:
+            content = json.loads((Path(folder) / "config.json").read_text())
+            values = {k: tuple(map(float, v)) if isinstance(v, list) else float(v) for k, v in content.items()}
+            return GestureStatistics(**values)  # type: ignore[arg-type]
+        except (OSError, ValueError, TypeError, AttributeError) as error:
+            reason = " ".join(str(error).split())[:160]
+            raise CheckpointError(
+                f"{folder}: holds no gesture statistics ({reason}); reinstall talkinghead or point to a whole checkpoint."
+            ) from error
+
+
+_MAX_HEAD_RAD = 0.14
+_FIRST_BLINK_S = (0.4, 1.6)
+_SETTLE_S = 0.5
+
+
+def move_head(
+    loudness: FloatArray, statistics: GestureStatistics, amount: float, seed: int
+) -> tuple[FloatArray, FloatArray]:
+    """loudness: (T,) dBFS -> head_rotation (T, 3) axis-angle rad and head_translation (T, 3) m, both 0 at the first frame.
+
+    amount: 0 holds the head still, 1 moves it as tracked talkers did.
+    """
+    generator = np.random.default_rng([seed, 0])
+    num_frames = len(loudness)
+    frames = np.arange(num_frames)
+    # It starts from the portrait's own pose and then is free.
+    settle = np.clip(frames / (_SETTLE_S * FPS), 0, 1)[:, None]
+    settle = settle * settle * (3 - 2 * settle)
+    effort = vocal_effort(loudness)
+    lively = statistics.silent_share + (1 - statistics.silent_share) * _lagged(effort, 0.6)
+    curves = [slow_noise(num_frames, 2, period, generator).mean(1) * np.sqrt(2) for period in statistics.head_period_s]
+    rotation = np.stack(curves, 1) * statistics.head_deviation_rad * lively[:, None]
+    stress = np.maximum(_lagged(effort, 0.12) - _lagged(effort, 0.7), 0)
+    rotation[:, 0] += statistics.nod_rad * 2.5 * stress * (1 + 0.4 * slow_noise(num_frames, 1, 4.0, generator)[:, 0])
+    rotation = _MAX_HEAD_RAD * np.tanh(rotation / _MAX_HEAD_RAD)
+    sway = slow_noise(num_frames, 3, 3.5, generator) * statistics.sway_m * lively[:, None]
+    return (amount * settle * rotation).astype(np.float32), (amount * settle * sway).astype(np.float32)
+
+
+def vocal_effort(loudness: FloatArray) -> FloatArray:
+    """loudness: (T,) dBFS -> (T,) 0 in silence, about 1 on the loud syllables of this recording."""
+    loud = np.percentile(loudness, 95)
+    effort: FloatArray = np.clip((loudness - loud + 25) / 25, 0, 1) * (loudness > -55)
+    return effort.astype(np.float32)
+
+
+def _lagged(curve: FloatArray, width_s: float) -> FloatArray:
+    """A centred moving average by a raised cosine."""
+    half = max(1, round(width_s * FPS))
+    window = np.hanning(2 * half + 1)
+    smooth: FloatArray = np.convolve(np.pad(curve, half, mode="edge"), window / window.sum(), "valid").astype(np.float32)
+    return smooth
+
+
+def blinks(num_frames: int, statistics: GestureStatistics, per_minute: float | None, seed: int) -> FloatArray:
+    """(T, 2) how far the left and the right lid are shut, in [0, 1]; the first blink falls into the first two seconds."""
+    generator = np.random.default_rng([seed, 1])
+    lids = np.zeros((num_frames, 2), np.float32)
+    rate = statistics.blinks_per_minute if per_minute is None else per_minute
+    if rate <= 0:
+        return lids
+    length_s = num_frames / FPS
+    time_s = generator.uniform(*_FIRST_BLINK_S) if length_s > _FIRST_BLINK_S[1] else generator.uniform(0.2, 0.6) * length_s
+    frames_s = np.arange(num_frames) / FPS
+    spread = statistics.blink_spread
+    while time_s < length_s:
+        pace, depth, lead = generator.uniform(0.85, 1.2), generator.uniform(0.9, 1.0), generator.normal(0, 0.006)
+        for side in range(2):
+            shape = blink_shape(frames_s - time_s - (lead if side else 0.0), pace, statistics)
+            lids[:, side] = np.maximum(lids[:, side], depth * shape)
+        if generator.uniform() < 0.08:  # a second one follows at once
+            time_s += generator.uniform(0.35, 0.5)
+            continue
+        mean_s = 60 / rate / 0.92
+        time_s += max(0.6, mean_s * np.exp(spread * generator.standard_normal() - spread**2 / 2))
+    return lids
+
+
+def blink_shape(time_s: FloatArray, pace: float, statistics: GestureStatistics) -> FloatArray:
+    """Seconds since the lids began to move -> how far they are shut: down fast, a moment shut, up slowly."""
+    closing, shut, opening = (pace * x for x in (statistics.closing_s, statistics.shut_s, statistics.opening_s))
+    down = np.clip(time_s / closing, 0, 1)
+    up = np.clip((time_s - closing - shut) / opening, 0, 1)
+    # The way up ends gently: the last part of the opening takes half its time.
+    shape: FloatArray = (down * down * (3 - 2 * down) * (1 - (1 - (1 - up) ** 2) * np.sqrt(up))).astype(np.float32)
+    return shape
+
+
+def gaze_motion(num_frames: int, statistics: GestureStatistics, head_rotation: FloatArray, seed: int) -> FloatArray:
+    """(T, 2) yaw and pitch of the eyes against the head, rad: on the camera, now and then beside it, held while the head moves."""
+    generator = np.random.default_rng([seed, 2])
+    target = np.zeros((num_frames, 2), np.float32)
+    deviation = np.array(statistics.gaze_deviation_rad)
+    frame, away = 0, False
+    while frame < num_frames:
+        hold_s = statistics.fixation_s * (0.5 if away else 1.0) * np.exp(0.5 * generator.standard_normal())
+        stop = frame + max(3, round(hold_s * FPS))
+        spread = deviation * (2.0 if away else 0.3)
+        target[frame:stop] = np.clip(generator.standard_normal(2) * spread, -0.2, 0.2)
+        if frame == 0:
+            target[frame:stop] = 0
+        frame, away = stop, not away and generator.uniform() < 0.3
+    # A saccade of a few degrees lasts a frame or two.
+    step = max(1, round(statistics.saccade_s * FPS))
+    kernel = np.hanning(2 * step + 3)[1:-1]
+    kernel /= kernel.sum()
+    pad = len(kernel) // 2
+    eyes = np.stack([np.convolve(np.pad(target[:, i], pad, mode="edge"), kernel, "valid") for i in range(2)], 1)
+    eyes += 0.002 * slow_noise(num_frames, 2, 0.3, generator) * np.minimum(np.arange(num_frames) / FPS, 1)[:, None]
+    # The eyes hold the camera against the head: yaw about y is to the subject's left, pitch about x is down.
+    eyes += np.stack([-head_rotation[:, 1], head_rotation[:, 0]], 1)
+    result: FloatArray = np.clip(eyes, -0.35, 0.35).astype(np.float32)
+    return result
+
+
+def eye_look(gaze: FloatArray, lids: FloatArray) -> dict[int, FloatArray]:
+    """gaze: (T, 2), lids: (T, 2) left, right -> ARKit columns of the eyes: the eight `eyeLook*`, and lids that follow a look down."""
+    yaw_rad, up_rad, down_rad = 0.6, 0.45, 0.55  # what ARKit columns of 1 mean on the rig
+    yaw, up, down = gaze[:, 0] / yaw_rad, gaze[:, 1] / up_rad, -gaze[:, 1] / down_rad
+    left, right = np.clip(yaw, 0, 1), np.clip(-yaw, 0, 1)
+    columns = {
+        "eyeLookOutLeft": left, "eyeLookInRight": left, "eyeLookInLeft": right, "eyeLookOutRight": right,
+        "eyeLookUpLeft": np.clip(up, 0, 1), "eyeLookUpRight": np.clip(up, 0, 1),
+        "eyeLookDownLeft": np.clip(down, 0, 1), "eyeLookDownRight": np.clip(down, 0, 1),
+        "eyeBlinkLeft": lids[:, 0], "eyeBlinkRight": lids[:, 1],
+    }  # fmt: skip
+    return {arkit.INDEX[name]: value.astype(np.float32) for name, value in columns.items()}

@@ -1,0 +1,79 @@
+"""FaceMotion <-> `.npz`: the arrays, the 52 names and the frame rate. No pickle either way."""
+
+from __future__ import annotations
+
+import os
+import zipfile
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from talkinghead import arkit
+from talkinghead.errors import MotionError, OutputError
+from talkinghead.types import FPS, FaceMotion
+
+ARRAYS: Final = ("blendshapes", "head_rotation", "head_translation", "gaze")
+
+
+def save_motion(path: Path | str, motion: FaceMotion) -> None:
+    """Write a motion; an existing file is replaced only when the new one is whole.
+
+    Raises:
+        OutputError: not a `.npz` name, or a place that cannot be written.
+    """
+    path = Path(path)
+    if path.suffix.lower() != ".npz":
+        raise OutputError(f"output {path}: motion is written as .npz; give a name such as motion.npz.")
+    part = path.with_name(f".{path.name}.part")
+    try:
+        with part.open("wb") as file:
+            np.savez_compressed(
+                file,
+                **{name: getattr(motion, name) for name in ARRAYS},  # type: ignore[arg-type]
+                names=np.array(arkit.BLENDSHAPES),
+                fps=np.int64(FPS),
+            )
+        os.replace(part, path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise OutputError(f"output {path}: cannot be written ({error.strerror}); choose another place.") from error
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+
+
+def load_motion(path: Path | str) -> FaceMotion:
+    """Read a motion that `save_motion` wrote.
+
+    Raises:
+        MotionError: no such file, not such a file, other names, another rate, or values that are not numbers.
+    """
+    path = Path(path)
+    if not path.is_file():
+        what = "is a folder" if path.is_dir() else "no such file"
+        raise MotionError(f"motion {path}: {what}; give a .npz that `talkinghead animate` or `talkinghead track` wrote.")
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            missing = [name for name in (*ARRAYS, "names", "fps") if name not in file.files]
+            if missing:
+                raise MotionError(f"motion {path}: holds no {', '.join(missing)}; write it again with `talkinghead animate`.")
+            names, fps = tuple(file["names"].tolist()), float(file["fps"])
+            values = {name: file[name].astype(np.float32) for name in ARRAYS}
+    except (OSError, ValueError, AttributeError, TypeError, zipfile.BadZipFile) as error:
+        if isinstance(error, MotionError):
+            raise
+        raise MotionError(f"motion {path}: is not a motion file; write it again with `talkinghead animate`.") from error
+    if names != arkit.BLENDSHAPES:
+        raise MotionError(f"motion {path}: its columns are not the 52 ARKit names in order; reorder them.")
+    if fps != FPS:
+        raise MotionError(f"motion {path}: runs at {fps:g} frames a second, {FPS} are wanted; resample it.")
+    if not len(values["blendshapes"]):
+        raise MotionError(f"motion {path}: holds no frame; write it again with `talkinghead animate`.")
+    for name, value in values.items():
+        if not np.isfinite(value).all():
+            raise MotionError(f"motion {path}: {name} holds values that are not numbers; write it again.")
+    motion = FaceMotion(**values)
+    if motion.blendshapes.min() < 0 or motion.blendshapes.max() > 1:
+        raise MotionError(f"motion {path}: blendshapes leave [0, 1]; scale or clip them.")
+    return motion
