@@ -14,9 +14,8 @@ _REMEDY: Final = "reinstall talkinghead, or give --checkpoint a whole folder"
 
 FILES: Final[tuple[str, ...]] = (
     "articulator/config.json",
-    "articulator/model.safetensors",
+    "articulator/diffusion_pytorch_model.safetensors",
     "gesture/config.json",
-    "gesture/diffusion_pytorch_model.safetensors",
     "matte/selfie_segmentation.tflite",
     "renderer/denoiser/config.json",
     "renderer/denoiser/diffusion_pytorch_model.safetensors",

@@ -12,6 +12,7 @@ import signal
 import sys
 import tempfile
 import time
+import warnings
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -228,6 +229,8 @@ def doctor(checkpoint: CheckpointOption = None) -> None:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run a command line -> its exit status: 0 done, 2 something to mend, 130 stopped."""
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")  # what the libraries say to developers; python -W shows it
     with contextlib.suppress(ValueError):  # not in the main thread: then nobody sends it a signal either
         signal.signal(signal.SIGTERM, _terminate)
     try:
@@ -240,8 +243,9 @@ def main(arguments: list[str] | None = None) -> int:
             return _EXIT_INPUT  # no command at all: the help has been shown
         return _fail(f"{error.format_message().rstrip('.')}; see: {command} --help")
     except (KeyboardInterrupt, typer.Abort):
+        status = _EXIT_INTERRUPTED
+    if status == _EXIT_INTERRUPTED:  # typer turns Ctrl-C into this status
         _fail("stopped; no broken file is left, and what was there before is as it was.")
-        return _EXIT_INTERRUPTED
     return status if isinstance(status, int) else 0
 
 

@@ -66,7 +66,7 @@ def refused(run, *wanted, command="generate", **options):
 def write_wav(path, samples, rate=SAMPLE_RATE, width=2, channels=1):
     path.parent.mkdir(exist_ok=True)
     scaled = np.round(np.asarray(samples) * (2 ** (8 * width - 1) - 1)).astype("<i4")
-    content = b"".join(int(x).to_bytes(width, "little", signed=True) * channels for x in scaled)
+    content = np.repeat(scaled, channels).view(np.uint8).reshape(-1, 4)[:, :width].tobytes()
     with wave.open(str(path), "wb") as file:
         file.setnchannels(channels)
         file.setsampwidth(width)
@@ -336,7 +336,7 @@ def test_full_disk(run, astronaut, speech):
 
 @pytest.mark.parametrize(("sent", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_stopped_from_outside_while_frames_flow(run, astronaut, tmp_path, sent, status):
-    long_speech = write_wav(tmp_path / "in/long.wav", 0.3 * np.sin(np.arange(60 * SAMPLE_RATE) / 6))
+    long_speech = write_wav(tmp_path / "in/long.wav", 0.3 * np.sin(np.arange(20 * SAMPLE_RATE) / 6))
     output = run.folder / "o.mp4"
     output.write_bytes(b"before")
     code = "import sys; from talkinghead.cli import main; sys.exit(main())"
@@ -389,7 +389,8 @@ def test_checkpoint_with_a_file_of_the_wrong_shape(run, checkpoint):
         save_file(tensors | {name: np.ascontiguousarray(tensors[name][..., :-1])}, file)
         status, line = run(checkpoint=checkpoint)
         assert status == 2, file
-        assert line.count("\n") == 1 and "Traceback" not in line and file.parent.name in line, file
+        assert line.count("\n") == 1 and "Traceback" not in line, file
+        assert str(checkpoint / file.relative_to(checkpoint).parts[0]) in line, file
         file.write_bytes(kept)
     assert not list(run.folder.iterdir())
 
@@ -398,6 +399,8 @@ def test_checkpoint_with_a_damaged_file(run, checkpoint):
     from talkinghead.checkpoints import FILES
 
     for name in FILES:
+        if name == "renderer/model_index.json":
+            continue  # diffusers writes it for those who look into the folder; nothing here reads it
         kept = (checkpoint / name).read_bytes()
         (checkpoint / name).write_bytes(b"damaged")
         status, line = run(checkpoint=checkpoint)
