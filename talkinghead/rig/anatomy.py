@@ -148,7 +148,8 @@ def ring_faces(first: int) -> IntArray:
     return joined
 
 
-def mouth_frame(skin: FloatArray) -> tuple[Array, float]:
-    """skin: (..., 468 or more, 3) of one person -> where the mouth's inside hangs (3,), and the face's width in m."""
+def mouth_frame(skin: FloatArray) -> tuple[Array, Array]:
+    """skin: (..., 468 or more, 3) of one person -> where the mouth's inside hangs (3,), and (2,) m face width, lips to chin."""
     points = skin.astype(np.float64)
-    return points[list(_MOUTH_ANCHOR)].mean(0), float(np.linalg.norm(points[234] - points[454]))
+    width, height = (np.linalg.norm(points[a] - points[b]) for a, b in ((234, 454), (13, 152)))
+    return points[list(_MOUTH_ANCHOR)].mean(0), np.array([width, height])

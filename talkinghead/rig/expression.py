@@ -25,10 +25,12 @@ _FINE_GAIN: Final = 4.0
 _SLIDING_GAIN: Final = 0.3
 _NUM_INDEPENDENT: Final = 40.0
 """The errors of 478 points go together: they say as much as this many that do not."""
-_PRIOR_SPREAD: Final = 0.25
-_SPARSITY: Final = 0.1
-_MAX_IDENTITY: Final = 2.5
+_PRIOR_SPREAD: Final = 0.3
+_SPARSITY: Final = 0.05
+_MAX_IDENTITY: Final = 3.0
 _LID_SCALE: Final = (0.6, 1.7)
+_MAX_BLINK_TRUSTED: Final = 0.5
+"""Eyes more closed than this do not tell how far they open."""
 
 _FREE: Final = np.array(
     [i for i, name in enumerate(arkit.BLENDSHAPES) if not name.startswith("eyeLook") and name != "tongueOut"]
@@ -140,6 +142,20 @@ class ExpressionSolver:
         own, rig = (topology.lid_gap(points.astype(np.float32)) for points in (neutral, self._neutral))
         scale: Array = np.clip(own / rig, *_LID_SCALE).astype(np.float64)
         return scale
+
+    def closing_lid_scale(self, neutral: Array, coefficients: Array, lid_scale: Array) -> Array:
+        """The (2,) lid scale with which a full blink closes this neutral's lids.
+
+        Args:
+            neutral: (478, 3) m as computed with the lid scale so far; a new scale changes it by the blink seen.
+            coefficients: (52,) seen on average.
+            lid_scale: (2,) so far.
+        """
+        blink = np.array([coefficients[BLINK["right"]], coefficients[BLINK["left"]]])
+        opened, rig_opened = (topology.lid_gap(points.astype(np.float32)) for points in (neutral, self._neutral))
+        seen = opened - blink * lid_scale * rig_opened
+        scale: Array = np.clip(seen / (1 - np.minimum(blink, _MAX_BLINK_TRUSTED)) / rig_opened, *_LID_SCALE)
+        return np.where(blink > _MAX_BLINK_TRUSTED, lid_scale, scale)
 
 
 def _column_scale(lid_scale: Array) -> Array:

@@ -98,9 +98,9 @@ class FaceRig:
 
     def _turn_jaw(self, vertices: FloatArray, blendshapes: FloatArray, shape: FloatArray) -> None:
         opening, forward, left, right = (blendshapes[:, column, None] for column in _JAW)
-        _, own_width = anatomy.mouth_frame(shape)
-        _, base_width = anatomy.mouth_frame(self.neutral)
-        size = own_width / base_width
+        _, own_size = anatomy.mouth_frame(shape)
+        _, base_size = anatomy.mouth_frame(self.neutral)
+        size = float(own_size[0] / base_size[0])
         hinge = self.jaw[:3] * size
         axis = np.concatenate([np.clip(opening * self.jaw[3], 0, _MAX_JAW_RAD), 0 * opening, 0 * opening], axis=1)
         shift = np.concatenate([(left - right) * self.jaw[5], 0 * forward, forward * self.jaw[4]], axis=1) * size
@@ -121,9 +121,10 @@ class FaceRig:
         """A person's skin and irises (478, 3) m -> (V, 3): eyeballs in sockets, teeth behind the lips, ring around."""
         shape = np.array(self.neutral)
         shape[: topology.NUM_POINTS] = points
-        anchor, width = anatomy.mouth_frame(points)
-        base_anchor, base_width = anatomy.mouth_frame(self.neutral)
-        size = width / base_width
+        anchor, own_size = anatomy.mouth_frame(points)
+        base_anchor, base_size = anatomy.mouth_frame(self.neutral)
+        # A small chin under a wide face (a drawn child's) must still hold the teeth.
+        size = float((own_size / base_size).min())
         for name in ("upper_teeth", "lower_teeth", "tongue", "mouth_cavity"):
             part = self.part(name)
             shape[part] = (self.neutral[part] - base_anchor) * size + anchor

@@ -16,7 +16,7 @@ from talkinghead import arkit
 from talkinghead.errors import FaceError, MotionError
 from talkinghead.rig import topology
 from talkinghead.rig.expression import ExpressionSolver, score_prior
-from talkinghead.rig.face_rig import CAMERA_DISTANCE_M, FaceRig, ball_centre
+from talkinghead.rig.face_rig import CAMERA_DISTANCE_M, FaceRig
 from talkinghead.rig.gaze import eye_look, gaze_from_direction, place_eyeball, rotation_from_gaze, with_eye_look
 from talkinghead.rig.pose import Array, axis_angle_from_matrix, matrix_from_axis_angle, similarity
 from talkinghead.types import FaceMotion, FloatArray, TrackedFace
@@ -166,7 +166,9 @@ def _fit(points: FloatArray, scores: FloatArray, rig: FaceRig) -> tuple[FaceMoti
         gaze = _gaze(pose, camera, neutral, rig, lid_scale)
     head = pose.to_head(camera)
     if len(points) > 1:
-        coefficients = solver.coefficients(head, neutral, expected, gaze, lid_scale)
+        # Where the points do not decide between blendshapes, neighbouring frames do: what is seen is not smoothed.
+        calm = _smoothed(coefficients)
+        coefficients = solver.coefficients(head, neutral, calm, gaze, lid_scale)
     coefficients[:, list(arkit.EYE_LOOK)] = eye_look(gaze.astype(np.float32))
     return _finish(pose, camera, coefficients, gaze, lid_scale, rig, solver)
 
@@ -182,9 +184,11 @@ def _finish(
     # A head that grows by g has come nearer: g = distance / (distance - z).
     shift[:, 2] = CAMERA_DISTANCE_M * (1 - scale / pose.scale)
     head = pose.to_head(camera)
-    # What nothing explains is the person's own.
+    # What nothing explains is the person's own, and the lids' travel follows from the opening that this leaves.
     skin = (head - solver.offsets(coefficients, lid_scale)).mean(0)
-    skin[topology.NUM_SKIN :] = _straight_irises(head, pose, gaze, skin, rig, lid_scale)
+    lid_scale = solver.closing_lid_scale(skin, coefficients.mean(0), lid_scale)
+    skin = (head - solver.offsets(coefficients, lid_scale)).mean(0)
+    skin[topology.NUM_SKIN :] = _straight_irises(pose, camera, gaze, skin, rig, lid_scale)
     motion = FaceMotion(
         coefficients.astype(np.float32), axis_angle_from_matrix(pose.rotation).astype(np.float32),
         shift.astype(np.float32), gaze.astype(np.float32),
@@ -194,6 +198,13 @@ def _finish(
         motion.head_rotation[0], scale, (translation * (1, -1)).astype(np.float32), lid_scale.astype(np.float32),
     )  # fmt: skip
     return motion, face
+
+
+def _smoothed(values: Array) -> Array:
+    """values: (T, N) -> each frame averaged with its neighbours, 1 2 1."""
+    padded = np.concatenate([values[:1], values, values[-1:]])
+    mean: Array = (padded[:-2] + 2 * padded[1:-1] + padded[2:]) / 4
+    return mean
 
 
 def _balls(skin: Array, rig: FaceRig, lid_scale: Array) -> list[tuple[Array, float, slice]]:
@@ -230,16 +241,13 @@ def _gaze(pose: _Pose, camera: Array, shape: Array, rig: FaceRig, lid_scale: Arr
     return gaze
 
 
-def _straight_irises(head: Array, pose: _Pose, gaze: Array, skin: Array, rig: FaceRig, lid_scale: Array) -> Array:
+def _straight_irises(pose: _Pose, camera: Array, gaze: Array, skin: Array, rig: FaceRig, lid_scale: Array) -> Array:
     """(10, 3) m: where the irises are when the eyes look straight ahead, so that the gaze puts them where they were seen."""
-    straight = np.zeros((10, 3))
     back = rotation_from_gaze(gaze)
-    placed = rig.place_parts(skin.astype(np.float32), lid_scale.astype(np.float32))
-    for side, iris in (("right", topology.IRIS_RIGHT), ("left", topology.IRIS_LEFT)):
-        centre = ball_centre(placed[rig.part(f"eyeball_{side}")]).astype(np.float64)
-        part = slice(iris.start - topology.NUM_SKIN, iris.stop - topology.NUM_SKIN)
-        straight[part] = ((head[:, iris] - centre) @ back).mean(0) + centre
-    return straight
+    straight = []
+    for centre, radius, iris in _balls(skin, rig, lid_scale):
+        straight.append((_on_ball(pose, camera[:, iris], centre, radius) @ back).mean(0) + centre)
+    return np.concatenate(straight)
 
 
 def _fill(motion: FaceMotion, seen: npt.NDArray[np.bool_]) -> FaceMotion:
