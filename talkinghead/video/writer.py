@@ -44,7 +44,7 @@ def check_output(path: Path, extensions: tuple[str, ...] = tuple(CONTAINERS)) ->
     if not path.parent.is_dir():
         raise OutputError(f"{path}: there is no folder {path.parent}; make it first, or write elsewhere.")
     try:
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.stem[:40]}.") as probe:
+        with tempfile.TemporaryFile(dir=path.parent) as probe:
             probe.write(b"\0" * 4096)
     except OSError as error:
         raise OutputError(f"{path}: cannot be written ({_reason(error)}); choose another folder or free some space.") from error
