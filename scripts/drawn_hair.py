@@ -10,14 +10,15 @@ from dataclasses import dataclass
 
 import numpy as np
 from drawn_head import Head
+from scipy.interpolate import CubicSpline
 from scipy.spatial import cKDTree
 
 Field = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 # Where hair begins: degrees around the head from the front, and the height of the hairline there over the brows, cm.
 HAIRLINE_DEG = (0, 14, 28, 40, 50, 58, 66, 74, 84, 96, 108, 122, 140, 180)
-HAIRLINE_WOMAN = (4.9, 5.0, 4.7, 3.9, 2.6, 1.0, -0.6, -2.6, -0.6, -0.4, -2.2, -5.5, -8.5, -10.0)
-HAIRLINE_MAN = (5.2, 5.4, 5.6, 4.9, 3.0, 1.0, -0.8, -3.2, -0.6, -0.4, -2.0, -5.0, -8.0, -9.5)
+HAIRLINE_WOMAN = (4.3, 4.3, 3.9, 2.9, 1.6, 0.3, -0.6, -2.6, -0.6, -0.4, -2.2, -5.5, -8.5, -10.0)
+HAIRLINE_MAN = (4.7, 4.8, 4.9, 4.1, 2.4, 0.7, -0.8, -3.2, -0.6, -0.4, -2.0, -5.0, -8.0, -9.5)
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,9 +30,13 @@ class Surface:
     tree: cKDTree
 
     @staticmethod
-    def of(head: Head) -> Surface:
+    def of(head: Head, ears: bool = True) -> Surface:
+        """The head's skin; without ears, hair falls over them as over a smooth skull."""
         keep = ~np.isin(np.arange(len(head.skin_vertices)), _mouth_vertices(head))
         points, normals = _dense(head, keep)
+        if not ears:
+            skull = ~_on_ear(points, head)
+            points, normals = points[skull], normals[skull]
         return Surface(points, normals, cKDTree(points))
 
     def height(self, at: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -77,8 +82,14 @@ def scalp_roots(head: Head, hairline: tuple[float, ...], count: int, rng: np.ran
     roots = a[pick] + u * (b[pick] - a[pick]) + v * (c[pick] - a[pick])
     depth = _behind(roots, head, hairline) + rng.normal(0, 0.16, len(roots))
     # Thin towards the hairline, and none on the ears.
-    keep = (depth > 0) & (rng.random(len(roots)) < np.clip(0.25 + depth / 0.9, 0, 1)) & ~_on_ear(roots, head)
+    keep = (depth > 0) & (rng.random(len(roots)) < np.clip(0.3 + depth / 0.6, 0, 1)) & ~_on_ear(roots, head)
     return roots[keep][:count], depth[keep][:count]
+
+
+def scalp(head: Head, hairline: tuple[float, ...]) -> np.ndarray:
+    """(V,) in [0, 1]: where on the skin the scalp shows through hair."""
+    cover = np.clip(_behind(head.skin_vertices, head, hairline) / 0.9, 0, 1)
+    return np.where(_on_ear(head.skin_vertices, head), 0, cover)
 
 
 def _behind(points: np.ndarray, head: Head, hairline: tuple[float, ...]) -> np.ndarray:
@@ -122,7 +133,7 @@ def grow(
         following = at + direction * step
         height, normal = surface.height(following)
         floor = lie * min(1.0, k / (0.25 * num_points))
-        pull = np.clip((following[:, 1] - hug_above_y) / 3 + 1, 0, 1) * np.clip(height - floor, 0, None) * 0.6
+        pull = np.clip((following[:, 1] - hug_above_y) / 5 + 1, 0, 1) * np.clip(height - floor, 0, None) * 0.6
         following += normal * (np.clip(floor - height, 0, None) - pull)[:, None]
         if keep_out is not None:
             following = keep_out(following)
@@ -173,7 +184,7 @@ def parted_long(head: Head, surface: Surface, rng: np.random.Generator, count: i
     def comb(at: np.ndarray, part: np.ndarray) -> np.ndarray:
         high = np.clip((at[:, 1] - brow - 1.5) / 5.5, 0, 1)
         front = np.clip((at[:, 2] - 1.0) / 6.0, 0, 1)
-        inward = -0.2 * np.clip((brow - 9 - at[:, 1]) / 6, 0, 1)
+        inward = -0.34 * np.clip((brow - 6 - at[:, 1]) / 6, 0, 1)
         across = side * (1.0 * high + 0.04 + inward)
         down = -1.1 + 0.8 * high
         back = -(0.12 + 0.75 * front * (0.4 + high))
@@ -181,18 +192,18 @@ def parted_long(head: Head, surface: Surface, rng: np.random.Generator, count: i
         return direction / np.linalg.norm(direction, axis=1, keepdims=True)
 
     def keep_out(at: np.ndarray) -> np.ndarray:
-        # In front of the ears and under the temples hair stays beside the face, and it falls outside the neck.
-        beside = np.clip((brow + 1.5 - at[:, 1]) / 4, 0, 1)
-        least = (widest + 0.25) * beside - 0.10 * np.clip(brow - 8 - at[:, 1], 0, 8)
+        # A curtain that leaves the face free: how far out hair must be, and how far ahead it may be, by height.
+        below = brow - at[:, 1]
+        least = widest * np.interp(below, (-4.5, -2.5, -0.5, 3, 8, 12, 16), (0, 0.55, 0.78, 0.91, 0.94, 0.86, 0.72))
         short = np.clip(least - np.abs(at[:, 0]), 0, None) * (at[:, 2] > -3.5)
         out = at.copy()
         out[:, 0] += side * short
-        out[:, 2] -= np.clip(at[:, 2] - 4.6, 0, None) * np.clip((brow + 1.0 - at[:, 1]) / 3, 0, 1)
+        out[:, 2] -= np.clip(at[:, 2] - np.interp(below, (-3, 0, 4, 9), (12, 7.6, 5.2, 3.8)), 0, None) * 0.6
         return out
 
     start = normal * 0.9 + np.stack([side * 0.7, 0.2 + 0 * side, -0.3 + 0 * side], 1)
-    length = length_cm + 0.9 * (roots[:, 1] - brow) + rng.normal(0, 0.7, len(roots))
-    lie = 0.25 + 1.1 * rng.random(len(roots)) ** 0.8
+    length = length_cm + 0.85 * (roots[:, 1] - brow) + rng.normal(0, 0.7, len(roots))
+    lie = 0.3 + 1.2 * rng.random(len(roots)) ** 0.7
     strands = grow(surface, roots, start, comb, np.clip(length, 4, None), lie, 44, 0.55, keep_out, brow - 1.0)
     strands = clump(strands, len(strands) // 45, 0.55, rng)
     strands = wave(strands, 0.32, 9.0, rng)
@@ -204,20 +215,20 @@ def short_swept(head: Head, surface: Surface, rng: np.random.Generator, count: i
     roots, depth = scalp_roots(head, HAIRLINE_MAN, count, rng)
     _, normal = surface.height(roots)
     brow = head.vertices[head.landmarks[17:27], 1].mean()
-    top = np.clip((roots[:, 1] - brow - 3.0) / 3.5, 0, 1) ** 1.3
+    top = np.clip((roots[:, 1] - brow - 2.6) / 3.0, 0, 1) ** 1.2
     noise = smooth_noise(roots, 1.8, rng)
 
     def comb(at: np.ndarray, part: np.ndarray) -> np.ndarray:
-        sweep = np.stack([-0.75 + 0 * part, 0.15 - 0.9 * part, -0.75 + 0 * part], 1)
+        sweep = np.stack([-0.5 + 0 * part, 0.35 - 0.9 * part, -0.85 + 0 * part], 1)
         sides = np.stack([0.05 * np.sign(roots[:, 0]), -1.0 + 0 * part, -0.45 + 0 * part], 1)
         direction = top[:, None] * sweep + (1 - top[:, None]) * sides + 0.3 * noise
         return direction / np.linalg.norm(direction, axis=1, keepdims=True)
 
-    lift = np.stack([-0.35 * top, 0.55 * top, 0.25 * top], 1)
+    lift = np.stack([-0.25 * top, 0.75 * top, 0.2 * top], 1)
     start = normal * (0.35 + 0.6 * top)[:, None] + lift + (1 - top)[:, None] * np.array([0, -0.6, -0.3]) + 0.12 * noise
-    length = (0.9 + 3.9 * top) * np.clip(0.55 + depth / 2.2, 0.5, 1) * rng.uniform(0.75, 1.1, len(roots))
+    length = (0.9 + 3.4 * top) * np.clip(0.7 + depth / 2.2, 0.5, 1) * rng.uniform(0.75, 1.1, len(roots))
     lie = 0.06 + (0.12 + 0.9 * top) * rng.random(len(roots))
-    strands = grow(surface, roots, start, comb, length, lie, 18, 0.72)
+    strands = grow(surface, roots, start, comb, length, lie, 18, 0.72, None, brow + 1)
     strands = clump(strands, len(strands) // 28, 0.5, rng)
     return fray(strands, 0.07, rng)
 
@@ -227,14 +238,15 @@ def brows(head: Head, surface: Surface, rng: np.random.Generator, count: int, th
     out = []
     for side, order in ((1, range(22, 27)), (-1, range(21, 16, -1))):
         line = head.vertices[head.landmarks[list(order)]] + (0, -drop_cm, 0)
-        t = rng.beta(1.15, 1.25, count)
+        line[1:-1] = 0.5 * line[1:-1] + 0.25 * (line[:-2] + line[2:])
+        t = 0.02 + 0.93 * rng.beta(1.05, 1.3, count)
         spread = rng.normal(0, 0.36, count)
-        centre = np.stack([np.interp(t, np.linspace(0, 1, 5), line[:, k]) for k in range(3)], 1)
-        half = thickness_cm * np.interp(t, [0, 0.12, 0.45, 1], [0.55, 1.0, 0.9, 0.25])
+        centre = CubicSpline(np.linspace(0, 1, 5), line)(t)
+        half = thickness_cm * np.interp(t, [0, 0.12, 0.45, 1], [0.6, 1.0, 0.85, 0.3])
         centre[:, 1] += spread * half * 1.5
         height, normal = surface.height(centre)
         roots = centre - normal * height[:, None]
-        up = np.interp(t, [0, 0.2, 0.6, 1], [1.5, 0.75, 0.15, -0.35]) - spread * 0.8
+        up = np.interp(t, [0, 0.2, 0.6, 1], [1.5, 0.75, 0.15, -0.2]) - spread * 0.8
         direction = np.stack([side * np.ones(count), up, -0.35 * t], 1) + normal * 0.3 + rng.normal(0, 0.12, (count, 3))
         length = rng.uniform(0.45, 0.8, count) * np.interp(t, [0, 0.3, 1], [0.8, 1.0, 0.7])
         comb = _constant(np.stack([side * np.ones(count), up - 0.6, -0.4 * t], 1))
@@ -250,14 +262,15 @@ def _constant(direction: np.ndarray) -> Field:
 def lashes(head: Head, rng: np.random.Generator, upper: int, lower: int, length_cm: float) -> np.ndarray:
     """Lashes along both lid rims of both eyes, curved away from the eye."""
     out = []
-    for (top, bottom), (centre, _) in zip(head.lids, head.eyes, strict=True):
+    for (top, bottom), (centre, radius) in zip(head.lids, head.eyes, strict=True):
         for rim, count, rise, long in ((top, upper, 1.0, length_cm), (bottom, lower, -0.75, 0.5 * length_cm)):
             t = rng.uniform(0.1, 0.97, count)
             roots = np.stack([np.interp(t, np.linspace(0, 1, len(rim)), rim[:, k]) for k in range(3)], 1)
-            roots[:, 2] += 0.04
+            ray = roots - centre  # the rim lies under the lid's edge; lashes stand on the edge
+            roots = centre + ray * ((radius + 0.11) / np.linalg.norm(ray, axis=1))[:, None] + (0, -0.05 * rise, 0)
             outward = np.sign(centre[0]) * (0.9 * (t - 0.42))
             first = np.stack([outward, 0.12 * rise + 0 * t, 1.0 + 0 * t], 1)
-            last = np.stack([outward * 1.3, 1.25 * rise + 0 * t, 0.35 + 0 * t], 1)
+            last = np.stack([outward * 1.3, 0.95 * rise + 0 * t, 0.5 + 0 * t], 1)
             length = long * np.interp(t, [0, 0.3, 0.8, 1], [0.45, 0.85, 1.1, 0.8]) * rng.uniform(0.7, 1.1, count)
             s = np.linspace(0, 1, 7)[None, :, None]
             curve = first[:, None] * s * (1 - 0.5 * s) + last[:, None] * 0.5 * s**2 + rng.normal(0, 0.06, (count, 1, 3)) * s
@@ -273,10 +286,12 @@ def beard(head: Head, surface: Surface, rng: np.random.Generator, count: int, le
     near = points[(points[:, 1] > low) & (points[:, 1] < high) & (points[:, 2] > 1.5)]
     pick = near[rng.integers(len(near), size=count * 4)] + rng.normal(0, 0.07, (count * 4, 3))
     x = np.abs(pick[:, 0])
-    ceiling = marks[33][1] - 0.35 + 0.075 * np.clip(x - 2.0, 0, None) ** 2.1
-    ceiling = np.where(x < 2.4, marks[33][1] - 0.3 - 0.3 * x, np.minimum(ceiling, ceiling - 1.1 + 0.35 * (x - 2.4)))
-    mouth = ((pick[:, 0] / (marks[54][0] + 0.12)) ** 2 + ((pick[:, 1] - marks[60:68, 1].mean()) / 1.05) ** 2) < 1
-    bare = (x > 2.3) & (x < 3.3) & (np.abs(pick[:, 1] - marks[54][1] - 0.7) < 0.5)
+    lip_top, corner = marks[50:53, 1].max(), marks[54]
+    cheek = corner[1] - 0.6 + 0.09 * np.clip(x - corner[0], 0, None) ** 2.2
+    moustache = np.interp(x, (0, 0.3, 1.2, corner[0] + 0.5, corner[0] + 0.9), np.array((-0.55, -0.3, -0.35, -1.6, -9.0))) + marks[33][1]
+    ceiling = np.maximum(cheek, moustache)
+    mouth = ((pick[:, 0] / (corner[0] + 0.1)) ** 2 + ((pick[:, 1] - marks[60:68, 1].mean()) / (lip_top - corner[1] + 0.12)) ** 2) < 1
+    bare = (x > 0.9) & (x < 2.2) & (np.abs(pick[:, 1] - marks[57][1] + 0.75) < 0.4)
     keep = (pick[:, 1] < ceiling + rng.normal(0, 0.14, len(pick))) & ~mouth & ~(bare & (rng.random(len(pick)) < 0.5))
     keep &= (pick[:, 1] > low + 0.9 * rng.random(len(pick))) & (x < marks[16][0] + 0.1)
     pick = pick[keep][:count]

@@ -109,7 +109,7 @@ def _noise(nodes: Any, links: Any, scale: float, low: float, high: float, detail
     return span.outputs[0]
 
 
-def add_skin(head: Head, look: dict[str, Any]) -> None:
+def add_skin(head: Head, look: dict[str, Any], scalp: np.ndarray) -> None:
     """The welded head with painted skin: base tone, blotches, blush, lips, lids, stubble, pores."""
     material, nodes, links, shader = _principled(
         "skin", Roughness=0.46, Subsurface_Weight=1.0, Subsurface_Scale=SUBSURFACE_CM, Subsurface_Radius=(1.0, 0.36, 0.2),
@@ -128,11 +128,15 @@ def add_skin(head: Head, look: dict[str, Any]) -> None:
     colour = _mix(nodes, links, _noise(nodes, links, 0.55, 0.35, 0.7), colour, rgb(look["skin_red"]), strength=0.3)
     colour = _mix(nodes, links, _noise(nodes, links, 6.0, 0.5, 0.75, 6.0), colour, rgb(look["skin_red"]), strength=0.22)
     colour = _mix(nodes, links, blush, colour, rgb(look["skin_red"]), strength=look["blush"])
-    colour = _mix(nodes, links, _noise(nodes, links, 11.0, 0.66, 0.76, 1.0), colour, rgb(look["freckle"]), strength=look["freckles"])
+    spots = _mix(nodes, links, blush, (0.0, 0.0, 0.0, 1.0), _noise(nodes, links, 7.0, 0.58, 0.68, 1.0))
+    colour = _mix(nodes, links, spots, colour, rgb(look["freckle"]), strength=look["freckles"])
     colour = _mix(nodes, links, lid, colour, rgb(look["lid"]), strength=look["eye_shadow"])
     colour = _mix(nodes, links, shade, colour, rgb(look["lid"]), strength=0.32)
     colour = _mix(nodes, links, stubble, colour, rgb(look["stubble_tone"]), strength=look["stubble"])
     colour = _mix(nodes, links, brow, colour, rgb(look["hair_skin"]), strength=0.4)
+    under_hair = nodes.new("ShaderNodeVertexColor")
+    under_hair.layer_name = "scalp"
+    colour = _mix(nodes, links, under_hair.outputs[0], colour, rgb(look["hair_skin"]), strength=0.8)
     colour = _mix(nodes, links, lips, colour, rgb(look["lips"]), strength=look["lip_colour"])
     links.new(colour, shader.inputs["Base Color"])
     gloss = _mix(nodes, links, lips, (0.46,) * 4, (look["lip_roughness"],) * 4)
@@ -142,6 +146,8 @@ def add_skin(head: Head, look: dict[str, Any]) -> None:
     item = mesh("head", head.skin_vertices, head.skin_faces, material, levels=2)
     item.data.materials.append(socket)
     item.data.polygons.foreach_set("material_index", head.skin_is_mouth.astype(np.int32))
+    cover = item.data.color_attributes.new("scalp", "FLOAT_COLOR", "POINT")
+    cover.data.foreach_set("color", np.repeat(scalp.astype(np.float32), 4))
     layer = item.data.uv_layers.new(name="uv")
     uv = head.skin_uv.astype(np.float32).copy()
     uv[~np.repeat(head.skin_is_face, [len(f) for f in head.skin_faces])] = -1  # clipped: off the face every mask is 0
@@ -265,7 +271,7 @@ def add_sweater(vertices: np.ndarray, faces: list[list[int]], knit: np.ndarray, 
     fine = nodes.new("ShaderNodeTexNoise")
     fine.inputs["Scale"].default_value = 9.0
     links.new(uv.outputs[0], fine.inputs["Vector"])
-    height = _mix(nodes, links, heights[1], heights[0], (0.0, 0.0, 0.0, 1.0), strength=0.35)
+    height = _mix(nodes, links, heights[1], heights[0], (0.0, 0.0, 0.0, 1.0), strength=0.2)
     height = _mix(nodes, links, fine.outputs[0], height, (0.0, 0.0, 0.0, 1.0), strength=0.4)
     links.new(height, bump.inputs["Height"])
     links.new(bump.outputs[0], shader.inputs["Normal"])
@@ -293,10 +299,11 @@ def _aim(item: Any, place: tuple[float, float, float], target: tuple[float, floa
 def add_stage(look: dict[str, Any], face: tuple[float, float, float], width_cm: float) -> None:
     """A soft key, a fill, two rims, a plain backdrop with a glow, and a portrait lens."""
     x, y, z = face
-    _area_light((-60, y + 55, z + 85), face, 60, 1.25e5, "#fff1e2")
+    _area_light((-60, y + 55, z + 85), face, 60, 1.3e5, "#fff1e2")
+    _area_light((-26, y + 30, z + 118), face, 20, 1.3e4, "#ffffff")  # the light in the eyes
     _area_light((85, y + 5, z + 70), face, 90, 3.8e4, "#eef2ff")
-    _area_light((70, y + 45, z - 75), face, 40, 6.0e4, "#fff6ea")
-    _area_light((-75, y + 35, z - 65), face, 40, 3.5e4, "#dfe9ff")
+    _area_light((70, y + 45, z - 75), face, 40, 3.5e4, "#fff6ea")
+    _area_light((-75, y + 35, z - 65), face, 40, 2.2e4, "#dfe9ff")
     material, nodes, output = _material("backdrop")
     links = material.node_tree.links
     coordinates, gradient = nodes.new("ShaderNodeTexCoord"), nodes.new("ShaderNodeTexGradient")

@@ -26,15 +26,15 @@ WOMAN: dict[str, Any] = {
     "identity": {0: 1.3, 3: -0.5},
     "seed": 2,
     "spread": 0.5,
-    "expression": {"mouthSmile": 0.3, "eyeBlink": 0.18, "eyeSquint": 0.15, "cheekSquint": 0.1},
-    "iris": "#4f7f78",
-    "wardrobe": {"colour": "#31584f", "collar": "turtleneck", "width": 0.92},
-    "brow": {"count": 700, "thickness_cm": 0.36, "drop_cm": 0.35, "root_cm": 0.009},
+    "expression": {"mouthSmile": 0.4, "eyeBlink": 0.14, "eyeSquint": 0.15, "cheekSquint": 0.1},
+    "iris": "#4d6350",
+    "wardrobe": {"colour": "#31584f", "collar": "crew", "width": 0.92},
+    "brow": {"count": 520, "thickness_cm": 0.34, "drop_cm": 0.6, "root_cm": 0.008},
     "lash_cm": 0.75,
-    "hair_look": {"Melanin": 0.62, "Melanin Redness": 0.75, "Roughness": 0.32, "Radial Roughness": 0.35, "Random Color": 0.25},
+    "hair_look": {"Melanin": 0.62, "Melanin Redness": 0.55, "Roughness": 0.32, "Radial Roughness": 0.35, "Random Color": 0.25},
     "look": {
         "skin": "#e2b094", "skin_red": "#c9705c", "blush": 0.34, "freckle": "#a5673f", "freckles": 0.5, "lid": "#a2604f",
-        "eye_shadow": 0.45, "stubble_tone": "#6b5a50", "stubble": 0.0, "hair_skin": "#6a4430", "lips": "#b14e4c",
+        "eye_shadow": 0.45, "stubble_tone": "#6b5a50", "stubble": 0.0, "hair_skin": "#6a4430", "lips": "#b84a4e",
         "lip_colour": 0.8, "lip_roughness": 0.3, "backdrop": "#c9b9a4", "backdrop_edge": "#6a5c52",
     },
 }  # fmt: skip
@@ -42,10 +42,10 @@ MAN: dict[str, Any] = {
     "identity": {0: -0.6},
     "seed": 5,
     "spread": 0.5,
-    "expression": {"mouthSmile": 0.25, "eyeBlink": 0.15, "eyeSquint": 0.15, "cheekSquint": 0.1},
-    "iris": "#5b3a20",
+    "expression": {"mouthSmile": 0.32, "eyeBlink": 0.06, "eyeSquint": 0.15, "cheekSquint": 0.1},
+    "iris": "#3f2817",
     "wardrobe": {"colour": "#2b3a55", "collar": "crew", "width": 1.1},
-    "brow": {"count": 650, "thickness_cm": 0.42, "drop_cm": 0.35, "root_cm": 0.011},
+    "brow": {"count": 480, "thickness_cm": 0.42, "drop_cm": 0.55, "root_cm": 0.009},
     "lash_cm": 0.5,
     "hair_look": {"Melanin": 0.93, "Melanin Redness": 0.3, "Roughness": 0.35, "Radial Roughness": 0.4, "Random Color": 0.15},
     "look": {
@@ -55,7 +55,7 @@ MAN: dict[str, Any] = {
     },
 }  # fmt: skip
 PEOPLE = {"woman": WOMAN, "man": MAN}
-FRAME_CM = 33.0
+FRAME_CM = 35.0
 
 
 def build(person: dict[str, Any], who: str, kit: Path, hairs: float) -> None:
@@ -64,24 +64,25 @@ def build(person: dict[str, Any], who: str, kit: Path, hairs: float) -> None:
     rng = np.random.default_rng(11)
     surface = drawn_hair.Surface.of(head)
     drawn_scene.start()
-    drawn_scene.add_skin(head, person["look"])
+    hairline = drawn_hair.HAIRLINE_WOMAN if who == "woman" else drawn_hair.HAIRLINE_MAN
+    drawn_scene.add_skin(head, person["look"], drawn_hair.scalp(head, hairline))
     drawn_scene.add_eyes(head, person["iris"])
     if who == "woman":
-        hair = drawn_hair.parted_long(head, surface, rng, int(16000 * hairs), 15.0)
+        hair = drawn_hair.parted_long(head, drawn_hair.Surface.of(head, ears=False), rng, int(24000 * hairs), 17.5)
     else:
-        hair = drawn_hair.short_swept(head, surface, rng, int(22000 * hairs))
-        whiskers = drawn_hair.beard(head, surface, rng, int(9000 * hairs), 0.45)
+        hair = drawn_hair.short_swept(head, surface, rng, int(30000 * hairs))
+        whiskers = drawn_hair.beard(head, surface, rng, int(11000 * hairs), 0.45)
         drawn_scene.add_hair("beard", whiskers, person["hair_look"], 0.008, 0.004)
     thicker = hairs**-0.5
     drawn_scene.add_hair("hair", hair, person["hair_look"], 0.014 * thicker, 0.006 * thicker)
     brow = person["brow"]
     hairs_of_brow = drawn_hair.brows(head, surface, rng, brow["count"], brow["thickness_cm"], brow["drop_cm"])
     drawn_scene.add_hair("brows", hairs_of_brow, person["hair_look"], brow["root_cm"], 0.003)
-    drawn_scene.add_hair("lashes", drawn_hair.lashes(head, rng, 90, 60, person["lash_cm"]), person["hair_look"] | {"Melanin": 1.0}, 0.012, 0.003)
+    drawn_scene.add_hair("lashes", drawn_hair.lashes(head, rng, 150, 70, person["lash_cm"]), person["hair_look"] | {"Melanin": 1.0}, 0.014, 0.003)
     wear = person["wardrobe"]
     drawn_scene.add_sweater(*drawn_clothes.sweater(wear["collar"], float(head.vertices[head.landmarks[8], 1]), wear["width"]), wear["colour"])
     middle = head.vertices[head.landmarks].mean(0)
-    drawn_scene.add_stage(person["look"], (0.0, float(middle[1]), 4.0), FRAME_CM)
+    drawn_scene.add_stage(person["look"], (0.0, float(middle[1]) + 1.3, 4.0), FRAME_CM)
 
 
 def main() -> int:
@@ -90,7 +91,7 @@ def main() -> int:
     parser.add_argument("who", choices=sorted(PEOPLE))
     parser.add_argument("--kit", type=Path, required=True, help="ICT-FaceKit's light model, one npz")
     parser.add_argument("--size", type=int, default=768, help="side of the picture in px")
-    parser.add_argument("--samples", type=int, default=160, help="rays a pixel")
+    parser.add_argument("--samples", type=int, default=48, help="rays a pixel")
     parser.add_argument("--hairs", type=float, default=1.0, help="fraction of the hairs, for sketches")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("-o", "--output", type=Path, required=True)
