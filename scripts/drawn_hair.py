@@ -14,6 +14,7 @@ from scipy.interpolate import CubicSpline
 from scipy.spatial import cKDTree
 
 Field = Callable[[np.ndarray, np.ndarray], np.ndarray]
+"""Points (N, 3) cm and how far along its strand each is, (N,) in [0, 1] -> unit directions (N, 3)."""
 
 # Where hair begins: degrees around the head from the front, and the height of the hairline there over the brows, cm.
 HAIRLINE_DEG = (0, 14, 28, 40, 50, 58, 66, 74, 84, 96, 108, 122, 140, 180)
@@ -181,7 +182,7 @@ def parted_long(head: Head, surface: Surface, rng: np.random.Generator, count: i
     widest = np.abs(head.vertices[head.landmarks[[0, 16]], 0]).mean()
     noise = smooth_noise(roots, 2.5, rng)
 
-    def comb(at: np.ndarray, part: np.ndarray) -> np.ndarray:
+    def comb(at: np.ndarray, _part: np.ndarray) -> np.ndarray:
         high = np.clip((at[:, 1] - brow - 1.5) / 5.5, 0, 1)
         front = np.clip((at[:, 2] - 1.0) / 6.0, 0, 1)
         inward = -0.34 * np.clip((brow - 6 - at[:, 1]) / 6, 0, 1)
@@ -218,7 +219,7 @@ def short_swept(head: Head, surface: Surface, rng: np.random.Generator, count: i
     top = np.clip((roots[:, 1] - brow - 2.6) / 3.0, 0, 1) ** 1.2
     noise = smooth_noise(roots, 1.8, rng)
 
-    def comb(at: np.ndarray, part: np.ndarray) -> np.ndarray:
+    def comb(_at: np.ndarray, part: np.ndarray) -> np.ndarray:
         sweep = np.stack([-0.5 + 0 * part, 0.35 - 0.9 * part, -0.85 + 0 * part], 1)
         sides = np.stack([0.05 * np.sign(roots[:, 0]), -1.0 + 0 * part, -0.45 + 0 * part], 1)
         direction = top[:, None] * sweep + (1 - top[:, None]) * sides + 0.3 * noise
@@ -233,7 +234,9 @@ def short_swept(head: Head, surface: Surface, rng: np.random.Generator, count: i
     return fray(strands, 0.07, rng)
 
 
-def brows(head: Head, surface: Surface, rng: np.random.Generator, count: int, thickness_cm: float, drop_cm: float) -> np.ndarray:
+def brows(
+    head: Head, surface: Surface, rng: np.random.Generator, count: int, thickness_cm: float, drop_cm: float
+) -> np.ndarray:
     """Two brows of short hairs along the kit's brow landmarks, upward at the inner end, outward after."""
     out = []
     for side, order in ((1, range(22, 27)), (-1, range(21, 16, -1))):
@@ -256,7 +259,7 @@ def brows(head: Head, surface: Surface, rng: np.random.Generator, count: int, th
 
 def _constant(direction: np.ndarray) -> Field:
     unit = direction / np.linalg.norm(direction, axis=1, keepdims=True)
-    return lambda at, part: unit
+    return lambda _at, _part: unit
 
 
 def lashes(head: Head, rng: np.random.Generator, upper: int, lower: int, length_cm: float) -> np.ndarray:
@@ -288,9 +291,13 @@ def beard(head: Head, surface: Surface, rng: np.random.Generator, count: int, le
     x = np.abs(pick[:, 0])
     lip_top, corner = marks[50:53, 1].max(), marks[54]
     cheek = corner[1] - 0.6 + 0.09 * np.clip(x - corner[0], 0, None) ** 2.2
-    moustache = np.interp(x, (0, 0.3, 1.2, corner[0] + 0.5, corner[0] + 0.9), np.array((-0.55, -0.3, -0.35, -1.6, -9.0))) + marks[33][1]
+    moustache = (
+        np.interp(x, (0, 0.3, 1.2, corner[0] + 0.5, corner[0] + 0.9), np.array((-0.55, -0.3, -0.35, -1.6, -9.0))) + marks[33][1]
+    )
     ceiling = np.maximum(cheek, moustache)
-    mouth = ((pick[:, 0] / (corner[0] + 0.1)) ** 2 + ((pick[:, 1] - marks[60:68, 1].mean()) / (lip_top - corner[1] + 0.12)) ** 2) < 1
+    mouth = (
+        (pick[:, 0] / (corner[0] + 0.1)) ** 2 + ((pick[:, 1] - marks[60:68, 1].mean()) / (lip_top - corner[1] + 0.12)) ** 2
+    ) < 1
     bare = (x > 0.9) & (x < 2.2) & (np.abs(pick[:, 1] - marks[57][1] + 0.75) < 0.4)
     keep = (pick[:, 1] < ceiling + rng.normal(0, 0.14, len(pick))) & ~mouth & ~(bare & (rng.random(len(pick)) < 0.5))
     keep &= (pick[:, 1] > low + 0.9 * rng.random(len(pick))) & (x < marks[16][0] + 0.1)

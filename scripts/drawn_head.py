@@ -50,7 +50,9 @@ def load(kit_file: Path, identity: dict[int, float], seed: int, spread: float, e
             if full in names:
                 vertices = vertices + value * kit["expression_deltas"][names.index(full)].astype(np.float32)
     vertices = _symmetric(kit["neutral"], vertices)
-    parts = {str(n): (tuple(v), tuple(f)) for n, v, f in zip(kit["part_names"], kit["part_vertices"], kit["part_faces"], strict=True)}
+    parts = {
+        str(n): (tuple(v), tuple(f)) for n, v, f in zip(kit["part_names"], kit["part_vertices"], kit["part_faces"], strict=True)
+    }
     return _assemble(kit, vertices.astype(np.float64), parts)
 
 
@@ -86,7 +88,9 @@ def _assemble(kit: Any, vertices: np.ndarray, parts: dict[str, Any]) -> Head:
     landmarks = kit["landmarks68"]
     uv_of = np.zeros((len(vertices), 2))
     uv_of[faces[low:high, :3].ravel()] = kit["uv"][face_uv[low:high, :3].ravel()]
-    masks = paint_masks(uv_of[landmarks], _position_map(vertices, faces[low:high], face_uv[low:high], kit["uv"]), vertices[landmarks])
+    masks = paint_masks(
+        uv_of[landmarks], _position_map(vertices, faces[low:high], face_uv[low:high], kit["uv"]), vertices[landmarks]
+    )
     lids = [_lid_rim(vertices, faces[low:high], centre) for centre, _ in eyes]
     return Head(
         vertices, skin_vertices, polygons, np.concatenate(uv), (chosen >= low) & (chosen < high),
@@ -146,35 +150,29 @@ def paint_masks(marks_uv: np.ndarray, position: np.ndarray, marks: np.ndarray) -
     cv2.fillPoly(lips, [np.round(_closed_curve(pixels[48:60]) * 16).astype(np.int32)], 1.0, cv2.LINE_AA, 4)
     texels_per_cm = float(np.linalg.norm(pixels[54] - pixels[48]) / np.linalg.norm(marks[54] - marks[48]))
     lips = gaussian_filter(lips, 0.07 * texels_per_cm)
-    line = np.zeros_like(lips)
-    inner = _open_curve(np.concatenate([pixels[48:49], (pixels[61:64] + pixels[67:64:-1]) / 2, pixels[54:55]]))
-    cv2.polylines(line, [np.round(inner * 16).astype(np.int32)], False, 1.0, int(0.1 * texels_per_cm), cv2.LINE_AA, 4)
-    mouth, nose_tip, chin = marks[60:68].mean(0), marks[30], marks[8]
+    nose_tip, chin = marks[30], marks[8]
     cheek = (marks[45] + marks[54]) / 2 + (1.0, 0.6, 0)
     beard = 1 / (1 + np.exp((at[..., 1] - (marks[33][1] - 0.2 + 0.12 * np.maximum(np.abs(at[..., 0]) - 2.2, 0) ** 1.6)) / 0.25))
     bare = both(marks[54] + (0.55, 2.0, -0.3), (0.9, 0.8, 2)) + near(marks[57] + (0, -0.55, 0), (1.6, 0.22, 2)) * 0.7
     masks = {
         "lips": lips,
-        "mouth_line": gaussian_filter(line, 0.05 * texels_per_cm),
         "blush": both(cheek, (1.9, 1.5, 3)) + 0.8 * near(nose_tip, (0.9, 0.8, 1.2)) + 0.35 * near(chin, (1.3, 0.9, 2)),
         "lid": both((marks[42] + marks[45]) / 2 + (0.1, 0.62, 0), (1.7, 0.42, 2)),
         "under_eye": both((marks[40] + marks[41]) / 2 * (-1, 1, 1) + (0, -0.55, 0), (1.3, 0.3, 2)),
         "brow": both(marks[24] + (-0.1, 0.0, 0), (1.6, 0.22, 2)),
-        "stubble": np.clip(beard * (1 - lips) * (1 - np.clip(bare, 0, 1)) * np.clip((at[..., 1] - chin[1] + 3.2) / 2.0, 0, 1), 0, 1),
+        "stubble": np.clip(
+            beard * (1 - lips) * (1 - np.clip(bare, 0, 1)) * np.clip((at[..., 1] - chin[1] + 3.2) / 2.0, 0, 1), 0, 1
+        ),
         "nostril": both(marks[32] + (-0.12, 0.12, -0.1), (0.3, 0.14, 0.6)),
-        "upper_face": np.clip((at[..., 1] - mouth[1]) / 6, 0, 1),
     }
     return {name: np.where(hole, 0, mask).astype(np.float32) for name, mask in masks.items()}
 
 
 def _closed_curve(points: np.ndarray, per_side: int = 12) -> np.ndarray:
     """A smooth closed curve through (N, 2) points: uniform Catmull-Rom."""
-    return np.concatenate([_span(*(points[(i + k) % len(points)] for k in (-1, 0, 1, 2)), per_side) for i in range(len(points))])
-
-
-def _open_curve(points: np.ndarray, per_side: int = 12) -> np.ndarray:
-    padded = np.concatenate([[2 * points[0] - points[1]], points, [2 * points[-1] - points[-2]]])
-    return np.concatenate([_span(*padded[i : i + 4], per_side) for i in range(len(points) - 1)] + [points[-1:]])
+    return np.concatenate(
+        [_span(*(points[(i + k) % len(points)] for k in (-1, 0, 1, 2)), per_side) for i in range(len(points))]
+    )
 
 
 def _span(a: np.ndarray, b: np.ndarray, c: np.ndarray, d: np.ndarray, count: int) -> np.ndarray:

@@ -195,7 +195,9 @@ def add_eyes(head: Head, iris_hex: str) -> None:
         theta = np.r_[np.linspace(0, 0.5, 160), np.linspace(0.51, np.pi, 80)][:, None]
         phi = np.linspace(0, 2 * np.pi, 361)[None, :-1]
         bulge = radius * (0.985 + 0.06 * np.clip(1 - (theta / 0.42) ** 2, 0, 1))
-        local = np.stack([np.sin(theta) * np.cos(phi) * bulge, np.sin(theta) * np.sin(phi) * bulge, np.cos(theta) * bulge + 0 * phi], -1)
+        local = np.stack(
+            [np.sin(theta) * np.cos(phi) * bulge, np.sin(theta) * np.sin(phi) * bulge, np.cos(theta) * bulge + 0 * phi], -1
+        )
         yaw = -np.arctan2(centre[0], CAMERA_DISTANCE_CM)
         turn = np.array([[np.cos(yaw), 0, np.sin(yaw)], [0, 1, 0], [-np.sin(yaw), 0, np.cos(yaw)]])
         vertices = (local @ turn.T + centre).reshape(-1, 3)
@@ -280,7 +282,9 @@ def add_sweater(vertices: np.ndarray, faces: list[list[int]], knit: np.ndarray, 
     layer.uv.foreach_set("vector", knit[np.array(faces).ravel()].astype(np.float32).ravel())
 
 
-def _area_light(place: tuple[float, float, float], target: tuple[float, float, float], size: float, watts: float, tint: str) -> None:
+def _area_light(
+    place: tuple[float, float, float], target: tuple[float, float, float], size: float, watts: float, tint: str
+) -> None:
     data = bpy.data.lights.new("light", "AREA")
     data.shape, data.size, data.energy, data.color = "DISK", size, watts, rgb(tint)[:3]
     item = bpy.data.objects.new("light", data)
@@ -298,7 +302,7 @@ def _aim(item: Any, place: tuple[float, float, float], target: tuple[float, floa
 
 def add_stage(look: dict[str, Any], face: tuple[float, float, float], width_cm: float) -> None:
     """A soft key, a fill, two rims, a plain backdrop with a glow, and a portrait lens."""
-    x, y, z = face
+    _, y, z = face
     _area_light((-60, y + 55, z + 85), face, 60, 1.3e5, "#fff1e2")
     _area_light((-26, y + 30, z + 118), face, 20, 1.3e4, "#ffffff")  # the light in the eyes
     _area_light((85, y + 5, z + 70), face, 90, 3.8e4, "#eef2ff")

@@ -78,9 +78,13 @@ def build(person: dict[str, Any], who: str, kit: Path, hairs: float) -> None:
     brow = person["brow"]
     hairs_of_brow = drawn_hair.brows(head, surface, rng, brow["count"], brow["thickness_cm"], brow["drop_cm"])
     drawn_scene.add_hair("brows", hairs_of_brow, person["hair_look"], brow["root_cm"], 0.003)
-    drawn_scene.add_hair("lashes", drawn_hair.lashes(head, rng, 150, 70, person["lash_cm"]), person["hair_look"] | {"Melanin": 1.0}, 0.014, 0.003)
+    drawn_scene.add_hair(
+        "lashes", drawn_hair.lashes(head, rng, 150, 70, person["lash_cm"]), person["hair_look"] | {"Melanin": 1.0}, 0.014, 0.003
+    )
     wear = person["wardrobe"]
-    drawn_scene.add_sweater(*drawn_clothes.sweater(wear["collar"], float(head.vertices[head.landmarks[8], 1]), wear["width"]), wear["colour"])
+    drawn_scene.add_sweater(
+        *drawn_clothes.sweater(wear["collar"], float(head.vertices[head.landmarks[8], 1]), wear["width"]), wear["colour"]
+    )
     middle = head.vertices[head.landmarks].mean(0)
     drawn_scene.add_stage(person["look"], (0.0, float(middle[1]) + 1.3, 4.0), FRAME_CM)
 
