@@ -114,7 +114,7 @@ def assemble(
     parts["ring"], part_faces["ring"] = (count, count + len(ring)), (face_count, face_count + 288)
     whole = np.concatenate([*vertices, ring])
     weight = np.concatenate([np.ones(count, np.float32), anatomy.ring_weights()])
-    all_deltas = _deltas_of_parts(deltas, parts, len(whole), tip)
+    all_deltas = _deltas_of_parts(deltas, parts, len(whole))
     # The chin under the tracker's jawOpen tells how far the teeth below it turn.
     hinge = np.array(HINGE_M)
     chin = neutral[152] - hinge
@@ -134,7 +134,7 @@ def assemble(
     return rig
 
 
-def _deltas_of_parts(deltas: Array, parts: dict[str, tuple[int, int]], count: int, tip: Array) -> np.ndarray:
+def _deltas_of_parts(deltas: Array, parts: dict[str, tuple[int, int]], count: int) -> np.ndarray:
     whole = np.zeros((52, count, 3), np.float32)
     whole[:, :478] = deltas
     whole[:, 468:478] = 0

@@ -152,4 +152,6 @@ def mouth_frame(skin: FloatArray) -> tuple[Array, Array]:
     """skin: (..., 468 or more, 3) of one person -> where the mouth's inside hangs (3,), and (2,) m face width, lips to chin."""
     points = skin.astype(np.float64)
     width, height = (np.linalg.norm(points[a] - points[b]) for a, b in ((234, 454), (13, 152)))
-    return points[list(_MOUTH_ANCHOR)].mean(0), np.array([width, height])
+    anchor = points[list(_MOUTH_ANCHOR)].mean(0)
+    anchor[2] = points[[13, 14], 2].min()  # in depth it hangs behind the lips, however flat the face
+    return anchor, np.array([width, height])

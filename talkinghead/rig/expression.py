@@ -27,7 +27,13 @@ _NUM_INDEPENDENT: Final = 40.0
 """The errors of 478 points go together: they say as much as this many that do not."""
 _PRIOR_SPREAD: Final = 0.3
 _SPARSITY: Final = 0.05
+_RARE_SPREAD: Final = 0.12
+_RARE: Final = (
+    "jawForward", "jawLeft", "jawRight", "mouthLeft", "mouthRight", "mouthShrug", "eyeWide", "cheekPuff", "noseSneer",
+)  # fmt: skip
+"""Expressions that a still picture seldom shows and that look like another person's chin, nose or eyes."""
 _MAX_IDENTITY: Final = 3.0
+_MAX_ODDNESS: Final = 25.0
 _LID_SCALE: Final = (0.6, 1.7)
 _MAX_BLINK_TRUSTED: Final = 0.5
 """Eyes more closed than this do not tell how far they open."""
@@ -66,9 +72,10 @@ class ExpressionSolver:
         gain[list(_FINE_POINTS)] = _FINE_GAIN
         gain[list(topology.FACE_OVAL)] = _SLIDING_GAIN
         gain *= _NUM_INDEPENDENT / gain.sum()
-        self._precise = gain[:, None] / _NOISE_M**2
+        self._gain = gain[:, None]
+        self._precise = self._gain / _NOISE_M**2
         self._leftover = rig.skin_variance[:count, None].astype(np.float64)
-        self._vague = gain[:, None] / (_NOISE_M**2 + self._leftover)
+        self._vague = self._gain / (_NOISE_M**2 + self._leftover)
         mobility = np.sqrt((self._deltas[_FREE][:, :count] ** 2).sum((0, 2)))
         self.pose_weights: Array = 1 / (mobility + np.median(mobility)) ** 2
 
@@ -91,20 +98,26 @@ class ExpressionSolver:
         skin = slice(0, topology.NUM_SKIN)
         lid_scale = np.ones(2)
         num_modes = len(self._identity)
-        for _ in range(2):
+        oddness = 1.0
+        for _ in range(3):
             moved = self._neutral + self.offsets(_look(gaze[None]), lid_scale)[0]
             deltas = self._deltas[_FREE] * _column_scale(lid_scale)[_FREE, None, None]
             basis = np.concatenate([self._identity, deltas])[:, skin]
-            weighted = basis * self._vague
-            prior = np.r_[np.ones(num_modes), np.full(len(_FREE), 1 / _PRIOR_SPREAD**2)]
+            weighted = basis * self._gain / (_NOISE_M**2 + oddness * self._leftover)
+            prior = np.r_[np.full(num_modes, 1 / oddness), 1 / _spread_in_stills() ** 2]
             gram = np.tensordot(weighted, basis, ((1, 2), (1, 2))) + np.diag(prior)
             right = np.tensordot(weighted, (head - moved)[skin], 2)
             right += prior * np.r_[np.zeros(num_modes), expected[_FREE] - _SPARSITY]
-            low = np.r_[np.full(num_modes, -_MAX_IDENTITY), np.zeros(len(_FREE))]
-            high = np.r_[np.full(num_modes, _MAX_IDENTITY), np.ones(len(_FREE))]
+            reach = np.full(num_modes, _MAX_IDENTITY * np.sqrt(oddness))
+            low, high = np.r_[-reach, np.zeros(len(_FREE))], np.r_[reach, np.ones(len(_FREE))]
             solution = bounded_least_squares(gram, right[None], low, high)[0]
             neutral = self._neutral + np.tensordot(solution[:num_modes], self._identity, 1)
             lid_scale = self.lid_scale(neutral)
+            # A drawn face is many deviations away from people; then its oddity must not be taken for expression. The cube
+            # leaves people alone and lets go of the modes quickly beyond them.
+            left = (head - moved)[skin] - np.tensordot(solution, basis, 1)
+            misfit = float((self._gain * left**2 / (_NOISE_M**2 + self._leftover)).sum() / (3 * self._gain.sum()))
+            oddness = float(np.clip(max(misfit, (solution[:num_modes] ** 2).mean()) ** 3, 1, _MAX_ODDNESS))
         coefficients = np.zeros(len(arkit.BLENDSHAPES))
         coefficients[_FREE] = solution[num_modes:]
         return neutral, coefficients, lid_scale
@@ -162,6 +175,11 @@ def _column_scale(lid_scale: Array) -> Array:
     scale = np.ones(len(arkit.BLENDSHAPES))
     scale[BLINK["right"]], scale[BLINK["left"]] = lid_scale
     return scale
+
+
+def _spread_in_stills() -> Array:
+    names = [arkit.BLENDSHAPES[column] for column in _FREE]
+    return np.array([_RARE_SPREAD if name.startswith(_RARE) else _PRIOR_SPREAD for name in names])
 
 
 def _look(gaze: Array) -> Array:

@@ -48,7 +48,7 @@ def load_clips(folder: Path, frames_per_clip: int = FRAMES_PER_CLIP) -> list[Cli
     return clips
 
 
-def align(points: Any, reference: Array, rounds: int = 1) -> Array:
+def align(points: Any, reference: Array) -> Array:
     """points: (T, 478, 3) px -> (T, 478, 3) m, each frame turned, scaled and shifted onto the reference (468 or more, 3)."""
     rigid = list(topology.RIGID)
     rotation, scale, shift = similarity(reference[rigid], points[:, rigid])

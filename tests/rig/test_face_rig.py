@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import fields
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -126,7 +127,7 @@ def test_nearer_head_is_larger(rig):
 
 def test_parts_cover_all_vertices_and_faces_stay_in_theirs(rig):
     ends = list(rig.parts.values())
-    assert ends[0][0] == 0 and all(a[1] == b[0] for a, b in zip(ends, ends[1:], strict=False))
+    assert ends[0][0] == 0 and all(a[1] == b[0] for a, b in pairwise(ends))
     for name, (first, end) in rig.part_faces.items():
         if name not in ("ring", "skin"):
             used = rig.faces[first:end]
