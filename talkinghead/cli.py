@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 QUALITIES: Final = ("draft", "standard", "best")
 MIN_SIZE_PX: Final = 64
 MAX_SIZE_PX: Final = 8192
+MAX_KNOBS: Final = {"head_motion": 3.0, "lip_strength": 2.0, "blink_rate": 120.0}
 _EXIT_INPUT: Final = 2
 # typer carries its own click, and of its errors exports the one about a parameter; what that is a kind of is about usage.
 _UsageError: Final[Any] = typer.BadParameter.__base__
@@ -67,7 +68,7 @@ StepsOption = Annotated[int | None, typer.Option(help="Denoising steps, instead 
 FaceOption = Annotated[int | None, typer.Option(help="Which face, from 1, left to right, when there are several.")]
 CheckpointOption = Annotated[Path | None, typer.Option(help="Folder of models. (Default: the one installed.)")]
 HeadMotionOption = Annotated[float, typer.Option(help="Head motion: 0 holds it still, 1 is natural, 2 is lively.")]
-BlinkRateOption = Annotated[float, typer.Option(help="Blinks: 0 for none, 1 is natural, 2 is twice as many.")]
+BlinkRateOption = Annotated[float | None, typer.Option(help="Blinks a minute, 0 for none. (Default: as people do, 17.)")]
 LipStrengthOption = Annotated[float, typer.Option(help="How far the mouth opens: 1 is natural.")]
 
 
@@ -97,14 +98,14 @@ def generate(
     steps: StepsOption = None,
     face: FaceOption = None,
     head_motion: HeadMotionOption = 1.0,
-    blink_rate: BlinkRateOption = 1.0,
+    blink_rate: BlinkRateOption = None,
     lip_strength: LipStrengthOption = 1.0,
     checkpoint: CheckpointOption = None,
 ) -> None:
     """A portrait and speech (a recording or a line of text) -> a talking video."""
     _check_video(output, [image, audio], fps, size, quality, steps, face)
     _check_emotion(emotion, intensity)
-    knobs = _knobs(head_motion=head_motion, blink_rate=blink_rate, lip_strength=lip_strength)
+    knobs = _knobs(head_motion, blink_rate, lip_strength)
     _check_image(image)
     speech = _speech(audio, text, voice)
     with _loading():
@@ -125,14 +126,14 @@ def animate(
     seed: SeedOption = 0,
     device: DeviceOption = None,
     head_motion: HeadMotionOption = 1.0,
-    blink_rate: BlinkRateOption = 1.0,
+    blink_rate: BlinkRateOption = None,
     lip_strength: LipStrengthOption = 1.0,
     checkpoint: CheckpointOption = None,
 ) -> None:
     """Speech -> the motion of a face (52 ARKit blendshapes, head, gaze), no picture."""
     _check_output(output, (".npz",), [audio])
     _check_emotion(emotion, intensity)
-    knobs = _knobs(head_motion=head_motion, blink_rate=blink_rate, lip_strength=lip_strength)
+    knobs = _knobs(head_motion, blink_rate, lip_strength)
     speech = _speech(audio, text, voice)
     with _loading():
         motion = _load(checkpoint, device).animate(speech, emotion=emotion, intensity=intensity, seed=seed, **knobs)
@@ -297,10 +298,13 @@ def _check_emotion(emotion: str, intensity: float) -> None:
     emotion_track(emotion, intensity, 1)
 
 
-def _knobs(**knobs: float) -> dict[str, float]:
+def _knobs(head_motion: float, blink_rate: float | None, lip_strength: float) -> dict[str, float]:
+    knobs = {"head_motion": head_motion, "lip_strength": lip_strength}
+    if blink_rate is not None:
+        knobs["blink_rate"] = blink_rate
     for name, value in knobs.items():
-        if not 0 <= value <= 3:
-            raise InputError(f"--{name.replace('_', '-')} {value:g}: out of range; give 0 to 3, 1 is natural.")
+        if not 0 <= value <= MAX_KNOBS[name]:
+            raise InputError(f"--{name.replace('_', '-')} {value:g}: out of range; give 0 to {MAX_KNOBS[name]:g}.")
     return knobs
 
 

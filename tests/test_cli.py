@@ -72,6 +72,20 @@ def test_the_choices_and_limits_are_those_of_the_parts():
     assert tuple(QUALITY_STEPS) == cli.QUALITIES
 
 
+@pytest.mark.parametrize(("knob", "most"), cli.MAX_KNOBS.items())
+def test_the_limits_of_the_knobs_are_those_of_the_motion(knob, most):
+    from talkinghead.errors import MotionError
+    from talkinghead.motion.pipeline import MotionPipeline
+    from talkinghead.types import EMOTIONS, EmotionTrack, SpeechFeatures
+
+    features = SpeechFeatures(np.zeros((1, 1), np.float32), np.zeros(1, np.float32))
+    emotion = EmotionTrack(np.eye(len(EMOTIONS), dtype=np.float32)[:1], np.zeros(1, np.float32))
+    values = {"head_motion": 1.0, "blink_rate": None, "lip_strength": 1.0}
+    MotionPipeline._check(features, emotion, *(values | {knob: most}).values())
+    with pytest.raises(MotionError, match=f"{knob} is"):
+        MotionPipeline._check(features, emotion, *(values | {knob: most + 1}).values())
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
