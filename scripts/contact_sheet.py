@@ -90,6 +90,14 @@ def frame_at(frames: Iterator[np.ndarray], index: int) -> np.ndarray:
     return frame
 
 
+def around_face(picture: np.ndarray, box: np.ndarray, zoom: float) -> np.ndarray:
+    """A square of the picture, `zoom` faces wide, moved inside it where it would stick out."""
+    height, width = picture.shape[:2]
+    side = int(min(zoom * max(box[2:] - box[:2]), height, width))
+    left, top = ((box[:2] + box[2:]) / 2 - side / 2).clip(0, (width - side, height - side)).astype(int)
+    return picture[top : top + side, left : left + side]
+
+
 def attempt(frames: Callable[[], Iterator[np.ndarray]], index: int) -> Cell:
     """The frame, or why there is none: a sheet shows every failure instead of stopping at the first."""
     try:
@@ -118,10 +126,13 @@ def portrait_rows(arguments: argparse.Namespace, portraits: list[Path], emotions
         except Exception as error:  # noqa: BLE001
             yield [str(error)] * len(emotions)
             continue
-        yield [
+        row = [
             attempt(partial(head.render, portrait, motions[emotion], arguments.quality), len(motions[emotion]) - 1)
             for emotion in emotions
         ]
+        if arguments.zoom:
+            row = [cell if isinstance(cell, str) else around_face(cell, portrait.face.box, arguments.zoom) for cell in row]
+        yield row
 
 
 def video_rows(videos: list[Path], times: list[float]) -> Iterator[list[Cell]]:
@@ -146,6 +157,9 @@ def parse(command: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--face", type=int, default=None, help="which face, in pictures with several")
     parser.add_argument("--size", type=int, default=None, help="longest side at which portraits are rendered, px")
+    parser.add_argument(
+        "--zoom", type=float, default=2.4, help="show this many faces' width around the face; 0: the whole picture"
+    )
     parser.add_argument("--quality", default="standard")
     parser.add_argument("--checkpoint", type=Path, default=None)
     parser.add_argument("--device", default=None)
