@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 from pathlib import Path
 
 import numpy as np
@@ -33,7 +32,7 @@ def write_features(clip: Path, target: Path, encoder: SpeechEncoder) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_suffix(".part.npz")
     np.savez(part, content=features.content.astype(np.float16), loudness=features.loudness)
-    os.replace(part, target)
+    part.replace(target)
 
 
 def write_motion(tracked: Path, target: Path, rig: FaceRig) -> None:

@@ -23,9 +23,7 @@ INDEX: Final[dict[str, int]] = {name: index for index, name in enumerate(BLENDSH
 EYE_LOOK: Final[tuple[int, ...]] = tuple(INDEX[n] for n in BLENDSHAPES if n.startswith("eyeLook"))
 BROW: Final[tuple[int, ...]] = tuple(INDEX[n] for n in BLENDSHAPES if n.startswith("brow"))
 EYES: Final[tuple[int, ...]] = tuple(INDEX[n] for n in BLENDSHAPES if n.startswith("eye") and not n.startswith("eyeLook"))
-MOUTH: Final[tuple[int, ...]] = tuple(
-    INDEX[n] for n in BLENDSHAPES if n.startswith(("jaw", "mouth", "cheekPuff", "tongue"))
-)
+MOUTH: Final[tuple[int, ...]] = tuple(INDEX[n] for n in BLENDSHAPES if n.startswith(("jaw", "mouth", "cheekPuff", "tongue")))
 
 
 def _mirror_of(name: str) -> str:

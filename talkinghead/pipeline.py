@@ -205,7 +205,7 @@ def _load_renderer(folder: Path) -> FaceRenderer:
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise CheckpointError(f"{folder}: cannot be loaded ({reason}); reinstall talkinghead or retrain.") from error
-    if not all(math.isfinite(float(p.sum())) for p in denoiser.parameters()):
+    if not all(math.isfinite(float(p.detach().sum())) for p in denoiser.parameters()):
         raise CheckpointError(f"{folder / 'denoiser'}: holds numbers that are not finite; reinstall talkinghead or retrain.")
     denoiser.to(memory_format=torch.channels_last).eval()
     return FaceRenderer(denoiser, scheduler)

@@ -113,7 +113,7 @@ class SpeechEncoder:
             outputs.append(x)
         outputs = [*outputs[1:], encoder.layer_norm(x)]
         content = torch.cat(outputs, -1)[0]
-        frames = content.unflatten(0, (-1, STEPS_PER_FRAME)).mean(1)
+        frames = content.reshape(-1, STEPS_PER_FRAME, content.shape[-1]).mean(1)
         array: FloatArray = frames.float().cpu().numpy()
         return array
 

@@ -62,7 +62,8 @@ def _index(name: str) -> int:
     word = SYNONYMS.get(word, word)
     if word not in EMOTIONS:
         raise EmotionError(
-            f"emotion {name.strip()!r} is not known; choose from {', '.join(EMOTIONS)}, or a mix such as happy:0.7,surprised:0.3."
+            f"emotion {name.strip()!r} is not known; choose from {', '.join(EMOTIONS)}, "
+            "or a mix such as happy:0.7,surprised:0.3."
         )
     return EMOTIONS.index(word)
 

@@ -116,4 +116,3 @@ def _mean(clips: list[list[PictureScore]]) -> PictureScore:
         return float(np.mean([np.mean([getattr(score, name) for score in clip]) for clip in clips]))
 
     return PictureScore(of("psnr_db"), of("ssim"), of("perceptual"), of("sharpness"))
-

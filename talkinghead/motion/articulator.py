@@ -45,7 +45,7 @@ SHUT_BEYOND_REST: Final = 0.008
 """How far past the resting gap shut lips meet, over the distance between the outer eye corners."""
 
 
-class Articulator(ModelMixin, ConfigMixin):  # type: ignore[misc]
+class Articulator(ModelMixin, ConfigMixin):
     """Content (B, T, C) -> K blendshapes, the opening of the lips and a score of closed lips, each (B, T)."""
 
     config_name = "config.json"
@@ -59,9 +59,9 @@ class Articulator(ModelMixin, ConfigMixin):  # type: ignore[misc]
         head_width: int = 0,
         head_dilations: tuple[int, ...] = (1, 2, 4, 8),
         dropout: float = 0.3,
-        gain: tuple[float, ...] | None = None,
-        closed_threshold: float = 0.5,
-        lip_travel: tuple[float, ...] | None = None,
+        gain: tuple[float, ...] | None = None,  # noqa: ARG002 - kept in the config
+        closed_threshold: float = 0.5,  # noqa: ARG002 - kept in the config
+        lip_travel: tuple[float, ...] | None = None,  # noqa: ARG002 - kept in the config
     ) -> None:
         """
         Args:
@@ -90,7 +90,8 @@ class Articulator(ModelMixin, ConfigMixin):  # type: ignore[misc]
         output = self.readout(functional.pad(x, (self.context, self.context), mode="replicate"))
         if self.head is not None:
             output = output + self.head(x)
-        return output.transpose(1, 2)
+        result: torch.Tensor = output.transpose(1, 2)
+        return result
 
     @torch.inference_mode()
     def articulate(self, features: SpeechFeatures, strength: float = 1.0) -> tuple[FloatArray, FloatArray]:
@@ -121,7 +122,9 @@ class Articulator(ModelMixin, ConfigMixin):  # type: ignore[misc]
             CheckpointError: a file is missing, or holds tensors of other shapes.
         """
         try:
-            model = Articulator.from_pretrained(folder, torch_dtype=torch.float32, local_files_only=True, low_cpu_mem_usage=False)
+            model = Articulator.from_pretrained(
+                folder, torch_dtype=torch.float32, local_files_only=True, low_cpu_mem_usage=False
+            )
             if unknown := set(model.config.columns) - set(arkit.BLENDSHAPES):
                 raise ValueError(f"columns {sorted(unknown)} are not ARKit names")
         except (OSError, ValueError, RuntimeError, TypeError, KeyError) as error:
@@ -136,19 +139,36 @@ class Articulator(ModelMixin, ConfigMixin):  # type: ignore[misc]
 class TemporalHead(nn.Module):
     """Dilated residual convolutions over the content; the last layer starts at zero, so training starts at the read-out."""
 
+    mean: torch.Tensor
+    deviation: torch.Tensor
+
     def __init__(self, content_width: int, num_outputs: int, width: int, dilations: tuple[int, ...], dropout: float) -> None:
         super().__init__()
-        self.normalise = nn.BatchNorm1d(content_width, affine=False, momentum=None)
+        self.register_buffer("mean", torch.zeros(content_width, 1))
+        self.register_buffer("deviation", torch.ones(content_width, 1))
         self.enter = nn.Conv1d(content_width, width, 1)
         self.blocks = nn.ModuleList(nn.Conv1d(width, width, 3, padding=d, dilation=d) for d in dilations)
         self.dropout = nn.Dropout1d(dropout)
         self.leave = nn.Conv1d(width, num_outputs, 1)
-        nn.init.zeros_(self.leave.weight)
-        nn.init.zeros_(self.leave.bias if self.leave.bias is not None else torch.empty(0))
+        self.restart()
+
+    @torch.no_grad()
+    def restart(self) -> None:
+        """New weights, from torch's seed."""
+        for layer in (self.enter, *self.blocks, self.leave):
+            layer.reset_parameters()
+        for value in self.leave.parameters():
+            value.zero_()
+
+    @torch.no_grad()
+    def set_normalisation(self, content: FloatArray) -> None:
+        """content: (N, C) of the training clips."""
+        self.mean.copy_(torch.from_numpy(content.mean(0))[:, None])
+        self.deviation.copy_(torch.from_numpy(content.std(0) + 1e-3)[:, None])
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """x: (B, C, T) -> (B, K + 1, T)."""
-        x = self.enter(self.dropout(self.normalise(x)))
+        x = self.enter(self.dropout((x - self.mean) / self.deviation))
         for block in self.blocks:
             x = x + self.dropout(functional.gelu(block(functional.gelu(x))))
         result: torch.Tensor = self.leave(functional.gelu(x))

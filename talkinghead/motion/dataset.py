@@ -133,5 +133,4 @@ def shifted(num_frames: int, lead: int) -> tuple[slice, slice]:
 
 def symmetric(blendshapes: FloatArray) -> FloatArray:
     """(T, 52) -> the mean of a motion and its mirror image."""
-    result: FloatArray = (blendshapes + blendshapes[:, list(arkit.MIRROR)]) / 2
-    return result
+    return np.asarray((blendshapes + blendshapes[:, list(arkit.MIRROR)]) / 2, np.float32)

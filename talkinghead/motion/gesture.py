@@ -69,9 +69,7 @@ _FIRST_BLINK_S = (0.4, 1.6)
 _SETTLE_S = 0.5
 
 
-def move_head(
-    loudness: FloatArray, statistics: GestureStatistics, amount: float, seed: int
-) -> tuple[FloatArray, FloatArray]:
+def move_head(loudness: FloatArray, statistics: GestureStatistics, amount: float, seed: int) -> tuple[FloatArray, FloatArray]:
     """loudness: (T,) dBFS -> head_rotation (T, 3) axis-angle rad and head_translation (T, 3) m, both 0 at the first frame.
 
     amount: 0 holds the head still, 1 moves it as tracked talkers did.
@@ -84,8 +82,8 @@ def move_head(
     settle = settle * settle * (3 - 2 * settle)
     effort = vocal_effort(loudness)
     lively = statistics.silent_share + (1 - statistics.silent_share) * _lagged(effort, 0.6)
-    curves = [slow_noise(num_frames, 2, period, generator).mean(1) * np.sqrt(2) for period in statistics.head_period_s]
-    rotation = np.stack(curves, 1) * statistics.head_deviation_rad * lively[:, None]
+    rotation = np.stack([_two_paces(num_frames, period, generator) for period in statistics.head_period_s], 1)
+    rotation = rotation * statistics.head_deviation_rad * lively[:, None]
     stress = np.maximum(_lagged(effort, 0.12) - _lagged(effort, 0.7), 0)
     rotation[:, 0] += statistics.nod_rad * 2.5 * stress * (1 + 0.4 * slow_noise(num_frames, 1, 4.0, generator)[:, 0])
     rotation = _MAX_HEAD_RAD * np.tanh(rotation / _MAX_HEAD_RAD)
@@ -93,11 +91,19 @@ def move_head(
     return (amount * settle * rotation).astype(np.float32), (amount * settle * sway).astype(np.float32)
 
 
+def _two_paces(num_frames: int, period_s: float, generator: np.random.Generator) -> FloatArray:
+    """(T,) of deviation 1: shifts of posture that last, and on them the livelier motion that clips of seconds show."""
+    slow = slow_noise(num_frames, 1, 4 * period_s, generator)[:, 0]
+    quick = slow_noise(num_frames, 1, period_s, generator)[:, 0]
+    curve: FloatArray = np.sqrt(0.65) * slow + np.sqrt(0.35) * quick
+    return curve
+
+
 def vocal_effort(loudness: FloatArray) -> FloatArray:
     """loudness: (T,) dBFS -> (T,) 0 in silence, about 1 on the loud syllables of this recording."""
     loud = np.percentile(loudness, 95)
-    effort: FloatArray = np.clip((loudness - loud + 25) / 25, 0, 1) * (loudness > -55)
-    return effort.astype(np.float32)
+    effort = np.clip((loudness - loud + 25) / 25, 0, 1) * (loudness > -55)
+    return np.asarray(effort, np.float32)
 
 
 def _lagged(curve: FloatArray, width_s: float) -> FloatArray:
@@ -117,7 +123,7 @@ def blinks(num_frames: int, statistics: GestureStatistics, per_minute: float | N
         return lids
     length_s = num_frames / FPS
     time_s = generator.uniform(*_FIRST_BLINK_S) if length_s > _FIRST_BLINK_S[1] else generator.uniform(0.2, 0.6) * length_s
-    frames_s = np.arange(num_frames) / FPS
+    frames_s = (np.arange(num_frames) / FPS).astype(np.float32)
     spread = statistics.blink_spread
     while time_s < length_s:
         pace, depth, lead = generator.uniform(0.85, 1.2), generator.uniform(0.9, 1.0), generator.normal(0, 0.006)
@@ -143,7 +149,7 @@ def blink_shape(time_s: FloatArray, pace: float, statistics: GestureStatistics) 
 
 
 def gaze_motion(num_frames: int, statistics: GestureStatistics, head_rotation: FloatArray, seed: int) -> FloatArray:
-    """(T, 2) yaw and pitch of the eyes against the head, rad: on the camera, now and then beside it, held while the head moves."""
+    """(T, 2) yaw and pitch of the eyes against the head, rad: on the camera, now and then beside it, while the head moves."""
     generator = np.random.default_rng([seed, 2])
     target = np.zeros((num_frames, 2), np.float32)
     deviation = np.array(statistics.gaze_deviation_rad)
@@ -170,7 +176,7 @@ def gaze_motion(num_frames: int, statistics: GestureStatistics, head_rotation: F
 
 
 def eye_look(gaze: FloatArray, lids: FloatArray) -> dict[int, FloatArray]:
-    """gaze: (T, 2), lids: (T, 2) left, right -> ARKit columns of the eyes: the eight `eyeLook*`, and lids that follow a look down."""
+    """gaze: (T, 2), lids: (T, 2) left, right -> ARKit columns: the eight `eyeLook*`, and lids that follow a look down."""
     yaw_rad, up_rad, down_rad = 0.6, 0.45, 0.55  # what ARKit columns of 1 mean on the rig
     yaw, up, down = gaze[:, 0] / yaw_rad, gaze[:, 1] / up_rad, -gaze[:, 1] / down_rad
     left, right = np.clip(yaw, 0, 1), np.clip(-yaw, 0, 1)

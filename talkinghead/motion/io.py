@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import zipfile
 from pathlib import Path
 from typing import Final
@@ -30,11 +29,11 @@ def save_motion(path: Path | str, motion: FaceMotion) -> None:
         with part.open("wb") as file:
             np.savez_compressed(
                 file,
-                **{name: getattr(motion, name) for name in ARRAYS},  # type: ignore[arg-type]
+                **{name: getattr(motion, name) for name in ARRAYS},
                 names=np.array(arkit.BLENDSHAPES),
                 fps=np.int64(FPS),
             )
-        os.replace(part, path)
+        part.replace(path)
     except OSError as error:
         part.unlink(missing_ok=True)
         raise OutputError(f"output {path}: cannot be written ({error.strerror}); choose another place.") from error

@@ -73,13 +73,16 @@ class MotionPipeline:
         return FaceMotion(np.clip(blendshapes, 0, 1).astype(np.float32), rotation, translation, gaze)
 
     @staticmethod
-    def _check(
-        features: SpeechFeatures, emotion: EmotionTrack, head: float, blink_rate: float | None, lips: float
-    ) -> None:
+    def _check(features: SpeechFeatures, emotion: EmotionTrack, head: float, blink_rate: float | None, lips: float) -> None:
         if len(features) != len(emotion):
             raise MotionError(
-                f"features have {len(features)} frames and emotion {len(emotion)}; make the EmotionTrack for {len(features)} frames."
+                f"features have {len(features)} frames and emotion {len(emotion)}; "
+                f"make the EmotionTrack for {len(features)} frames."
             )
-        for name, value, high in (("head_motion", head, 3.0), ("lip_strength", lips, 2.0), ("blink_rate", blink_rate or 0.0, 120.0)):
+        for name, value, high in (
+            ("head_motion", head, 3.0),
+            ("lip_strength", lips, 2.0),
+            ("blink_rate", blink_rate or 0.0, 120.0),
+        ):
             if not 0 <= value <= high:
                 raise MotionError(f"{name} is {value}; give a number from 0 to {high:g}.")

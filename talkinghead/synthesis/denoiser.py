@@ -54,9 +54,7 @@ class ResidualDenoiser(ModelMixin, ConfigMixin):
         self.embed = nn.Sequential(nn.Linear(32, embedding), nn.SiLU(), nn.Linear(embedding, embedding))
         first = (guide_channels + 3) * unshuffle**2
         self.conv_in = nn.Conv2d(first, channels[0], 3, padding=1)
-        self.down = nn.ModuleList(
-            FilmResidual(channels[max(0, i - 1)], width, embedding) for i, width in enumerate(channels)
-        )
+        self.down = nn.ModuleList(FilmResidual(channels[max(0, i - 1)], width, embedding) for i, width in enumerate(channels))
         self.middle = FilmResidual(channels[-1], channels[-1], embedding)
         self.up = nn.ModuleList(
             FilmResidual(channels[i + 1] + channels[i], channels[i], embedding) for i in reversed(range(len(channels) - 1))

@@ -20,6 +20,7 @@ from talkinghead.types import ByteArray, FloatArray, IntArray
 if TYPE_CHECKING:
     from talkinghead.synthesis.proxies import ReferenceFace
 
+
 def lay_in_eye(
     picture: FloatArray, reference: ReferenceFace, target_px: FloatArray, skull: FloatArray, loop: IntArray, iris: IntArray
 ) -> None:

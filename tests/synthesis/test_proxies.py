@@ -45,9 +45,10 @@ def test_a_shut_eye_shows_no_eyeball(face, picture):
     reference = ReferenceFace(marked, points, topology)
     centre_y = int(points[RIGHT_IRIS[0], 1])
     assert compose_guide(reference, points)[centre_y, 98, 1] < 40
-    assert build_proxies(reference, shut).eyes[:, : ALIGNED_WIDTH // 2].sum() < 0.15 * build_proxies(reference, points).eyes[
-        :, : ALIGNED_WIDTH // 2
-    ].sum()
+    assert (
+        build_proxies(reference, shut).eyes[:, : ALIGNED_WIDTH // 2].sum()
+        < 0.15 * build_proxies(reference, points).eyes[:, : ALIGNED_WIDTH // 2].sum()
+    )
 
 
 def test_gaze_moves_the_iris_and_not_the_corners(face, picture):

@@ -1,0 +1,69 @@
+"""Train one stage: `accelerate launch scripts/train.py STAGE --config configs/STAGE.yaml`.
+
+Flat YAML, one frozen dataclass a stage; an unknown key lists the known ones. Killed and started again, a stage ends where an
+uninterrupted run ends.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from talkinghead.errors import TalkingHeadError
+from talkinghead.training import load_config
+
+
+def train_articulator(config: Path) -> str:
+    """Speech content to mouth, jaw and cheeks."""
+    from talkinghead.motion.trainer import ArticulatorConfig, lip_travel, train_articulator
+    from talkinghead.rig.face_rig import FaceRig
+
+    options = load_config(config, ArticulatorConfig)
+    rig = FaceRig.from_pretrained(Path(options.rig))
+    return str(train_articulator(options, lip_travel(rig.neutral, rig.deltas), print))
+
+
+def train_denoiser(config: Path) -> str:
+    """Guides to frames; the weights are exported beside the checkpoint, as `FaceRenderer.save_pretrained` writes them."""
+    from talkinghead.pipeline import mesh_topology
+    from talkinghead.rig.face_rig import FaceRig
+    from talkinghead.synthesis.trainer import DenoiserConfig, train_denoiser
+
+    def report(step: int, losses: dict[str, float]) -> None:
+        if step % 20 == 0:
+            print(step, " ".join(f"{name} {value:.4f}" for name, value in losses.items()), flush=True)
+
+    topology = mesh_topology(FaceRig.from_pretrained(CHECKPOINT / "rig"))
+    return str(train_denoiser(load_config(config, DenoiserConfig), topology, report))
+
+
+def fit_gesture(config: Path) -> str:
+    """Head, lids and eyes from tracked clips."""
+    from talkinghead.motion.gesture_fitting import GestureConfig, fit_gesture
+
+    return str(fit_gesture(load_config(config, GestureConfig)))
+
+
+CHECKPOINT: Final = Path(__file__).parents[1] / "checkpoints/default"
+STAGES: Final[dict[str, Callable[[Path], str]]] = {
+    "articulator": train_articulator,
+    "denoiser": train_denoiser,
+    "gesture": fit_gesture,
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("stage", choices=sorted(STAGES), help="which model")
+    parser.add_argument("--config", type=Path, required=True, help="flat YAML file, see configs/")
+    options = parser.parse_args()
+    try:
+        print(STAGES[options.stage](options.config))
+    except TalkingHeadError as error:
+        raise SystemExit(f"error: {error}") from error
+
+
+if __name__ == "__main__":
+    main()

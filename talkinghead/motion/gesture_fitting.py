@@ -1,0 +1,120 @@
+"""Tracked training clips -> the numbers of `GestureStatistics`: one vote a talker, the median of the talkers.
+
+Fixation and saccade times stay those of the literature: at 25 frames a second and 256 pixels they cannot be measured.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from talkinghead import arkit
+from talkinghead.errors import ConfigError
+from talkinghead.motion.gesture import GestureStatistics
+from talkinghead.motion.io import load_motion
+from talkinghead.types import FPS, FaceMotion, FloatArray
+
+MIN_FRAMES: Final = 60
+BLINK_DEPTH: Final = 0.4
+# A curve of slow_noise(period) correlates 0.5 with itself this part of the period later.
+_HALF_OF_PERIOD: Final = 1.678 / (2 * np.pi)
+_LIDS: Final = [arkit.INDEX["eyeBlinkLeft"], arkit.INDEX["eyeBlinkRight"]]
+
+
+@dataclass(frozen=True)
+class GestureConfig:
+    """One run. Flat, so that a YAML file is one of these."""
+
+    data: str = "../shared/data"
+    prepared: str = "data"
+    output: str = "runs/gesture"
+
+
+def fit_gesture(config: GestureConfig) -> Path:
+    """Fit the statistics on the training clips and write them; returns the folder."""
+    manifest = Path(config.data) / "manifest.jsonl"
+    if not manifest.is_file():
+        raise ConfigError(f"data {manifest}: no such file; give the folder that holds manifest.jsonl.")
+    rows = [json.loads(line) for line in manifest.read_text().splitlines()]
+    files = ((row["identity"], Path(config.prepared, "motion", row["file"]).with_suffix(".npz"), row["split"]) for row in rows)
+    found = ((talker, load_motion(file)) for talker, file, split in files if split == "train" and file.is_file())
+    fit_gestures(found).save_pretrained(Path(config.output))
+    return Path(config.output)
+
+
+def fit_gestures(motions: Iterable[tuple[str, FaceMotion]]) -> GestureStatistics:
+    """Pairs of a talker and a tracked clip -> statistics. Clips under 2.4 s are left out.
+
+    Raises:
+        ConfigError: no clip is long enough.
+    """
+    heads: dict[str, list[FloatArray]] = defaultdict(list)
+    blinks: dict[str, list[tuple[int, float, float]]] = defaultdict(list)
+    seconds: dict[str, float] = defaultdict(float)
+    for talker, motion in motions:
+        if len(motion) < MIN_FRAMES:
+            continue
+        turn, gaze = motion.head_rotation, motion.gaze
+        periods = [half_time(turn[:, axis]) / FPS / _HALF_OF_PERIOD for axis in range(3)]
+        heads[talker].append(np.r_[turn.std(0), periods, motion.head_translation.std(0), gaze.std(0)].astype(np.float32))
+        blinks[talker] += find_blinks(motion.blendshapes[:, _LIDS].mean(1))
+        seconds[talker] += len(motion) / FPS
+    if not heads:
+        raise ConfigError(f"motion: no clip of at least {MIN_FRAMES} frames; run scripts/prepare_speech.py first.")
+    typical = np.median([np.median(rows, axis=0) for rows in heads.values()], axis=0)
+    # Rates of talkers seen for seconds only are coarse: all talkers' blinks over all their time, none for more than a minute.
+    share = {talker: min(1.0, 60 / seconds[talker]) for talker in seconds}
+    rate = 60 * sum(share[t] * len(blinks[t]) for t in share) / sum(share[t] * seconds[t] for t in share)
+    phases = np.array([blink[1:] for rows in blinks.values() for blink in rows])
+    closing, opening = np.median(phases, axis=0) if len(phases) else (0.08, 0.16)
+    return replace(
+        GestureStatistics(),
+        head_deviation_rad=_rounded(typical[:3]),
+        head_period_s=_rounded(np.clip(typical[3:6], 0.8, 6)),
+        sway_m=_rounded(typical[6:9]),
+        blinks_per_minute=round(float(np.clip(rate, 12, 24)), 1),
+        closing_s=round(float(np.clip(closing, 0.06, 0.12)), 3),
+        opening_s=round(float(np.clip(opening, 0.1, 0.24)), 3),
+        gaze_deviation_rad=_rounded(typical[9:11]),
+    )
+
+
+def half_time(curve: FloatArray) -> float:
+    """(T,) -> frames after which it correlates less than 0.5 with itself."""
+    centred = curve - curve.mean()
+    power = float(centred @ centred) + 1e-12
+    for lag in range(1, len(curve) // 2):
+        if float(centred[lag:] @ centred[:-lag]) / power < 0.5:
+            return float(lag)
+    return len(curve) / 2
+
+
+def find_blinks(lids: FloatArray) -> list[tuple[int, float, float]]:
+    """(T,) how far the lids are shut -> frame, seconds to shut and seconds to open of each blink."""
+    resting = np.median(lids)
+    found: list[tuple[int, float, float]] = []
+    frame = 1
+    while frame < len(lids) - 1:
+        peak = lids[frame] - resting
+        if peak > BLINK_DEPTH and lids[frame] >= lids[frame - 1] and lids[frame] > lids[frame + 1]:
+            low = resting + 0.15 * peak
+            start, stop = frame, frame
+            while start > 0 and lids[start] > low:
+                start -= 1
+            while stop < len(lids) - 1 and lids[stop] > low:
+                stop += 1
+            if stop - start <= 0.5 * FPS:
+                found.append((frame, (frame - start) / FPS, (stop - frame) / FPS))
+            frame = stop
+        frame += 1
+    return found
+
+
+def _rounded(values: FloatArray) -> tuple[float, ...]:
+    return tuple(round(float(value), 4) for value in values)
