@@ -23,7 +23,7 @@ from talkinghead.types import EMOTIONS, FPS, Audio, ByteArray, FaceMotion, Float
 from talkinghead.video.reader import read_frames
 
 MAX_LAG: Final = 2
-RENDERED_FRAMES: Final = 125
+RENDERED_FRAMES: Final = 75
 CLOSED_GAP: Final = 0.06
 """Lips count as closed when their gap is under this part of the mouth's width: what the tracker leaves between shut lips."""
 BEFORE_S, AFTER_S = 0.12, 0.12

@@ -17,15 +17,14 @@ import numpy as np
 from talkinghead.pipeline import TalkingHead, mesh_topology, portrait_mesh
 from talkinghead.rig.fitting import fit_face, fit_motion, project, relative_motion
 from talkinghead.synthesis.metrics import PictureScore, region_box, score_region
-from talkinghead.synthesis.pipeline import PortraitCrop
+from talkinghead.synthesis.pipeline import QUALITY_STEPS, PortraitCrop
 from talkinghead.synthesis.proxies import compose_guide, warp_picture
 from talkinghead.synthesis.regions import FACE_OVAL, LEFT_EYE, OUTER_LIPS, RIGHT_EYE
 from talkinghead.types import ByteArray, FloatArray
 from talkinghead.video.reader import read_frames
 
-ROWS = ("reference copied", "warp alone", "guide", "rendered", "real, two frames on")
 REGIONS = ("whole", "mouth", "eyes")
-MAX_FRAMES = 250
+MAX_FRAMES = 150
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +38,7 @@ class Pair:
     boxes: dict[str, list[tuple[int, int, int, int]]]
 
 
-def reenact(head: TalkingHead, video: Path, steps: int, num_targets: int = 3) -> Iterator[Pair]:
+def reenact(head: TalkingHead, video: Path, num_targets: int = 3) -> Iterator[Pair]:
     """The pairs of one clip: its widest mouth, its most closed eyes, and evenly spaced others."""
     frames = list(islice(read_frames(video), MAX_FRAMES))
     tracked = list(head.tracker.track(frames))
@@ -55,12 +54,10 @@ def reenact(head: TalkingHead, video: Path, steps: int, num_targets: int = 3) ->
     crop = PortraitCrop.of(frames[0], portrait_mesh(head.rig, face), mesh_topology(head.rig))
     for t in _targets(points, seen, num_targets):
         mesh = project(head.rig(placed[t : t + 1], face).vertices, face)[0]
-        yield Pair(str(video.name), t, _pictures(head, crop, frames, mesh, t, steps), frames[t], _boxes(points[t], frames[t]))
+        yield Pair(str(video.name), t, _pictures(head, crop, frames, mesh, t), frames[t], _boxes(points[t], frames[t]))
 
 
-def _pictures(
-    head: TalkingHead, crop: PortraitCrop, frames: list[ByteArray], mesh: FloatArray, t: int, steps: int
-) -> dict[str, ByteArray]:
+def _pictures(head: TalkingHead, crop: PortraitCrop, frames: list[ByteArray], mesh: FloatArray, t: int) -> dict[str, ByteArray]:
     def whole(part: FloatArray) -> ByteArray:
         picture = frames[0].copy()
         height, width = part.shape[:2]
@@ -72,7 +69,10 @@ def _pictures(
         "reference copied": frames[0],
         "warp alone": whole(warp_picture(crop.reference, local)),
         "guide": whole(compose_guide(crop.reference, local)),
-        "rendered": next(iter(head.renderer(crop, [mesh], num_inference_steps=steps))),
+        **{
+            f"rendered, {quality}": next(iter(head.renderer(crop, [mesh], num_inference_steps=steps)))
+            for quality, steps in QUALITY_STEPS.items()
+        },
         "real, two frames on": frames[min(t + 2, len(frames) - 1)],
     }
 
@@ -96,19 +96,21 @@ def _boxes(points: FloatArray, frame: ByteArray) -> dict[str, list[tuple[int, in
     return {"whole": [region_box(points[FACE_OVAL, :2], 0.3, height, width)], "mouth": [mouth], "eyes": eyes}
 
 
-def picture_table(head: TalkingHead, videos: list[Path], steps: int) -> tuple[dict[str, dict[str, PictureScore]], list[Pair]]:
+def picture_table(head: TalkingHead, videos: list[Path]) -> tuple[dict[str, dict[str, PictureScore]], list[Pair]]:
     """Row -> region -> mean over clips, a vote a clip; and the pairs, for the contact sheet."""
     scores: dict[tuple[str, str], list[list[PictureScore]]] = defaultdict(list)
     pairs: list[Pair] = []
     for video in videos:
-        of_clip = list(reenact(head, video, steps))
+        of_clip = list(reenact(head, video))
         pairs += of_clip
-        for row in ROWS:
+        for row in of_clip[0].pictures if of_clip else ():
             for region in REGIONS:
                 found = [score_region(p.pictures[row], p.real, box) for p in of_clip for box in p.boxes[region]]
                 if found:
                     scores[row, region].append(found)
-    return {row: {region: _mean(scores[row, region]) for region in REGIONS} for row in ROWS}, pairs
+    return {
+        row: {region: _mean(scores[row, region]) for region in REGIONS} for row in dict.fromkeys(r for r, _ in scores)
+    }, pairs
 
 
 def _mean(clips: list[list[PictureScore]]) -> PictureScore:

@@ -16,7 +16,6 @@ from talkinghead.evaluation.lips import closure_table, emotion_table, lip_table,
 from talkinghead.evaluation.picture import Pair, picture_table
 from talkinghead.pipeline import TalkingHead
 from talkinghead.synthesis.metrics import PictureScore
-from talkinghead.synthesis.pipeline import QUALITY_STEPS
 from talkinghead.types import ByteArray
 
 SHEET_ROWS = 12
@@ -49,17 +48,14 @@ def evaluate(
     emotions = emotion_table(head, max((clip.audio for clip in clips), key=lambda audio: audio.duration_s))
     say("pictures")
     videos = [data / row["file"] for row in _one_a_person(rows, split)]
-    pictures = {}
-    pairs: list[Pair] = []
-    for quality in ("draft", "standard", "best"):
-        pictures[quality], pairs = picture_table(head, videos, QUALITY_STEPS[quality])
+    pictures, pairs = picture_table(head, videos)
     sheet = np.vstack([_sheet_row(pair) for pair in pairs[:: max(1, len(pairs) // SHEET_ROWS)][:SHEET_ROWS]])
     iio.imwrite(output / "reenactment.png", sheet)
     figures = {
         "lip opening, Pearson r": lips,
         "closures": {row: {"part": part, "count": count} for row, (part, count) in closures.items()},
         "emotion": emotions,
-        "re-enactment": {q: {r: {k: asdict(s) for k, s in v.items()} for r, v in t.items()} for q, t in pictures.items()},
+        "re-enactment": {row: {region: asdict(s) for region, s in scores.items()} for row, scores in pictures.items()},
     }
     (output / "report.json").write_text(json.dumps(figures, indent=1))
     (output / "report.md").write_text(_markdown(lips, closures, emotions, pictures, len(videos)))
@@ -76,7 +72,7 @@ def _one_a_person(rows: list[dict[str, str]], split: str) -> list[dict[str, str]
 
 
 def _sheet_row(pair: Pair) -> ByteArray:
-    pictures = [*[*pair.pictures.values()][:4], pair.real]
+    pictures = [*[*pair.pictures.values()][:5], pair.real]
     row: ByteArray = np.hstack([cv2.resize(picture, (256, 256)) for picture in pictures]).astype(np.uint8)
     return row
 
@@ -85,7 +81,7 @@ def _markdown(
     lips: dict[str, dict[str, float]],
     closures: dict[str, tuple[float, int]],
     emotions: dict[str, list[float]],
-    pictures: dict[str, dict[str, dict[str, PictureScore]]],
+    pictures: dict[str, dict[str, PictureScore]],
     num_people: int,
 ) -> str:
     lines = ["# Evaluation", "", "Lip opening against the real talker: Pearson r, lag at most 2 frames, one vote a talker.", ""]
@@ -101,11 +97,7 @@ def _markdown(
     lines += ["", f"Self re-enactment from the first frame, {num_people} people in no training clip, three frames each.", ""]
     header = [f"{region} {unit}" for region in ("whole", "mouth", "eyes") for unit in ("PSNR", "SSIM", "FLIP", "sharpness")]
     lines += ["| | " + " | ".join(header) + " |", "|---" * (len(header) + 1) + "|"]
-    for quality, table in pictures.items():
-        for name, regions in table.items():
-            if name != "rendered" and quality != "draft":
-                continue
-            label = f"rendered, {quality}" if name == "rendered" else name
-            cells = [f"{s.psnr_db:.2f} | {s.ssim:.3f} | {s.perceptual:.3f} | {s.sharpness:.2f}" for s in regions.values()]
-            lines.append(f"| {label} | " + " | ".join(cells) + " |")
+    for name, regions in pictures.items():
+        cells = [f"{s.psnr_db:.2f} | {s.ssim:.3f} | {s.perceptual:.3f} | {s.sharpness:.2f}" for s in regions.values()]
+        lines.append(f"| {name} | " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
