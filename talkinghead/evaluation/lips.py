@@ -19,7 +19,7 @@ from talkinghead import arkit
 from talkinghead.audio.speech_encoder import loudness_dbfs
 from talkinghead.audio.waveform import load_audio
 from talkinghead.pipeline import TalkingHead
-from talkinghead.types import EMOTIONS, FPS, Audio, ByteArray, FaceMotion, FloatArray, Portrait, TrackedFace
+from talkinghead.types import EMOTIONS, FPS, SAMPLES_PER_FRAME, Audio, ByteArray, FaceMotion, FloatArray, Portrait, TrackedFace
 from talkinghead.video.reader import read_frames
 
 MAX_LAG: Final = 2
@@ -43,11 +43,12 @@ class TalkingClip:
 
 
 def talking_clips(head: TalkingHead, data: Path, split: str) -> Iterator[TalkingClip]:
-    """Clips with sound of people who are in no training clip."""
+    """Clips with sound of people who are in no training clip; a soundtrack of digital silence is no sound."""
     for line in (data / "manifest.jsonl").read_text().splitlines():
         row = json.loads(line)
         if row["split"] == split and row["audio"] and not row.get("identity_in_train", False):
-            yield load_clip(head, data, row["file"], row["identity"])
+            if np.any(load_audio(data / row["file"]).samples):
+                yield load_clip(head, data, row["file"], row["identity"])
 
 
 def load_clip(head: TalkingHead, data: Path, file: str, identity: str) -> TalkingClip:
@@ -100,13 +101,18 @@ def lip_table(head: TalkingHead, clips: list[TalkingClip], rendered: bool = True
         other = next(m for c, m in others if c.identity != clip.identity)
         scores["generated motion"][who].append(best_correlation(lip_opening(head.rig(motion).vertices), real))
         scores["chance: another clip's sound"][who].append(best_correlation(lip_opening(head.rig(other).vertices), real))
-        scores["loudness"][who].append(best_correlation(loudness_dbfs(clip.audio.samples), real))
+        scores["loudness"][who].append(best_correlation(_loudness(clip.audio), real))
         if (ulipsync := _ulipsync(clip.audio)) is not None:
             scores["uLipSync (pylipsync)"][who].append(best_correlation(ulipsync, real))
         if rendered and clip.identity not in drawn and np.isfinite(clip.points[0]).all():
             drawn.add(clip.identity)
             scores["rendered video, tracked again"][who].append(best_correlation(_rendered(head, clip, motion), real))
     return {row: _by_source(votes) for row, votes in scores.items()}
+
+
+def _loudness(audio: Audio) -> FloatArray:
+    """(T,) dBFS, the last frame filled with silence."""
+    return loudness_dbfs(np.pad(audio.samples, (0, audio.num_frames * SAMPLES_PER_FRAME - len(audio.samples))))
 
 
 def _by_source(votes: dict[tuple[str, str], list[float]]) -> dict[str, float]:
