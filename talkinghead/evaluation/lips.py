@@ -46,9 +46,9 @@ def talking_clips(head: TalkingHead, data: Path, split: str) -> Iterator[Talking
     """Clips with sound of people who are in no training clip; a soundtrack of digital silence is no sound."""
     for line in (data / "manifest.jsonl").read_text().splitlines():
         row = json.loads(line)
-        if row["split"] == split and row["audio"] and not row.get("identity_in_train", False):
-            if np.any(load_audio(data / row["file"]).samples):
-                yield load_clip(head, data, row["file"], row["identity"])
+        wanted = row["split"] == split and row["audio"] and not row.get("identity_in_train", False)
+        if wanted and np.any(load_audio(data / row["file"]).samples):
+            yield load_clip(head, data, row["file"], row["identity"])
 
 
 def load_clip(head: TalkingHead, data: Path, file: str, identity: str) -> TalkingClip:
