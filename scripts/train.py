@@ -26,7 +26,7 @@ def train_articulator(config: Path) -> str:
 
 
 def train_denoiser(config: Path) -> str:
-    """Guides to frames; the weights are exported beside the checkpoint, as `FaceRenderer.save_pretrained` writes them."""
+    """Guides to frames."""
     from talkinghead.pipeline import mesh_topology
     from talkinghead.rig.face_rig import FaceRig
     from talkinghead.synthesis.trainer import DenoiserConfig, train_denoiser

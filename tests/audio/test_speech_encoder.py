@@ -1,0 +1,84 @@
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from transformers import WhisperConfig
+from transformers.models.whisper.modeling_whisper import WhisperEncoder
+
+from talkinghead.audio.speech_encoder import WINDOW_FRAMES, SpeechEncoder, loudness_dbfs
+from talkinghead.audio.waveform import load_audio
+from talkinghead.errors import AudioError, CheckpointError
+from talkinghead.types import Audio
+
+FOLDER = Path(__file__).parents[2] / "checkpoints/default/speech_encoder"
+
+
+@pytest.fixture(scope="module")
+def encoder() -> SpeechEncoder:
+    return SpeechEncoder.from_pretrained(FOLDER)
+
+
+def babble(seconds: float, seed: int = 0) -> Audio:
+    """Noise with a moving formant and syllables: nothing like silence to the encoder."""
+    count = int(seconds * 16_000)
+    time = np.arange(count) / 16_000
+    voice = np.sign(np.sin(2 * np.pi * 120 * time)) * (1 + np.sin(2 * np.pi * 3 * time))
+    noise = np.random.default_rng(seed).standard_normal(count)
+    return Audio((0.05 * voice + 0.01 * noise).astype(np.float32))
+
+
+def test_whole_second_as_transformers_has_it(encoder: SpeechEncoder) -> None:
+    audio = babble(30)
+    whisper = WhisperEncoder(WhisperConfig(**json.loads((FOLDER / "config.json").read_text()))).eval()
+    whisper.load_state_dict(encoder._encoder.state_dict())
+    with torch.inference_mode():
+        last = whisper(torch.from_numpy(encoder.log_mel(audio.samples))[None]).last_hidden_state[0]
+    ours = encoder._hidden(encoder.log_mel(audio.samples))[:, -384:]
+    assert np.allclose(ours, last.unflatten(0, (-1, 2)).mean(1).numpy(), atol=1e-4)
+
+
+def test_windows_are_near_the_whole(encoder: SpeechEncoder) -> None:
+    # Twice a spoken sentence: two windows. What differs is where in its window a frame stands.
+    sentence = load_audio(Path(__file__).parents[2] / "assets/speech.wav").samples
+    audio = Audio(np.concatenate([sentence, sentence])[: 640 * 320])
+    assert audio.num_frames > WINDOW_FRAMES
+    windowed, whole = encoder.encode(audio).content, encoder._hidden(encoder.log_mel(audio.samples))
+    a, b = windowed - windowed.mean(0), whole - whole.mean(0)
+    assert (a * b).sum() / np.sqrt((a * a).sum() * (b * b).sum()) > 0.9
+
+
+@pytest.mark.parametrize("num_samples", [1, 639, 640, 641, 800, 16_000])
+def test_any_length_gives_its_frames(encoder: SpeechEncoder, num_samples: int) -> None:
+    audio = Audio(np.full(num_samples, 0.1, np.float32))
+    features = encoder.encode(audio)
+    assert features.content.shape == (audio.num_frames, 1536) and features.loudness.shape == (audio.num_frames,)
+    assert np.isfinite(features.content).all() and features.content.dtype == np.float32
+
+
+def test_silence_is_finite_and_quiet(encoder: SpeechEncoder) -> None:
+    features = encoder.encode(Audio(np.zeros(32_000, np.float32)))
+    assert np.isfinite(features.content).all() and np.all(features.loudness == -100)
+
+
+def test_loudness_of_a_full_scale_square_wave_is_zero() -> None:
+    assert np.allclose(loudness_dbfs(np.tile(np.float32([1, -1]), 640)), 0, atol=1e-5)
+
+
+def test_empty_and_broken_sound_are_errors(encoder: SpeechEncoder) -> None:
+    with pytest.raises(AudioError, match="no samples"):
+        encoder.encode(Audio(np.zeros(0, np.float32)))
+    with pytest.raises(AudioError, match="not numbers"):
+        encoder.encode(Audio(np.full(800, np.nan, np.float32)))
+
+
+def test_a_broken_checkpoint_is_named(tmp_path) -> None:
+    with pytest.raises(CheckpointError, match="not a speech encoder"):
+        SpeechEncoder.from_pretrained(tmp_path)
+    shutil.copytree(FOLDER, tmp_path / "short")
+    settings = json.loads((FOLDER / "config.json").read_text()) | {"d_model": 192, "encoder_ffn_dim": 768}
+    (tmp_path / "short" / "config.json").write_text(json.dumps(settings))
+    with pytest.raises(CheckpointError, match="reinstall talkinghead"):
+        SpeechEncoder.from_pretrained(tmp_path / "short")

@@ -1,0 +1,75 @@
+import numpy as np
+import pytest
+import torch
+
+from talkinghead import arkit
+from talkinghead.errors import CheckpointError
+from talkinghead.motion.articulator import COLUMNS, JAW_OPEN, MOUTH_CLOSE, Articulator, close_lips, open_lips, speech_presence
+from talkinghead.types import SpeechFeatures
+
+
+def travel() -> np.ndarray:
+    column = np.zeros(52, np.float32)
+    column[[JAW_OPEN, MOUTH_CLOSE, arkit.INDEX["mouthFunnel"], arkit.INDEX["mouthUpperUpLeft"]]] = 0.4, -0.4, 0.15, 0.05
+    return column
+
+
+def model() -> Articulator:
+    torch.manual_seed(0)
+    return Articulator(content_width=8, head_width=4, head_dilations=(1, 2), lip_travel=tuple(map(float, travel()))).eval()
+
+
+def features(num_frames: int, dbfs: float = -20.0) -> SpeechFeatures:
+    content = np.random.default_rng(0).standard_normal((num_frames, 8)).astype(np.float32)
+    return SpeechFeatures(content, np.full(num_frames, dbfs, np.float32))
+
+
+@pytest.mark.parametrize("num_frames", [1, 2, 30])
+def test_blendshapes_stay_in_their_columns_and_range(num_frames: int) -> None:
+    blendshapes, closed = model().articulate(features(num_frames))
+    others = [i for i, name in enumerate(arkit.BLENDSHAPES) if name not in COLUMNS]
+    assert blendshapes.shape == (num_frames, 52) and closed.shape == (num_frames,)
+    assert blendshapes.min() >= 0 and blendshapes.max() <= 1 and not blendshapes[:, others].any()
+    assert closed.min() >= 0 and closed.max() <= 1
+
+
+def test_silence_and_strength_zero_leave_the_mouth_at_rest() -> None:
+    assert not model().articulate(features(20, dbfs=-100.0))[0].any()
+    assert not model().articulate(features(20), strength=0.0)[0].any()
+
+
+def test_saved_then_loaded_is_equal(tmp_path) -> None:
+    saved = model()
+    saved.save_pretrained(tmp_path)
+    content = torch.randn(1, 12, 8)
+    assert torch.equal(saved(content), Articulator.load(tmp_path)(content))
+
+
+def test_a_broken_checkpoint_is_named(tmp_path) -> None:
+    with pytest.raises(CheckpointError, match="not an articulator"):
+        Articulator.load(tmp_path)
+    model().save_pretrained(tmp_path)
+    (tmp_path / "diffusion_pytorch_model.safetensors").write_bytes(b"cut")
+    with pytest.raises(CheckpointError, match="reinstall"):
+        Articulator.load(tmp_path)
+
+
+def test_lips_open_as_far_as_they_are_told() -> None:
+    blendshapes = np.random.default_rng(1).uniform(0, 0.3, (50, 52)).astype(np.float32)
+    opening = np.linspace(0, 0.3, 50, dtype=np.float32)
+    assert np.allclose(open_lips(blendshapes, opening, travel()) @ travel(), opening, atol=1e-5)
+
+
+def test_closed_lips_are_closed_whatever_the_face_does() -> None:
+    blendshapes = np.random.default_rng(2).uniform(0, 1, (200, 52)).astype(np.float32)
+    shut = close_lips(blendshapes, np.ones(200, np.float32), travel())
+    assert (shut @ travel()).max() <= 1e-5
+    assert shut.min() >= 0 and shut.max() <= 1
+    assert np.array_equal(close_lips(shut * 0, np.zeros(200, np.float32), travel()), shut * 0)
+
+
+def test_speech_presence_opens_early_and_ignores_the_noise_floor() -> None:
+    loudness = np.full(50, -90.0, np.float32)
+    loudness[20:30] = -20
+    presence = speech_presence(loudness)
+    assert presence[20:30].min() == 1 and presence[18] > 0.5 and presence[:12].max() == 0 and presence[40:].max() == 0

@@ -1,0 +1,105 @@
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from talkinghead import arkit
+from talkinghead.audio.speech_encoder import SpeechEncoder
+from talkinghead.audio.waveform import load_audio
+from talkinghead.emotion.track import emotion_track
+from talkinghead.errors import MotionError
+from talkinghead.motion.io import ARRAYS
+from talkinghead.motion.pipeline import MotionPipeline
+from talkinghead.types import EMOTIONS, FaceMotion, SpeechFeatures
+
+ROOT = Path(__file__).parents[2]
+MOUTH = [arkit.INDEX[name] for name in arkit.BLENDSHAPES if name.startswith(("jaw", "mouth", "cheekPuff"))]
+LIDS = [arkit.INDEX["eyeBlinkLeft"], arkit.INDEX["eyeBlinkRight"]]
+
+
+@pytest.fixture(scope="module")
+def pipeline() -> MotionPipeline:
+    return MotionPipeline.from_pretrained(ROOT / "checkpoints/default")
+
+
+@pytest.fixture(scope="module")
+def speech() -> SpeechFeatures:
+    return SpeechEncoder.from_pretrained(ROOT / "checkpoints/default/speech_encoder").encode(
+        load_audio(ROOT / "assets/speech.wav")
+    )
+
+
+def silence(num_frames: int) -> SpeechFeatures:
+    return SpeechFeatures(np.zeros((num_frames, 1536), np.float32), np.full(num_frames, -100, np.float32))
+
+
+def perform(
+    pipeline: MotionPipeline, features: SpeechFeatures, emotion: str = "neutral", intensity: float = 0.7, **knobs
+) -> FaceMotion:
+    return pipeline(features, emotion_track(emotion, intensity, len(features)), **knobs)
+
+
+@pytest.mark.parametrize("emotion", EMOTIONS)
+def test_everything_is_finite_and_in_range(pipeline: MotionPipeline, speech: SpeechFeatures, emotion: str) -> None:
+    motion = perform(pipeline, speech, emotion, 1.0)
+    assert all(np.isfinite(getattr(motion, name)).all() and getattr(motion, name).dtype == np.float32 for name in ARRAYS)
+    assert motion.blendshapes.min() >= 0 and motion.blendshapes.max() <= 1
+
+
+def test_the_seed_chooses_gestures_and_never_lips(pipeline: MotionPipeline, speech: SpeechFeatures) -> None:
+    one, same, two = (perform(pipeline, speech, seed=seed) for seed in (1, 1, 2))
+    assert all(getattr(one, name).tobytes() == getattr(same, name).tobytes() for name in ARRAYS)
+    assert np.array_equal(one.blendshapes[:, MOUTH], two.blendshapes[:, MOUTH])
+    assert not np.array_equal(one.head_rotation, two.head_rotation) and not np.array_equal(one.gaze, two.gaze)
+
+
+def test_speech_moves_the_mouth_and_silence_only_blinks(pipeline: MotionPipeline, speech: SpeechFeatures) -> None:
+    talking, idle = perform(pipeline, speech), perform(pipeline, silence(100))
+    opening = talking.blendshapes[:, arkit.INDEX["jawOpen"]]
+    assert opening.std() > 0.02 and opening.max() > 0.12
+    assert not idle.blendshapes[:, MOUTH].any() and idle.blendshapes[:50, LIDS].max() > 0.8
+    assert idle.head_rotation.std() > 1e-4
+
+
+def test_intensity_zero_is_neutral_exactly(pipeline: MotionPipeline, speech: SpeechFeatures) -> None:
+    assert perform(pipeline, speech, "happy", 0.0).blendshapes.tobytes() == perform(pipeline, speech).blendshapes.tobytes()
+
+
+@pytest.mark.parametrize("emotion", EMOTIONS)
+def test_lips_shut_under_every_emotion(pipeline: MotionPipeline, speech: SpeechFeatures, emotion: str) -> None:
+    _, closed = pipeline.articulator.articulate(speech)
+    shut = closed == 1
+    assert shut.sum() >= 3
+    assert (perform(pipeline, speech, emotion, 1.0).blendshapes[shut] @ pipeline.travel).max() < 0.01
+
+
+def test_a_smile_spreads_the_vowels(pipeline: MotionPipeline, speech: SpeechFeatures) -> None:
+    neutral, happy = (perform(pipeline, speech, name, 1.0).blendshapes for name in ("neutral", "happy"))
+    smile, pucker = arkit.INDEX["mouthSmileLeft"], arkit.INDEX["mouthPucker"]
+    assert happy[:, smile].mean() > neutral[:, smile].mean() + 0.4 and happy[:, pucker].mean() < neutral[:, pucker].mean()
+
+
+def test_knobs(pipeline: MotionPipeline, speech: SpeechFeatures) -> None:
+    still = perform(pipeline, speech, head_motion=0.0, blink_rate=0.0, lip_strength=0.0)
+    assert not still.head_rotation.any() and not still.blendshapes[:, LIDS].any() and not still.blendshapes[:, MOUTH].any()
+    track = emotion_track("neutral", 0, len(speech))
+    for knob, value in (("head_motion", -1), ("lip_strength", 5), ("blink_rate", 500)):
+        with pytest.raises(MotionError, match=f"{knob} is {value}; give a number from 0"):
+            pipeline(speech, track, **{knob: value})
+    with pytest.raises(MotionError, match="make the EmotionTrack for"):
+        pipeline(speech, emotion_track("neutral", 0, 3))
+
+
+@pytest.mark.parametrize("num_frames", [1, 2, 3])
+def test_shortest_clips(pipeline: MotionPipeline, num_frames: int) -> None:
+    assert len(perform(pipeline, silence(num_frames), "sad")) == num_frames
+
+
+def test_five_minutes_take_seconds(pipeline: MotionPipeline) -> None:
+    loud = SpeechFeatures(
+        np.random.default_rng(0).standard_normal((7500, 1536)).astype(np.float32), np.full(7500, -20, np.float32)
+    )
+    start = time.perf_counter()
+    perform(pipeline, loud, "happy")
+    assert time.perf_counter() - start < 15
