@@ -71,7 +71,9 @@ def test_the_points_of_a_drawn_face_sit_on_what_is_drawn(path: Path, tracker: Fa
     for iris, cheek in ((RIGHT_IRIS, 50), (LEFT_IRIS, 280)):
         assert at(grey, points[iris]) < 0.6 * at(grey, points[cheek])
     lower_lip = (points[14] + points[17]) / 2
-    assert at(redness, lower_lip) > at(redness, points[50])
+    # The man's tanned cheek is nearly as red as his lips in this rendering; a redder mouth is in the script, not yet rendered.
+    margin = 1.0 if path.stem == "drawn_man" else 1.1
+    assert at(redness, lower_lip) > margin * at(redness, points[50])
 
 
 def test_the_sentence_is_speech_at_the_rate_of_the_package() -> None:

@@ -24,8 +24,8 @@ from talkinghead.video.reader import read_frames
 
 MAX_LAG: Final = 2
 RENDERED_FRAMES: Final = 75
-CLOSED_GAP: Final = 0.06
-"""Lips count as closed when their gap is under this part of the mouth's width: what the tracker leaves between shut lips."""
+CLOSED_GAPS: Final = (0.06, 0.035)
+"""Lips count as closed when their gap is under this part of the mouth's width, leniently and strictly."""
 BEFORE_S, AFTER_S = 0.12, 0.12
 """A p, b or m that begins a word closes the lips somewhere from this long before the word's start to this long after it."""
 
@@ -148,7 +148,6 @@ def closure_table(head: TalkingHead, data: Path) -> dict[str, tuple[float, int]]
             times = float(word_row["start_s"]), float(word_row["end_s"])
             words[Path(word_row["clip"]).stem].append((*times, word_row["word"]))
     hits: dict[str, list[bool]] = defaultdict(list)
-    neutral = np.repeat(head.rig(FaceMotion.neutral(1)).vertices, 2, 0)
     for video in sorted((data / "eval/grid_s1").glob("*.mp4")):
         clip = load_clip(head, data, str(video.relative_to(data)), "grid_s1")
         gaps = {
@@ -159,15 +158,14 @@ def closure_table(head: TalkingHead, data: Path) -> dict[str, tuple[float, int]]
                 head.rig(head.animate(Audio(np.ascontiguousarray(clip.audio.samples[::-1])), "neutral", seed=0)).vertices
             ),
         }
-        floor = float(lip_gap(neutral)[0])
         for start_s, _, word in words[video.stem]:
             if word[0] not in "pbm":
                 continue
             span = slice(max(0, round((start_s - BEFORE_S) * FPS)), round((start_s + AFTER_S) * FPS) + 1)
             for row, gap in gaps.items():
                 part = gap[span]
-                limit = CLOSED_GAP if row == "real talker" else max(CLOSED_GAP, floor)
-                hits[row].append(bool(part.size) and bool(np.nanmin(part) < limit))
+                for limit in CLOSED_GAPS:
+                    hits[f"{row}, gap under {limit}"].append(bool(part.size) and bool(np.nanmin(part) < limit))
     return {row: (float(np.mean(values)), len(values)) for row, values in hits.items()}
 
 
