@@ -7,33 +7,51 @@ that `--help` answers at once. What the user can mend is one line on standard er
 from __future__ import annotations
 
 import contextlib
-import os
 import signal
 import sys
-import tempfile
-import time
 import warnings
-from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from talkinghead.cli_options import (
+    AudioOption,
+    BlinkRateOption,
+    CheckpointOption,
+    DeviceOption,
+    EmotionOption,
+    FaceOption,
+    FpsOption,
+    HeadMotionOption,
+    ImageOption,
+    IntensityOption,
+    LipStrengthOption,
+    MotionOutput,
+    QualityOption,
+    SeedOption,
+    SizeOption,
+    StepsOption,
+    TextOption,
+    VideoOutput,
+    VoiceOption,
+    check_emotion,
+    check_image,
+    check_motion_output,
+    check_video_options,
+    checked_knobs,
+)
+from talkinghead.cli_progress import loading, say, stages, write_video
 from talkinghead.errors import InputError, OutputError, TalkingHeadError
 
 if TYPE_CHECKING:
     from talkinghead.pipeline import TalkingHead
-    from talkinghead.types import Audio, ByteArray
+    from talkinghead.types import Audio
 
-QUALITIES: Final = ("draft", "standard", "best")
-MIN_SIZE_PX: Final = 64
-MAX_SIZE_PX: Final = 8192
-MAX_KNOBS: Final = {"head_motion": 3.0, "lip_strength": 2.0, "blink_rate": 120.0}
 _EXIT_INPUT: Final = 2
+_EXIT_INTERRUPTED: Final = 130
 # typer carries its own click, and of its errors exports the one about a parameter; what that is a kind of is about usage.
 _UsageError: Final[Any] = typer.BadParameter.__base__
-_EXIT_INTERRUPTED: Final = 130
-_BANNER: Final = b"TensorFlow Lite XNNPACK delegate"
 
 app = typer.Typer(
     help="Speech and one portrait become a video of that person speaking, with the emotion that you choose. Offline.",
@@ -43,33 +61,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-ImageOption = Annotated[Path, typer.Option("--image", "-i", help="Portrait: jpg, png, webp, tif ...")]
-AudioOption = Annotated[Path | None, typer.Option("--audio", "-a", help="Speech: wav, mp3, m4a, ogg, flac, a video ...")]
-TextOption = Annotated[str | None, typer.Option("--text", "-t", help="What to say, instead of --audio.")]
-VoiceOption = Annotated[str, typer.Option(help="Language of --text, in espeak-ng's names: en-us, en-gb+f3, de, fr ...")]
-EmotionOption = Annotated[
-    str,
-    typer.Option(
-        "--emotion",
-        "-e",
-        help="angry, contempt, disgusted, fear, happy, neutral, sad or surprised; a mix: happy:0.7,surprised:0.3.",
-    ),
-]
-IntensityOption = Annotated[float, typer.Option(help="How strong the emotion is, 0 to 1.")]
-VideoOutput = Annotated[Path, typer.Option("--output", "-o", help="Video to write: .mp4, .mov or .mkv.")]
-MotionOutput = Annotated[Path, typer.Option("--output", "-o", help="Motion to write: .npz.")]
-FpsOption = Annotated[float, typer.Option(help="Frames a second of the video, 1 to 120.")]
-SizeOption = Annotated[int | None, typer.Option(help="Longest side of the video in px. (Default: as the picture.)")]
-SeedOption = Annotated[int, typer.Option(help="Another seed gives other blinks, glances and nods.")]
-DeviceOption = Annotated[str | None, typer.Option(help="cpu, cuda or mps. (Default: a GPU when there is one.)")]
-QualityOption = Annotated[str, typer.Option("--quality", "-q", help="draft, standard or best: 1, 2 or 4 denoising steps.")]
-StepsOption = Annotated[int | None, typer.Option(help="Denoising steps, instead of the quality's.")]
-FaceOption = Annotated[int | None, typer.Option(help="Which face, from 1, left to right, when there are several.")]
-CheckpointOption = Annotated[Path | None, typer.Option(help="Folder of models. (Default: the one installed.)")]
-HeadMotionOption = Annotated[float, typer.Option(help="Head motion: 0 holds it still, 1 is natural, 2 is lively.")]
-BlinkRateOption = Annotated[float | None, typer.Option(help="Blinks a minute, 0 for none. (Default: as people do, 17.)")]
-LipStrengthOption = Annotated[float, typer.Option(help="How far the mouth opens: 1 is natural.")]
 
 
 @app.callback(invoke_without_command=True)
@@ -103,16 +94,16 @@ def generate(
     checkpoint: CheckpointOption = None,
 ) -> None:
     """A portrait and speech (a recording or a line of text) -> a talking video."""
-    _check_video(output, [image, audio], fps, size, quality, steps, face)
-    _check_emotion(emotion, intensity)
-    knobs = _knobs(head_motion, blink_rate, lip_strength)
-    _check_image(image)
+    check_video_options(output, [image, audio], fps, size, quality, steps, face)
+    check_emotion(emotion, intensity)
+    knobs = checked_knobs(head_motion, blink_rate, lip_strength)
+    check_image(image)
     speech = _speech(audio, text, voice)
-    with _loading():
+    with loading():
         head = _load(checkpoint, device)
         portrait = head.load_portrait(image, face=face, size=size)
         frames = head(portrait, speech, emotion=emotion, intensity=intensity, seed=seed, quality=quality, steps=steps, **knobs)
-    _write(frames, speech.num_frames, output, audio or speech, fps)
+    write_video(frames, speech.num_frames, output, audio or speech, fps)
 
 
 @app.command(epilog="Example: talkinghead animate --audio speech.wav --emotion sad -o motion.npz")
@@ -131,16 +122,16 @@ def animate(
     checkpoint: CheckpointOption = None,
 ) -> None:
     """Speech -> the motion of a face (52 ARKit blendshapes, head, gaze), no picture."""
-    _check_output(output, (".npz",), [audio])
-    _check_emotion(emotion, intensity)
-    knobs = _knobs(head_motion, blink_rate, lip_strength)
+    check_motion_output(output, [audio])
+    check_emotion(emotion, intensity)
+    knobs = checked_knobs(head_motion, blink_rate, lip_strength)
     speech = _speech(audio, text, voice)
-    with _loading():
+    with loading():
         motion = _load(checkpoint, device).animate(speech, emotion=emotion, intensity=intensity, seed=seed, **knobs)
     from talkinghead.motion.io import save_motion
 
     save_motion(output, motion)
-    _say(f"{output}: {len(motion)} frames")
+    say(f"{output}: {len(motion)} frames")
 
 
 @app.command(epilog="Example: talkinghead render --image portrait.jpg --motion motion.npz --audio speech.wav -o out.mp4")
@@ -162,19 +153,19 @@ def render(
     checkpoint: CheckpointOption = None,
 ) -> None:
     """A portrait and a motion -> a video; with the motion of `track`, a re-enactment."""
-    _check_video(output, [image, motion, audio], fps, size, quality, steps, face)
-    _check_image(image)
+    check_video_options(output, [image, motion, audio], fps, size, quality, steps, face)
+    check_image(image)
     from talkinghead.audio.waveform import load_audio
     from talkinghead.motion.io import load_motion
 
     performance = load_motion(motion)
     if audio is not None:
         load_audio(audio)
-    with _loading():
+    with loading():
         head = _load(checkpoint, device)
         portrait = head.load_portrait(image, face=face, size=size)
         frames = head.render(portrait, performance, quality=quality, steps=steps, seed=seed, relative=relative)
-    _write(frames, len(performance), output, audio, fps)
+    write_video(frames, len(performance), output, audio, fps)
 
 
 @app.command(epilog="Example: talkinghead track video.mp4 -o motion.npz")
@@ -185,16 +176,16 @@ def track(
     checkpoint: CheckpointOption = None,
 ) -> None:
     """A video -> the motion of its largest face; `render` puts it on a portrait."""
-    _check_output(output, (".npz",), [video])
+    check_motion_output(output, [video])
     from talkinghead.video.reader import check_video_file
 
     check_video_file(video)
-    with _loading():
+    with loading():
         motion = _load(checkpoint, device).track(video)
     from talkinghead.motion.io import save_motion
 
     save_motion(output, motion)
-    _say(f"{output}: {len(motion)} frames")
+    say(f"{output}: {len(motion)} frames")
 
 
 @app.command(epilog="Example: talkinghead evaluate --split eval --data ../shared/data -o report/")
@@ -213,8 +204,9 @@ def evaluate(
         raise OutputError(f"{output}: is a file; give the name of a folder for the report.")
     from talkinghead import evaluation
 
-    evaluation.evaluate(split, data, output, checkpoint)
-    _say(str(output))
+    with stages() as begin:
+        evaluation.evaluate(split, data, output, checkpoint, begin)
+    say(str(output))
 
 
 @app.command()
@@ -222,7 +214,7 @@ def doctor(checkpoint: CheckpointOption = None) -> None:
     """Versions, device, models, what is missing, and the remedy."""
     from talkinghead.doctor import report
 
-    with _loading():
+    with loading():
         lines, is_well = report(checkpoint)
     typer.echo("\n".join(lines))
     raise typer.Exit(0 if is_well else 1)
@@ -259,55 +251,6 @@ def _terminate(signum: int, _frame: object) -> None:
     sys.exit(128 + signum)  # unlike the default, this lets the writer remove its unfinished file
 
 
-def _check_output(output: Path, extensions: tuple[str, ...], inputs: Iterable[Path | None]) -> None:
-    from talkinghead.video.writer import check_output
-
-    check_output(output, extensions)
-    for given in inputs:
-        if given is not None and output.exists() and given.exists() and output.samefile(given):
-            raise OutputError(f"{output}: is one of the inputs and would be overwritten; write to another name.")
-
-
-def _check_video(
-    output: Path, inputs: list[Path | None], fps: float, size: int | None, quality: str, steps: int | None, face: int | None
-) -> None:
-    from talkinghead.video.writer import CONTAINERS, MAX_FPS, MIN_FPS
-
-    _check_output(output, tuple(CONTAINERS), inputs)
-    if not MIN_FPS <= fps <= MAX_FPS:
-        raise InputError(f"--fps {fps:g}: out of range; give {MIN_FPS:g} to {MAX_FPS:g}.")
-    if size is not None and not MIN_SIZE_PX <= size <= MAX_SIZE_PX:
-        raise InputError(f"--size {size}: out of range; give {MIN_SIZE_PX} to {MAX_SIZE_PX} px for the longest side.")
-    if quality not in QUALITIES:
-        raise InputError(f"--quality {quality}: unknown; choose from {', '.join(QUALITIES)}.")
-    if steps is not None and not 1 <= steps <= 100:
-        raise InputError(f"--steps {steps}: out of range; give 1 to 100.")
-    if face is not None and face < 1:
-        raise InputError(f"--face {face}: faces are counted from 1, left to right.")
-
-
-def _check_image(image: Path) -> None:
-    from talkinghead.synthesis.portrait import check_image_file
-
-    check_image_file(image)
-
-
-def _check_emotion(emotion: str, intensity: float) -> None:
-    from talkinghead.emotion.track import emotion_track
-
-    emotion_track(emotion, intensity, 1)
-
-
-def _knobs(head_motion: float, blink_rate: float | None, lip_strength: float) -> dict[str, float]:
-    knobs = {"head_motion": head_motion, "lip_strength": lip_strength}
-    if blink_rate is not None:
-        knobs["blink_rate"] = blink_rate
-    for name, value in knobs.items():
-        if not 0 <= value <= MAX_KNOBS[name]:
-            raise InputError(f"--{name.replace('_', '-')} {value:g}: out of range; give 0 to {MAX_KNOBS[name]:g}.")
-    return knobs
-
-
 def _speech(audio: Path | None, text: str | None, voice: str) -> Audio:
     if (audio is None) == (text is None):
         came = "neither came" if audio is None else "both came"
@@ -328,43 +271,3 @@ def _load(checkpoint: Path | None, device: str | None) -> TalkingHead:
     from talkinghead.pipeline import TalkingHead
 
     return TalkingHead.from_pretrained(checkpoint, device)
-
-
-@contextlib.contextmanager
-def _loading() -> Iterator[None]:
-    """LiteRT greets on the process's standard error, below Python: the greeting is taken out, all else is passed on."""
-    sys.stderr.flush()
-    terminal = os.dup(2)
-    with tempfile.TemporaryFile() as caught:
-        os.dup2(caught.fileno(), 2)
-        try:
-            yield
-        finally:
-            sys.stderr.flush()
-            os.dup2(terminal, 2)
-            os.close(terminal)
-            caught.seek(0)
-            os.write(2, b"".join(line for line in caught if _BANNER not in line))
-
-
-def _write(frames: Iterable[ByteArray], num_frames: int, output: Path, sound: Audio | Path | None, fps: float) -> None:
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    from talkinghead.video.writer import VideoWriter
-
-    console = Console(stderr=True)
-    columns = (TextColumn(output.name, markup=False), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}"))
-    progress = Progress(*columns, TimeRemainingColumn(), console=console, disable=not console.is_terminal, transient=True)
-    started = time.monotonic()
-    with progress, VideoWriter(output, sound, fps) as video:
-        task = progress.add_task("", total=num_frames, rate="")
-        for count, frame in enumerate(frames, 1):
-            video.write(frame)
-            progress.update(task, advance=1, rate=f"{count / (time.monotonic() - started):.1f} frames/s")
-    _say(f"{output}: {video.num_frames_out / fps:.1f} s of video in {time.monotonic() - started:.1f} s")
-
-
-def _say(message: str) -> None:
-    if sys.stderr.isatty():
-        typer.echo(message)

@@ -1,5 +1,6 @@
 """The command line: quick help, every command, and what it says to people and to scripts."""
 
+import os
 import re
 import subprocess
 import sys
@@ -9,7 +10,7 @@ import av
 import numpy as np
 import pytest
 
-from talkinghead import __version__, cli
+from talkinghead import __version__, cli, cli_options, cli_progress
 from talkinghead.motion.io import load_motion
 from talkinghead.types import SAMPLE_RATE
 from talkinghead.video.reader import count_frames, read_frames
@@ -69,10 +70,10 @@ def test_help_lists_the_commands_and_version_the_version(capsys):
 def test_the_choices_and_limits_are_those_of_the_parts():
     from talkinghead.synthesis.pipeline import QUALITY_STEPS
 
-    assert tuple(QUALITY_STEPS) == cli.QUALITIES
+    assert tuple(QUALITY_STEPS) == cli_options.QUALITIES
 
 
-@pytest.mark.parametrize(("knob", "most"), cli.MAX_KNOBS.items())
+@pytest.mark.parametrize(("knob", "most"), cli_options.MAX_KNOBS.items())
 def test_the_limits_of_the_knobs_are_those_of_the_motion(knob, most):
     from talkinghead.errors import MotionError
     from talkinghead.motion.pipeline import MotionPipeline
@@ -166,6 +167,37 @@ def test_ctrl_c_is_one_line_and_leaves_what_was_there(astronaut, short_speech, t
 
 def test_a_terminal_sees_progress(capsys, monkeypatch, tmp_path):
     monkeypatch.setenv("FORCE_COLOR", "1")
-    cli._write(iter([np.zeros((64, 64, 3), np.uint8)] * 5), 5, tmp_path / "o.mp4", None, 25)
+    cli_progress.write_video(iter([np.zeros((64, 64, 3), np.uint8)] * 5), 5, tmp_path / "o.mp4", None, 25)
     shown = capsys.readouterr().err
     assert "o.mp4" in shown and "frames/s" in shown and re.search(r"5/5", shown)
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_a_terminal_sees_the_stages_and_a_script_nothing(terminal, capfd, monkeypatch):
+    monkeypatch.setenv("FORCE_COLOR" if terminal else "NO_COLOR", "1")
+    with cli_progress.stages() as begin:
+        os.write(2, b"INFO: Created TensorFlow Lite XNNPACK delegate for CPU.\nsomething of note\n")
+        begin("lips")
+        begin("pictures [0]")
+    out, err = capfd.readouterr()
+    loaded, shown = err.split("\n", 1)
+    assert (out, loaded) == ("", "something of note")
+    assert re.search(r"lips.*0:00:00.*pictures \[0\].*0:00:00", shown, re.S) if terminal else not shown
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--split", "test", "-o", "report"], "split: 'test' is unknown; choose from eval, train."),
+        (["--data", ".", "-o", "report"], "data .: holds no manifest.jsonl; give --data the folder of the clips."),
+        (["--data", "data", "-o", "file"], "file: is a file; give the name of a folder for the report."),
+    ],
+)
+def test_evaluate_says_what_it_cannot_use_before_it_loads_anything(options, message, tmp_path, capfd, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "data").mkdir()
+    for name in ("file", "data/manifest.jsonl"):
+        (tmp_path / name).touch()
+    assert cli.main(["evaluate", *options]) == 2
+    assert capfd.readouterr() == ("", f"talkinghead: {message}\n")
+    assert not (tmp_path / "report").exists()

@@ -1,0 +1,108 @@
+"""The options of the command line: their names and help, and the checks that need no model.
+
+Heavy modules are imported inside the checks, so that `--help` answers at once.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+from talkinghead.errors import InputError, OutputError
+
+QUALITIES: Final = ("draft", "standard", "best")
+MIN_SIZE_PX: Final = 64
+MAX_SIZE_PX: Final = 8192
+MAX_STEPS: Final = 100
+MAX_KNOBS: Final = {"head_motion": 3.0, "lip_strength": 2.0, "blink_rate": 120.0}
+
+ImageOption = Annotated[Path, typer.Option("--image", "-i", help="Portrait: jpg, png, webp, tif ...")]
+AudioOption = Annotated[Path | None, typer.Option("--audio", "-a", help="Speech: wav, mp3, m4a, ogg, flac, a video ...")]
+TextOption = Annotated[str | None, typer.Option("--text", "-t", help="What to say, instead of --audio.")]
+VoiceOption = Annotated[str, typer.Option(help="Language of --text, in espeak-ng's names: en-us, en-gb+f3, de, fr ...")]
+EmotionOption = Annotated[
+    str,
+    typer.Option(
+        "--emotion",
+        "-e",
+        help="angry, contempt, disgusted, fear, happy, neutral, sad or surprised; a mix: happy:0.7,surprised:0.3.",
+    ),
+]
+IntensityOption = Annotated[float, typer.Option(help="How strong the emotion is, 0 to 1.")]
+VideoOutput = Annotated[Path, typer.Option("--output", "-o", help="Video to write: .mp4, .mov or .mkv.")]
+MotionOutput = Annotated[Path, typer.Option("--output", "-o", help="Motion to write: .npz.")]
+FpsOption = Annotated[float, typer.Option(help="Frames a second of the video, 1 to 120.")]
+SizeOption = Annotated[int | None, typer.Option(help="Longest side of the video in px. (Default: as the picture.)")]
+SeedOption = Annotated[int, typer.Option(help="Another seed gives other blinks, glances and nods.")]
+DeviceOption = Annotated[str | None, typer.Option(help="cpu, cuda or mps. (Default: a GPU when there is one.)")]
+QualityOption = Annotated[str, typer.Option("--quality", "-q", help="draft, standard or best: 1, 2 or 4 denoising steps.")]
+StepsOption = Annotated[int | None, typer.Option(help="Denoising steps, instead of the quality's.")]
+FaceOption = Annotated[int | None, typer.Option(help="Which face, from 1, left to right, when there are several.")]
+CheckpointOption = Annotated[Path | None, typer.Option(help="Folder of models. (Default: the one installed.)")]
+HeadMotionOption = Annotated[float, typer.Option(help="Head motion: 0 holds it still, 1 is natural, 2 is lively.")]
+BlinkRateOption = Annotated[float | None, typer.Option(help="Blinks a minute, 0 for none. (Default: as people do, 17.)")]
+LipStrengthOption = Annotated[float, typer.Option(help="How far the mouth opens: 1 is natural.")]
+
+
+def check_motion_output(output: Path, inputs: list[Path | None]) -> None:
+    """Raise OutputError when no motion can be written there, or it would overwrite an input."""
+    _check_output(output, (".npz",), inputs)
+
+
+def check_video_options(
+    output: Path, inputs: list[Path | None], fps: float, size: int | None, quality: str, steps: int | None, face: int | None
+) -> None:
+    """Raise OutputError when no video can be written there or it would overwrite an input, InputError for the other options."""
+    from talkinghead.video.writer import CONTAINERS, MAX_FPS, MIN_FPS
+
+    _check_output(output, tuple(CONTAINERS), inputs)
+    if not MIN_FPS <= fps <= MAX_FPS:
+        raise InputError(f"--fps {fps:g}: out of range; give {MIN_FPS:g} to {MAX_FPS:g}.")
+    if size is not None and not MIN_SIZE_PX <= size <= MAX_SIZE_PX:
+        raise InputError(f"--size {size}: out of range; give {MIN_SIZE_PX} to {MAX_SIZE_PX} px for the longest side.")
+    if quality not in QUALITIES:
+        raise InputError(f"--quality {quality}: unknown; choose from {', '.join(QUALITIES)}.")
+    if steps is not None and not 1 <= steps <= MAX_STEPS:
+        raise InputError(f"--steps {steps}: out of range; give 1 to {MAX_STEPS}.")
+    if face is not None and face < 1:
+        raise InputError(f"--face {face}: faces are counted from 1, left to right.")
+
+
+def check_image(image: Path) -> None:
+    """Raise ImageError for what is not a picture."""
+    from talkinghead.synthesis.portrait import check_image_file
+
+    check_image_file(image)
+
+
+def check_emotion(emotion: str, intensity: float) -> None:
+    """Raise EmotionError for an emotion or an intensity that does not exist."""
+    from talkinghead.emotion.track import emotion_track
+
+    emotion_track(emotion, intensity, 1)
+
+
+def checked_knobs(head_motion: float, blink_rate: float | None, lip_strength: float) -> dict[str, float]:
+    """The knobs of the motion that were given, by name.
+
+    Raises:
+        InputError: one is out of range.
+    """
+    knobs = {"head_motion": head_motion, "lip_strength": lip_strength}
+    if blink_rate is not None:
+        knobs["blink_rate"] = blink_rate
+    for name, value in knobs.items():
+        if not 0 <= value <= MAX_KNOBS[name]:
+            raise InputError(f"--{name.replace('_', '-')} {value:g}: out of range; give 0 to {MAX_KNOBS[name]:g}.")
+    return knobs
+
+
+def _check_output(output: Path, extensions: tuple[str, ...], inputs: list[Path | None]) -> None:
+    from talkinghead.video.writer import check_output
+
+    check_output(output, extensions)
+    for given in inputs:
+        if given is not None and output.exists() and given.exists() and output.samefile(given):
+            raise OutputError(f"{output}: is one of the inputs and would be overwritten; write to another name.")

@@ -1,0 +1,99 @@
+"""What a person at a terminal sees while the command line works: frames that flow, stages that pass. Elsewhere it is silent.
+
+Knows the terminal and how many there are of what; knows nothing of options or models.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+    from talkinghead.types import Audio, ByteArray
+
+_BANNER: Final = b"TensorFlow Lite XNNPACK delegate"
+
+
+@contextlib.contextmanager
+def loading() -> Iterator[None]:
+    """LiteRT greets on the process's standard error, below Python: the greeting is taken out, all else is passed on."""
+    sys.stderr.flush()
+    terminal = os.dup(2)
+    with tempfile.TemporaryFile() as caught:
+        os.dup2(caught.fileno(), 2)
+        try:
+            yield
+        finally:
+            sys.stderr.flush()
+            os.dup2(terminal, 2)
+            os.close(terminal)
+            caught.seek(0)
+            os.write(2, b"".join(line for line in caught if _BANNER not in line))
+
+
+@contextlib.contextmanager
+def stages() -> Iterator[Callable[[str], None]]:
+    """Gives a function to call with the name of what begins; each name stands with the time it took.
+
+    Up to the first name, models load (see `loading`).
+    """
+    from rich.console import Console
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    console = Console(stderr=True)
+    columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
+    progress = Progress(*columns, console=console, disable=not console.is_terminal)
+    with contextlib.ExitStack() as until_first_stage:
+        until_first_stage.enter_context(loading())
+
+        def begin(stage: str) -> None:
+            until_first_stage.close()
+            progress.start()
+            _end_stages(progress)
+            progress.add_task(stage, total=None)
+
+        try:
+            yield begin
+            _end_stages(progress)
+        finally:
+            progress.stop()
+
+
+def _end_stages(progress: Progress) -> None:
+    for task in progress.task_ids:
+        progress.update(task, total=1, completed=1)
+
+
+def write_video(frames: Iterable[ByteArray], num_frames: int, output: Path, sound: Audio | Path | None, fps: float) -> None:
+    """Frames as they come -> a video; a terminal sees how many of `num_frames` are there, and how fast they come."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from talkinghead.video.writer import VideoWriter
+
+    console = Console(stderr=True)
+    columns = (TextColumn(output.name, markup=False), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}"))
+    progress = Progress(*columns, TimeRemainingColumn(), console=console, disable=not console.is_terminal, transient=True)
+    started = time.monotonic()
+    with progress, VideoWriter(output, sound, fps) as video:
+        task = progress.add_task("", total=num_frames, rate="")
+        for count, frame in enumerate(frames, 1):
+            video.write(frame)
+            progress.update(task, advance=1, rate=f"{count / (time.monotonic() - started):.1f} frames/s")
+    say(f"{output}: {video.num_frames_out / fps:.1f} s of video in {time.monotonic() - started:.1f} s")
+
+
+def say(message: str) -> None:
+    """A line for a person; a script reads the exit status."""
+    if sys.stderr.isatty():
+        typer.echo(message)
