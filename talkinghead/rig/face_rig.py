@@ -92,6 +92,7 @@ class FaceRig:
             coefficients = scale_blinks(coefficients, lid_scale)
         flat = self.deltas.reshape(len(self.deltas), -1)
         vertices = shape + (coefficients @ flat).reshape(len(coefficients), *shape.shape)
+        _seal_lids(vertices, blendshapes)
         self._turn_jaw(vertices, blendshapes, shape)
         self._turn_eyes(vertices, gaze, shape)
         return vertices.astype(np.float32)
@@ -184,6 +185,18 @@ def scale_blinks(coefficients: FloatArray, lid_scale: FloatArray) -> FloatArray:
     scaled[..., BLINK["right"]] *= lid_scale[0]
     scaled[..., BLINK["left"]] *= lid_scale[1]
     return scaled
+
+
+def _seal_lids(vertices: FloatArray, blendshapes: FloatArray) -> None:
+    """A full blink brings the lids together whatever else the face does: a squint or large eyes leave no slit."""
+    for side, upper, lower in (
+        ("right", list(topology.UPPER_LID_RIGHT), list(topology.LOWER_LID_RIGHT)),
+        ("left", list(topology.UPPER_LID_LEFT), list(topology.LOWER_LID_LEFT)),
+    ):
+        gap = vertices[:, upper] - vertices[:, lower]
+        seal = blendshapes[:, BLINK[side], None, None] ** 3
+        vertices[:, upper] -= 0.7 * seal * gap
+        vertices[:, lower] += 0.3 * seal * gap
 
 
 def ball_centre(ball: FloatArray) -> FloatArray:

@@ -6,7 +6,6 @@ Every batch is a function of (seed, step), so a checkpoint holds the weights, th
 from __future__ import annotations
 
 import json
-import shutil
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -30,7 +29,6 @@ from talkinghead.synthesis.losses import (
     noisy,
     patch_weight,
     reconstruction_loss,
-    region_weight,
 )
 from talkinghead.synthesis.proxies import MeshTopology
 
@@ -48,7 +46,8 @@ class DenoiserConfig:
     warmup_steps: int = 200
     adversarial_from: int = 3000
     adversarial_weight: float = 0.02
-    one_step_share: float = 0.6
+    one_step_share: float = 0.5
+    own_share: float = 0.35
     ema_decay: float = 0.998
     channels: tuple[int, ...] = (32, 64, 128, 192)
     num_workers: int = 1
@@ -94,15 +93,17 @@ class DenoiserTrainer:
         for group in self.optimiser.param_groups:
             group["lr"] = learning_rate_at(self.step, config)
         warped = (guide[:, :3] + 1) / 2
-        sigma = torch.rand(len(guide), generator=random)
-        sigma = torch.where(torch.rand(len(guide), generator=random) < config.one_step_share, torch.ones(()), sigma).to(guide)
-        sample = noisy((real - warped) / scale, sigma, random)
+        sigma, share = torch.rand(2, len(guide), generator=random).to(guide)
+        sigma = torch.where(share < config.one_step_share, torch.ones_like(sigma), sigma)
+        clean = (real - warped) / scale
+        own = (share >= config.one_step_share) & (share < config.one_step_share + config.own_share)
+        if own.any():
+            clean[own] = self._first_guess(guide[own], random)
         with torch.autocast(guide.device.type, dtype=torch.bfloat16, enabled=config.bf16):
-            residual = self.denoiser(sample, sigma, guide)
+            residual = self.denoiser(noisy(clean, sigma, random), sigma, guide)
         output = warped + residual.float() * scale
-        weight = region_weight(guide)
-        loss = reconstruction_loss(output, real, weight)
-        losses = {"reconstruction": float(loss.detach()), "warp": float(reconstruction_loss(warped, real, weight))}
+        loss = reconstruction_loss(output, real, guide)
+        losses = {"reconstruction": float(loss.detach()), "warp": float(reconstruction_loss(warped, real, guide))}
         if self.step >= config.adversarial_from:
             adversarial, losses["critic"] = self._adversarial(output, real, guide)
             ramp = min(1.0, (self.step - config.adversarial_from) / 300)
@@ -114,6 +115,14 @@ class DenoiserTrainer:
         self.ema.step(self.accelerator.unwrap_model(self.denoiser).parameters())
         self.step += 1
         return losses
+
+    @torch.no_grad()
+    def _first_guess(self, guide: torch.Tensor, random: torch.Generator) -> torch.Tensor:
+        """(B, 3, h, w) what one step from noise gives: a later step has to mend that, not a noisy truth."""
+        noise = torch.randn(len(guide), 3, *guide.shape[2:], generator=random).to(guide)
+        with torch.autocast(guide.device.type, dtype=torch.bfloat16, enabled=self.config.bf16):
+            first: torch.Tensor = self.denoiser(noise, torch.ones(len(guide)).to(guide), guide)
+        return first.float()
 
     def _adversarial(self, output: torch.Tensor, real: torch.Tensor, guide: torch.Tensor) -> tuple[torch.Tensor, float]:
         weight = patch_weight(guide)
@@ -129,9 +138,7 @@ class DenoiserTrainer:
 
     def save(self, folder: Path) -> None:
         """Write beside, then rename: a run killed while it saves still has its last checkpoint."""
-        part = folder.with_name(folder.name + ".part")
-        shutil.rmtree(part, ignore_errors=True)
-        part.mkdir(parents=True)
+        folder.mkdir(parents=True, exist_ok=True)
         unwrap = self.accelerator.unwrap_model
         tensors = {f"denoiser.{k}": v for k, v in unwrap(self.denoiser).state_dict().items()}
         tensors |= {f"discriminator.{k}": v for k, v in unwrap(self.discriminator).state_dict().items()}
@@ -140,10 +147,10 @@ class DenoiserTrainer:
                 tensors |= {f"{name}.{index}.{key}": value for key, value in entry.items()}
         tensors |= {f"ema.{i}": p for i, p in enumerate(self.ema.shadow_params)}
         tensors["step"] = torch.tensor(self.step)
-        save_file({key: value.contiguous() for key, value in tensors.items()}, part / "state.safetensors")
-        (part / "config.json").write_text(json.dumps(asdict(self.config), indent=1))
-        shutil.rmtree(folder, ignore_errors=True)
-        part.replace(folder)
+        (folder / "config.json").write_text(json.dumps(asdict(self.config), indent=1))
+        part = folder / "state.safetensors.part"
+        save_file({key: value.contiguous() for key, value in tensors.items()}, part)
+        part.replace(folder / "state.safetensors")
         self.export(folder.parent / "denoiser")
 
     def load(self, folder: Path) -> None:
@@ -188,7 +195,7 @@ def train_denoiser(config: DenoiserConfig, topology: MeshTopology, report: Calla
     if not files:
         raise ConfigError(f"meshes: {config.meshes} holds no prepared clip; run scripts/prepare_meshes.py first.")
     trainer = DenoiserTrainer(config, Accelerator(cpu=not torch.cuda.is_available()))
-    if (output / "checkpoint").is_dir():
+    if (output / "checkpoint/state.safetensors").is_file():
         trainer.load(output / "checkpoint")
     data = PairDataset([PreparedClip.load(f) for f in files], topology, config.seed, config.steps * config.batch_size)
     rest = Subset(data, range(trainer.step * config.batch_size, len(data)))

@@ -84,6 +84,17 @@ def test_lids_close_over_the_eyeballs(rig, upper, lower, side):
         assert np.linalg.norm(mesh[list(ring)] - ball_centre(ball), axis=1).min() > radius
 
 
+@pytest.mark.parametrize("side", ["Right", "Left"])
+def test_a_full_blink_seals_the_lids_whatever_else_the_face_does(rig, side):
+    upper = list(topology.UPPER_LID_RIGHT if side == "Right" else topology.UPPER_LID_LEFT)
+    lower = list(topology.LOWER_LID_RIGHT if side == "Right" else topology.LOWER_LID_LEFT)
+    for other in ("eyeWide", "eyeSquint", "cheekSquint"):
+        half = shape(rig, **{f"eyeBlink{side}": 0.5, f"{other}{side}": 1.0})
+        closed = shape(rig, **{f"eyeBlink{side}": 1.0, f"{other}{side}": 1.0})
+        assert np.abs(closed[upper] - closed[lower]).max() < 1e-6
+        assert (half[upper, 1] - half[lower, 1]).mean() > 0.0005
+
+
 def test_eyeballs_turn_by_the_gaze_and_nothing_else(rig):
     ball = rig.part("eyeball_left")
     motion = motion_of(gaze=(0.3, 0.2))

@@ -1,0 +1,72 @@
+"""Training that is killed with SIGKILL ends, when it is started again, where an uninterrupted run ends."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import imageio.v3 as iio
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+
+from talkinghead.pipeline import portrait_mesh
+from talkinghead.rig.face_rig import FaceRig
+from talkinghead.rig.fitting import fit_face
+
+STEPS = 24
+CONFIG = """
+meshes: {meshes}
+output: {output}
+steps: {steps}
+batch_size: 2
+channels: [4, 8]
+adversarial_from: 5
+warmup_steps: 5
+num_workers: 0
+save_every_s: 0.0
+"""
+
+
+@pytest.fixture(scope="module")
+def meshes(tracker, root, tmp_path_factory):
+    """One prepared clip of six frames: the drawn woman, her chin a little lower in each."""
+    image = np.ascontiguousarray(iio.imread(root / "assets/drawn_woman.png")[::2, ::2, :3])
+    rig = FaceRig.from_pretrained(root / "checkpoints/default/rig")
+    mesh = portrait_mesh(rig, fit_face(tracker.detect(image)[0], rig))
+    lowered = np.zeros((6, 1, 3), np.float32) + np.linspace(0, 2, 6, dtype=np.float32)[:, None, None] * [0, 1, 0]
+    folder = tmp_path_factory.mktemp("meshes")
+    np.savez(folder / "clip.npz", frames=np.stack([image] * 6), meshes=mesh + lowered, identity="nobody")
+    return folder
+
+
+def launch(root, folder, meshes, name):
+    config = folder / f"{name}.yaml"
+    config.write_text(CONFIG.format(meshes=meshes, output=folder / name, steps=STEPS))
+    command = [sys.executable, "-m", "accelerate.commands.launch", "--num_processes", "1", "--num_machines", "1"]
+    command += ["--mixed_precision", "no", "--dynamo_backend", "no", "--cpu"]
+    command += ["scripts/train.py", "denoiser", "--config", str(config)]
+    with (folder / f"{name}.log").open("a") as log:
+        return subprocess.Popen(command, cwd=root, stdout=log, stderr=log, start_new_session=True)
+
+
+def test_a_killed_run_ends_where_an_uninterrupted_one_ends(root, meshes, tmp_path):
+    whole = launch(root, tmp_path, meshes, "whole")
+    assert whole.wait(240) == 0, (tmp_path / "whole.log").read_text()
+
+    killed = launch(root, tmp_path, meshes, "killed")
+    checkpoint = tmp_path / "killed/checkpoint/state.safetensors"
+    deadline = time.monotonic() + 240
+    while not checkpoint.exists() and time.monotonic() < deadline and killed.poll() is None:
+        time.sleep(0.02)
+    os.killpg(killed.pid, signal.SIGKILL)
+    assert killed.wait() != 0, "it had ended before it could be killed"
+
+    again = launch(root, tmp_path, meshes, "killed")
+    assert again.wait(240) == 0, (tmp_path / "killed.log").read_text()
+    expected, got = load_file(tmp_path / "whole/checkpoint/state.safetensors"), load_file(checkpoint)
+    assert int(got["step"]) == STEPS
+    assert expected.keys() == got.keys()
+    for name, value in expected.items():
+        assert np.array_equal(value, got[name]), name
