@@ -17,7 +17,9 @@ from talkinghead.training import load_config
 
 def train_articulator(config: Path) -> str:
     """Speech content to mouth, jaw and cheeks."""
-    from talkinghead.motion.trainer import ArticulatorConfig, lip_travel, train_articulator
+    from talkinghead.motion.readout import lip_travel
+    from talkinghead.motion.trainer import train_articulator
+    from talkinghead.motion.training_clips import ArticulatorConfig
     from talkinghead.rig.face_rig import FaceRig
 
     options = load_config(config, ArticulatorConfig)

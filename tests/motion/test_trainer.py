@@ -10,7 +10,9 @@ from talkinghead.errors import ConfigError, InputError
 from talkinghead.motion.articulator import COLUMNS, Articulator
 from talkinghead.motion.dataset import shifted, speech_clips, trusted_leads
 from talkinghead.motion.io import save_motion
-from talkinghead.motion.trainer import ArticulatorConfig, predict, train_articulator
+from talkinghead.motion.readout import predict
+from talkinghead.motion.trainer import train_articulator
+from talkinghead.motion.training_clips import ArticulatorConfig
 from talkinghead.training import load_config
 from talkinghead.types import FaceMotion
 

@@ -1,0 +1,105 @@
+"""Training clips -> an articulator whose linear read-out is solved in closed form, and by how much its outputs are stretched.
+
+Knows sums over clips; knows nothing of steps and batches (`motion.trainer`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+import numpy as np
+import torch
+
+from talkinghead.errors import ConfigError
+from talkinghead.motion.articulator import COLUMNS, Articulator
+from talkinghead.motion.dataset import LEFT_EYE, LOWER_LIP, RIGHT_EYE, UPPER_LIP
+from talkinghead.motion.ridge import Array, RidgeSums, with_neighbours
+from talkinghead.motion.training_clips import ArticulatorConfig, TrainingClip
+from talkinghead.types import FloatArray
+
+MAX_GAIN: Final = 2.0
+
+
+def lip_travel(neutral: FloatArray, deltas: FloatArray) -> FloatArray:
+    """A rig's neutral (V, 3) and deltas (52, V, 3), y up -> (52,) as `Articulator.lip_travel`."""
+    eyes = np.linalg.norm(neutral[RIGHT_EYE] - neutral[LEFT_EYE])
+    travel: FloatArray = ((deltas[:, UPPER_LIP, 1] - deltas[:, LOWER_LIP, 1]) / eyes).astype(np.float32)
+    return travel
+
+
+def fit_readout(clips: Iterable[TrainingClip], config: ArticulatorConfig, lip_travel: FloatArray | None) -> Articulator:
+    """The articulator in closed form: one source of many clips weighs `common_share`, everybody else the rest.
+
+    Raises:
+        ConfigError: no clip at all.
+    """
+    sums: dict[bool, RidgeSums] = {}
+    means: dict[bool, list[FloatArray]] = {True: [], False: []}
+    others: list[TrainingClip] = []
+    for clip in clips:
+        features = with_neighbours(clip.content, config.context)
+        if clip.common not in sums:
+            sums[clip.common] = RidgeSums.zeros(features.shape[1], clip.targets.shape[1])
+        sums[clip.common].add(features[clip.seen], clip.targets[clip.seen])
+        means[clip.common].append(clip.mean)
+        if not clip.common:
+            others.append(clip)
+    if not sums:
+        raise ConfigError(f"data {config.data}: no prepared training clip with sound; run scripts/prepare_speech.py first.")
+    none = RidgeSums.zeros(*next(iter(sums.values())).products.shape)
+    mixed = sums.get(True, none).mixed(config.common_share, sums.get(False, none))
+    weights, bias = mixed.solve(config.ridge_penalty)
+    centre = np.mean([np.mean(group, axis=0) for group in means.values() if group], axis=0)
+    model = _articulator(weights, bias, centre, config, lip_travel)
+    if others:
+        model.register_to_config(gain=gains(_spread(model, others)))
+    model.eval()
+    return model
+
+
+def _articulator(
+    weights: Array, bias: Array, centre: FloatArray, config: ArticulatorConfig, lip_travel: FloatArray | None
+) -> Articulator:
+    """weights: (D, K + 2) on frames with their neighbours. bias, centre: (K + 2,)."""
+    window = 2 * config.context + 1
+    model: Articulator = Articulator(
+        content_width=weights.shape[0] // window,
+        context=config.context,
+        head_width=config.head_width,
+        head_dilations=tuple(config.head_dilations),
+        dropout=config.dropout,
+        lip_travel=None if lip_travel is None else tuple(round(float(value), 6) for value in lip_travel),
+    )
+    kernel = weights.T.reshape(weights.shape[1], window, -1).transpose(0, 2, 1)
+    with torch.no_grad():
+        model.readout.weight.copy_(torch.from_numpy(np.ascontiguousarray(kernel)))
+        model.readout.bias.copy_(torch.from_numpy(bias + centre))  # type: ignore[union-attr]
+        model.centre.copy_(torch.from_numpy(centre[:-1]))
+    return model
+
+
+def _spread(model: Articulator, clips: list[TrainingClip]) -> FloatArray:
+    """(2, K + 2) sums over the clips of the squares about each clip's mean: of the targets, and of what the model says."""
+    spread = np.zeros((2, len(COLUMNS) + 2))
+    for clip in clips:
+        said = predict(model, clip.content)
+        spread += np.stack([(clip.targets**2).sum(0), ((said - said.mean(0)) ** 2).sum(0)])
+    return spread.astype(np.float32)
+
+
+def gains(spread: FloatArray) -> tuple[float, ...]:
+    """(2, K + 2) sums of squares, real and predicted -> (K + 1,) stretches.
+
+    A column that sound hardly explains is stretched less than its lost variance: the rest of it would be noise.
+    """
+    ratio = np.sqrt(spread[0] / np.maximum(spread[1], 1e-9))[:-1]
+    explained = 1 / np.maximum(ratio, 1)
+    return tuple(round(float(value), 4) for value in np.clip(1 + (ratio - 1) * explained, 1, MAX_GAIN))
+
+
+@torch.inference_mode()
+def predict(model: Articulator, content: FloatArray) -> FloatArray:
+    """content: (T, C) -> (T, K + 2) raw outputs."""
+    output: FloatArray = model(torch.from_numpy(content.astype(np.float32))[None])[0].numpy()
+    return output
