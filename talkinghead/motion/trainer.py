@@ -88,8 +88,11 @@ class HeadTrainer:
         self._scale = torch.from_numpy(np.sqrt(np.mean([clip[1].var(0) for clip in self._clips], axis=0)) + 1e-3).float()
         torch.manual_seed(config.seed)
         head.restart()
+        head.to(accelerator.device)
         optimiser = torch.optim.AdamW(head.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
-        self.model, self.optimiser = model, accelerator.prepare(optimiser)
+        self.model = model
+        # With several processes the prepared head shares gradients; its weights are those of `model.head`.
+        self._shared_head, self.optimiser = accelerator.prepare(head, optimiser)
         self._average = {name: value.detach().clone() for name, value in head.named_parameters()}
 
     def _prepared(self, model: Articulator) -> list[tuple[FloatArray, FloatArray, FloatArray, bool]]:
@@ -127,7 +130,7 @@ class HeadTrainer:
             group["lr"] = config.learning_rate * warm * (0.05 + 0.95 * 0.5 * (1 + float(np.cos(np.pi * part))))
         content, target, readout = self.batch(self.step)
         head.train()
-        output = head(content.transpose(1, 2)).transpose(1, 2)
+        output = self._shared_head(content.transpose(1, 2)).transpose(1, 2)
         error = (readout + output - target) / self._scale.to(output)
         change = error[:, 1:] - error[:, :-1]
         weight = torch.ones_like(self._scale).to(output)
@@ -166,7 +169,7 @@ class HeadTrainer:
             return {k.removeprefix(prefix + "."): v for k, v in state.items() if k.startswith(prefix + ".")}
 
         self.model.head.load_state_dict(under("head"))
-        self._average = under("average")
+        self._average = {name: value.to(self.accelerator.device) for name, value in under("average").items()}
         entries: dict[int, dict[str, torch.Tensor]] = {}
         for key, value in under("optimiser").items():
             index, field = key.split(".")
@@ -175,10 +178,10 @@ class HeadTrainer:
         self.step = int(state["step"])
 
     def finished(self) -> Articulator:
-        """The model with the averaged head."""
+        """The model with the averaged head, on the CPU."""
         assert self.model.head is not None
         with torch.no_grad():
             for name, value in self.model.head.named_parameters():
                 value.copy_(self._average[name])
-        self.model.eval()
+        self.model.cpu().eval()
         return self.model
