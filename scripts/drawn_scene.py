@@ -11,6 +11,7 @@ from typing import Any
 import bpy
 import numpy as np
 from drawn_head import Head
+from drawn_shaders import image_texture, mix, new_material, noise, principled, rgb
 
 SUBSURFACE_CM = 0.28
 CAMERA_DISTANCE_CM = 135.0
@@ -24,31 +25,6 @@ def to_blender(points: np.ndarray) -> np.ndarray:
 def start() -> None:
     """An empty scene."""
     bpy.ops.wm.read_factory_settings(use_empty=True)
-
-
-def _material(name: str) -> tuple[Any, Any, Any]:
-    material = bpy.data.materials.new(name)
-    material.use_nodes = True
-    nodes = material.node_tree.nodes
-    nodes.clear()
-    output = nodes.new("ShaderNodeOutputMaterial")
-    return material, nodes, output
-
-
-def _principled(name: str, **values: Any) -> tuple[Any, Any, Any, Any]:
-    material, nodes, output = _material(name)
-    shader = nodes.new("ShaderNodeBsdfPrincipled")
-    for key, value in values.items():
-        shader.inputs[key.replace("_", " ")].default_value = value
-    material.node_tree.links.new(shader.outputs[0], output.inputs["Surface"])
-    return material, nodes, material.node_tree.links, shader
-
-
-def rgb(hex_code: str) -> tuple[float, float, float, float]:
-    """'#c58c6d' -> linear RGBA."""
-    values = np.array([int(hex_code[i : i + 2], 16) for i in (1, 3, 5)]) / 255
-    linear = np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4)
-    return (*(float(v) for v in linear), 1.0)
 
 
 def mesh(name: str, vertices: np.ndarray, faces: list[list[int]], material: Any, levels: int = 0) -> Any:
@@ -65,59 +41,17 @@ def mesh(name: str, vertices: np.ndarray, faces: list[list[int]], material: Any,
     return item
 
 
-def _texture(nodes: Any, name: str, values: np.ndarray) -> Any:
-    picture = bpy.data.images.new(name, values.shape[1], values.shape[0], float_buffer=False)
-    picture.colorspace_settings.name = "Non-Color"
-    rgba = np.ones((*values.shape[:2], 4), np.float32)
-    rgba[..., :3] = values[::-1]
-    picture.pixels.foreach_set(rgba.ravel())
-    node = nodes.new("ShaderNodeTexImage")
-    node.image = picture
-    node.extension = "CLIP"
-    return node
-
-
-def _mix(nodes: Any, links: Any, factor: Any, a: Any, b: Any, blend: str = "MIX", strength: float = 1.0) -> Any:
-    """Mix colours a and b (sockets or linear RGBA) by a factor socket times a strength."""
-    if strength != 1.0:
-        scale = nodes.new("ShaderNodeMath")
-        scale.operation = "MULTIPLY"
-        links.new(factor, scale.inputs[0])
-        scale.inputs[1].default_value = strength
-        factor = scale.outputs[0]
-    mix = nodes.new("ShaderNodeMix")
-    mix.data_type, mix.blend_type = "RGBA", blend
-    links.new(factor, mix.inputs[0])
-    for value, socket in ((a, mix.inputs[6]), (b, mix.inputs[7])):
-        if isinstance(value, tuple):
-            socket.default_value = value
-        else:
-            links.new(value, socket)
-    return mix.outputs[2]
-
-
-def _noise(nodes: Any, links: Any, scale: float, low: float, high: float, detail: float = 3.0) -> Any:
-    """Noise in object space, stretched so that low..high of it is 0..1."""
-    coordinates = nodes.new("ShaderNodeTexCoord")
-    noise = nodes.new("ShaderNodeTexNoise")
-    noise.inputs["Scale"].default_value = scale
-    noise.inputs["Detail"].default_value = detail
-    links.new(coordinates.outputs["Object"], noise.inputs["Vector"])
-    span = nodes.new("ShaderNodeMapRange")
-    span.inputs[1].default_value, span.inputs[2].default_value = low, high
-    links.new(noise.outputs[0], span.inputs[0])
-    return span.outputs[0]
-
-
 def add_skin(head: Head, look: dict[str, Any], scalp: np.ndarray) -> None:
     """The welded head with painted skin: base tone, blotches, blush, lips, lids, stubble, pores."""
-    material, nodes, links, shader = _principled(
+    material, nodes, links, shader = principled(
         "skin", Roughness=0.46, Subsurface_Weight=1.0, Subsurface_Scale=SUBSURFACE_CM, Subsurface_Radius=(1.0, 0.36, 0.2),
         Specular_IOR_Level=0.42,
     )  # fmt: skip
     m = head.masks
-    first = _texture(nodes, "masks_a", np.stack([m["lips"], np.clip(m["blush"], 0, 1), m["lid"]], -1))
-    second = _texture(nodes, "masks_b", np.stack([m["brow"], m["stubble"], np.clip(m["under_eye"] + m["nostril"], 0, 1)], -1))
+    first = image_texture(nodes, "masks_a", np.stack([m["lips"], np.clip(m["blush"], 0, 1), m["lid"]], -1))
+    second = image_texture(
+        nodes, "masks_b", np.stack([m["brow"], m["stubble"], np.clip(m["under_eye"] + m["nostril"], 0, 1)], -1)
+    )
     split = []
     for texture in (first, second):
         node = nodes.new("ShaderNodeSeparateColor")
@@ -125,24 +59,24 @@ def add_skin(head: Head, look: dict[str, Any], scalp: np.ndarray) -> None:
         split.append(node.outputs)
     (lips, blush, lid), (brow, stubble, shade) = split
     colour: Any = rgb(look["skin"])
-    colour = _mix(nodes, links, _noise(nodes, links, 0.55, 0.35, 0.7), colour, rgb(look["skin_red"]), strength=0.3)
-    colour = _mix(nodes, links, _noise(nodes, links, 6.0, 0.5, 0.75, 6.0), colour, rgb(look["skin_red"]), strength=0.22)
-    colour = _mix(nodes, links, blush, colour, rgb(look["skin_red"]), strength=look["blush"])
-    spots = _mix(nodes, links, blush, (0.0, 0.0, 0.0, 1.0), _noise(nodes, links, 7.0, 0.58, 0.68, 1.0))
-    colour = _mix(nodes, links, spots, colour, rgb(look["freckle"]), strength=look["freckles"])
-    colour = _mix(nodes, links, lid, colour, rgb(look["lid"]), strength=look["eye_shadow"])
-    colour = _mix(nodes, links, shade, colour, rgb(look["lid"]), strength=0.32)
-    colour = _mix(nodes, links, stubble, colour, rgb(look["stubble_tone"]), strength=look["stubble"])
-    colour = _mix(nodes, links, brow, colour, rgb(look["hair_skin"]), strength=0.4)
+    colour = mix(nodes, links, noise(nodes, links, 0.55, 0.35, 0.7), colour, rgb(look["skin_red"]), strength=0.3)
+    colour = mix(nodes, links, noise(nodes, links, 6.0, 0.5, 0.75, 6.0), colour, rgb(look["skin_red"]), strength=0.22)
+    colour = mix(nodes, links, blush, colour, rgb(look["skin_red"]), strength=look["blush"])
+    spots = mix(nodes, links, blush, (0.0, 0.0, 0.0, 1.0), noise(nodes, links, 7.0, 0.58, 0.68, 1.0))
+    colour = mix(nodes, links, spots, colour, rgb(look["freckle"]), strength=look["freckles"])
+    colour = mix(nodes, links, lid, colour, rgb(look["lid"]), strength=look["eye_shadow"])
+    colour = mix(nodes, links, shade, colour, rgb(look["lid"]), strength=0.32)
+    colour = mix(nodes, links, stubble, colour, rgb(look["stubble_tone"]), strength=look["stubble"])
+    colour = mix(nodes, links, brow, colour, rgb(look["hair_skin"]), strength=0.4)
     under_hair = nodes.new("ShaderNodeVertexColor")
     under_hair.layer_name = "scalp"
-    colour = _mix(nodes, links, under_hair.outputs[0], colour, rgb(look["hair_skin"]), strength=0.8)
-    colour = _mix(nodes, links, lips, colour, rgb(look["lips"]), strength=look["lip_colour"])
+    colour = mix(nodes, links, under_hair.outputs[0], colour, rgb(look["hair_skin"]), strength=0.8)
+    colour = mix(nodes, links, lips, colour, rgb(look["lips"]), strength=look["lip_colour"])
     links.new(colour, shader.inputs["Base Color"])
-    gloss = _mix(nodes, links, lips, (0.46,) * 4, (look["lip_roughness"],) * 4)
+    gloss = mix(nodes, links, lips, (0.46,) * 4, (look["lip_roughness"],) * 4)
     links.new(gloss, shader.inputs["Roughness"])
     _add_pores(nodes, links, shader, lips)
-    socket, *_ = _principled("inside", Base_Color=rgb("#5a1f1c"), Roughness=0.3)
+    socket, *_ = principled("inside", Base_Color=rgb("#5a1f1c"), Roughness=0.3)
     item = mesh("head", head.skin_vertices, head.skin_faces, material, levels=2)
     item.data.materials.append(socket)
     item.data.polygons.foreach_set("material_index", head.skin_is_mouth.astype(np.int32))
@@ -184,7 +118,7 @@ def _add_pores(nodes: Any, links: Any, shader: Any, lips: Any) -> None:
 
 def add_eyes(head: Head, iris_hex: str) -> None:
     """Eyeballs with a cornea bulge; white, iris and pupil painted on their vertices; a wet coat."""
-    material, nodes, links, shader = _principled(
+    material, nodes, links, shader = principled(
         "eye", Roughness=0.25, Coat_Weight=1.0, Coat_Roughness=0.015, Subsurface_Weight=0.25, Subsurface_Scale=0.1
     )
     colour = nodes.new("ShaderNodeVertexColor")
@@ -238,7 +172,7 @@ def _eye_colours(distance: np.ndarray, phi: np.ndarray, iris: tuple[float, ...],
 
 def add_hair(name: str, strands: np.ndarray, look: dict[str, Any], root_cm: float, tip_cm: float) -> None:
     """strands: (N, P, 3) cm -> curves with the principled hair shader."""
-    material, nodes, output = _material(name)
+    material, nodes, output = new_material(name)
     shader = nodes.new("ShaderNodeBsdfHairPrincipled")
     shader.model = "CHIANG"
     shader.parametrization = "MELANIN"
@@ -257,7 +191,7 @@ def add_hair(name: str, strands: np.ndarray, look: dict[str, Any], root_cm: floa
 
 def add_sweater(vertices: np.ndarray, faces: list[list[int]], knit: np.ndarray, colour: str) -> None:
     """A knitted cloth: stitches in columns, by a bump on its knit coordinates (cm)."""
-    material, nodes, links, shader = _principled(
+    material, nodes, links, shader = principled(
         "knit", Base_Color=rgb(colour), Roughness=0.85, Sheen_Weight=0.35, Sheen_Roughness=0.4, Specular_IOR_Level=0.2
     )
     uv = nodes.new("ShaderNodeUVMap")
@@ -273,8 +207,8 @@ def add_sweater(vertices: np.ndarray, faces: list[list[int]], knit: np.ndarray, 
     fine = nodes.new("ShaderNodeTexNoise")
     fine.inputs["Scale"].default_value = 9.0
     links.new(uv.outputs[0], fine.inputs["Vector"])
-    height = _mix(nodes, links, heights[1], heights[0], (0.0, 0.0, 0.0, 1.0), strength=0.2)
-    height = _mix(nodes, links, fine.outputs[0], height, (0.0, 0.0, 0.0, 1.0), strength=0.4)
+    height = mix(nodes, links, heights[1], heights[0], (0.0, 0.0, 0.0, 1.0), strength=0.2)
+    height = mix(nodes, links, fine.outputs[0], height, (0.0, 0.0, 0.0, 1.0), strength=0.4)
     links.new(height, bump.inputs["Height"])
     links.new(bump.outputs[0], shader.inputs["Normal"])
     item = mesh("sweater", vertices, faces, material)
@@ -308,7 +242,7 @@ def add_stage(look: dict[str, Any], face: tuple[float, float, float], width_cm: 
     _area_light((85, y + 5, z + 70), face, 90, 3.8e4, "#eef2ff")
     _area_light((70, y + 45, z - 75), face, 40, 3.5e4, "#fff6ea")
     _area_light((-75, y + 35, z - 65), face, 40, 2.2e4, "#dfe9ff")
-    material, nodes, output = _material("backdrop")
+    material, nodes, output = new_material("backdrop")
     links = material.node_tree.links
     coordinates, gradient = nodes.new("ShaderNodeTexCoord"), nodes.new("ShaderNodeTexGradient")
     gradient.gradient_type = "SPHERICAL"
@@ -318,7 +252,7 @@ def add_stage(look: dict[str, Any], face: tuple[float, float, float], width_cm: 
     links.new(coordinates.outputs["Object"], place.inputs["Vector"])
     links.new(place.outputs[0], gradient.inputs[0])
     emission = nodes.new("ShaderNodeEmission")
-    links.new(_mix(nodes, links, gradient.outputs[1], rgb(look["backdrop_edge"]), rgb(look["backdrop"])), emission.inputs[0])
+    links.new(mix(nodes, links, gradient.outputs[1], rgb(look["backdrop_edge"]), rgb(look["backdrop"])), emission.inputs[0])
     links.new(emission.outputs[0], output.inputs["Surface"])
     wall = mesh("wall", np.array([[-1, -1, 0], [1, -1, 0], [1, 1, 0], [-1, 1, 0]], float), [[0, 1, 2, 3]], material)
     wall.location, wall.scale = (0, 90, y), (75, 1, 75)
