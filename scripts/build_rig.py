@@ -1,5 +1,6 @@
 """The face rig from ICT-FaceKit, the canonical face and tracked clips -> `checkpoints/default/rig`.
 
+    pip install -e '.[rig]'                       # thins out the teeth's meshes
     python scripts/build_rig.py --data ../shared/data --prepared data/prepared --report
 
 Start: the mean face of the tracked training clips, with ICT's expression deltas carried over. Then the deltas are refined on

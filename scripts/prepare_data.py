@@ -3,7 +3,7 @@
     python scripts/prepare_data.py ../shared/data -o data/prepared --workers 2
 
 Reads `manifest.jsonl` (a `file`, `split` and `identity` a line). Resumable: a clip that is there is skipped, a clip cut off
-in the middle leaves no file. Ends with a report of what was left out and why (`report.json`).
+in the middle leaves no file. Ends with a report of what was left out and why (`report.json`). Needs no extra.
 """
 
 from __future__ import annotations

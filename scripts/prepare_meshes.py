@@ -3,7 +3,7 @@
     python scripts/prepare_meshes.py ../shared/data --prepared data/prepared -o data/meshes --split train
 
 Photographs give pairs too (`--photographs`): each is warped to a more closed mouth, and the way back is learnt: that shows the
-renderer teeth that its reference does not. Resumable: a clip that is there is skipped.
+renderer teeth that its reference does not. Resumable: a clip that is there is skipped. Needs no extra.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
     python scripts/prepare_speech.py ../shared/data --prepared data/prepared --features data/features --motion data/motion
 
 Writes `<features>/<clip>.npz` (content, loudness) and `<motion>/<clip>.npz` (as `talkinghead track`). Resumable: what is
-there is skipped, a clip cut off in the middle leaves no file.
+there is skipped, a clip cut off in the middle leaves no file. Needs no extra.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Train one stage: `accelerate launch scripts/train.py STAGE --config configs/STAGE.yaml`.
 
 Flat YAML, one frozen dataclass a stage; an unknown key lists the known ones. Killed and started again, a stage ends where an
-uninterrupted run ends.
+uninterrupted run ends. Articulator and denoiser need accelerate: pip install -e '.[train]'.
 """
 
 from __future__ import annotations

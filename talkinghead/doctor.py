@@ -20,6 +20,8 @@ PACKAGES: Final = (
 EXTRAS: Final[dict[str, tuple[str, ...]]] = {
     "app": ("gradio",),
     "train": ("accelerate", "pocketsphinx", "tensorboard"),
+    "evaluate": ("flip-evaluator", "scikit-image"),
+    "rig": ("fast-simplification",),
     "preview": ("pyrender", "trimesh"),
     "face-alignment": ("face-alignment",),
 }

@@ -12,6 +12,7 @@ import pytest
 
 import talkinghead
 from talkinghead.checkpoints import FILES, checkpoint_folder, default_folder, missing_files
+from talkinghead.doctor import EXTRAS
 from talkinghead.errors import CheckpointError
 
 
@@ -32,11 +33,17 @@ def test_the_version_is_the_same_everywhere(project):
 
 def test_every_dependency_is_bounded_and_locked(project, lock):
     groups = [project["project"]["dependencies"]]
-    groups += [project["project"]["optional-dependencies"][name] for name in ("dev", "train", "preview", "evaluate")]
+    groups += [project["project"]["optional-dependencies"][name] for name in ("dev", "train", "preview", "evaluate", "rig")]
     for requirement in (r for group in groups for r in group):
         name = re.match(r"[\w-]+", requirement).group()
         assert "==" in requirement or (">=" in requirement and "<" in requirement), requirement
         assert name.lower() in lock, requirement
+
+
+def test_doctor_knows_every_extra(project):
+    extras = project["project"]["optional-dependencies"]
+    named = {name: tuple(re.match(r"[\w-]+", r).group() for r in extras[name]) for name in extras if name != "dev"}
+    assert named == EXTRAS
 
 
 def test_the_lock_names_no_place_and_no_gpu(root, lock):

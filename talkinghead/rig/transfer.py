@@ -1,7 +1,7 @@
 """ICT-FaceKit's expressions and identities carried to the tracker's 468 points, and its teeth to a few hundred vertices.
 
-Needed only to rebuild the rig. Source: Li et al., "Learning Formation of Physically-Based Face Attributes", CVPR 2020;
-ICT-FaceKit's light model, copyright USC Institute for Creative Technologies, MIT licence.
+Needed only to rebuild the rig, with extra `rig`. Source: Li et al., "Learning Formation of Physically-Based Face Attributes",
+CVPR 2020; ICT-FaceKit's light model, copyright USC Institute for Creative Technologies, MIT licence.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Any, Final
 import numpy as np
 
 from talkinghead import arkit
+from talkinghead.errors import DependencyError
 from talkinghead.landmarks import IBUG_TO_MESH
 from talkinghead.rig import anatomy, topology
 from talkinghead.rig.pose import Array, similarity
@@ -163,8 +164,10 @@ def _triangles(faces: Any) -> Any:
 
 
 def _decimated(vertices: Array, faces: Any, count: int, colour: tuple[float, float, float]) -> anatomy.Part:
-    import fast_simplification  # type: ignore[import-untyped, unused-ignore]
-
+    try:
+        import fast_simplification  # type: ignore[import-untyped, unused-ignore]
+    except ImportError as error:
+        raise DependencyError("fast-simplification is not installed; run: pip install 'talkinghead[rig]'.") from error
     used, numbers = np.unique(faces, return_inverse=True)
     points = (vertices[used] * 100).astype(np.float32)
     fewer, triangles = fast_simplification.simplify(points, numbers.reshape(-1, 3).astype(np.int32), target_count=count)
