@@ -31,6 +31,7 @@ from talkinghead.rig.refinement import (
     refine_deltas,
     smile_left,
 )
+from talkinghead.training import save_arrays
 from talkinghead.types import TrackedFace
 
 OUTPUT = Path(__file__).parents[1] / "checkpoints/default/rig"
@@ -167,7 +168,7 @@ def track_portraits(folder: Path, cache: Path) -> list[TrackedFace]:
         tracker = FaceTracker(TASK_FILE)
         found = [tracker.detect(read_picture(file)) for file in sorted(folder.glob("*.jpg"))]
         faces = [faces[0] for faces in found if faces]
-        np.savez(cache, points=np.stack([f.points for f in faces]), scores=np.stack([f.scores for f in faces]))
+        save_arrays(cache, points=np.stack([f.points for f in faces]), scores=np.stack([f.scores for f in faces]))
     data = np.load(cache, allow_pickle=False)
     box = np.zeros(4, np.float32)
     return [TrackedFace(points, scores, box, 1.0) for points, scores in zip(data["points"], data["scores"], strict=True)]

@@ -19,6 +19,7 @@ from rich.progress import track as progress
 
 from talkinghead.errors import TalkingHeadError
 from talkinghead.landmarks import FaceTracker
+from talkinghead.training import read_manifest, save_arrays
 from talkinghead.video.reader import read_frames
 
 TASK_FILE = Path(__file__).parents[1] / "checkpoints/default/tracker/face_landmarker.task"
@@ -47,10 +48,7 @@ def prepare_clip(source: Path, target: Path) -> str | None:
         points.append(filled.points)
         scores.append(filled.scores)
         presence.append(face.presence if face else 0.0)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    part = target.with_suffix(".part.npz")
-    np.savez(part, points=np.stack(points), scores=np.stack(scores), presence=np.array(presence, np.float32))
-    part.replace(target)
+    save_arrays(target, points=np.stack(points), scores=np.stack(scores), presence=np.array(presence, np.float32))
     return None
 
 
@@ -60,10 +58,10 @@ def main() -> None:
     parser.add_argument("-o", "--output", type=Path, default=Path("data/prepared"))
     parser.add_argument("--workers", type=int, default=2)
     options = parser.parse_args()
-    manifest = options.source / "manifest.jsonl"
-    if not manifest.is_file():
-        raise SystemExit(f"{manifest}: no such file; give the folder that holds manifest.jsonl.")
-    clips = [json.loads(line)["file"] for line in manifest.read_text().splitlines()]
+    try:
+        clips = [row["file"] for row in read_manifest(options.source)]
+    except TalkingHeadError as error:
+        raise SystemExit(f"error: {error}") from error
     # The fewest first: the many clips of one talker come last, so training can start on everybody else.
     clips.sort(key=lambda clip: "grid_s1" in clip)
     left_out: dict[str, str] = {}

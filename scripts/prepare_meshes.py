@@ -9,7 +9,6 @@ renderer teeth that its reference does not. Resumable: a clip that is there is s
 from __future__ import annotations
 
 import argparse
-import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,12 +17,14 @@ import imageio.v3 as iio
 import numpy as np
 from rich.progress import track as progress
 
+from talkinghead.errors import TalkingHeadError
 from talkinghead.landmarks import FaceTracker
 from talkinghead.pipeline import mesh_topology, portrait_mesh
 from talkinghead.rig.face_rig import FaceRig
 from talkinghead.rig.fitting import fit_face, fit_motion, project
 from talkinghead.synthesis.proxies import ReferenceFace, compose_guide
 from talkinghead.synthesis.regions import INNER_LIPS, JAW, LEFT_EYE, OUTER_LIPS, RIGHT_EYE
+from talkinghead.training import read_manifest, save_arrays
 from talkinghead.video.reader import read_frames
 
 CHECKPOINT = Path(__file__).parents[1] / "checkpoints/default"
@@ -80,13 +81,6 @@ def closed(points: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return moved
 
 
-def save(target: Path, frames: np.ndarray, meshes: np.ndarray, identity: str) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    part = target.with_suffix(".part.npz")
-    np.savez(part, frames=frames, meshes=meshes, identity=identity)
-    part.replace(target)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("source", type=Path, help="folder that holds manifest.jsonl")
@@ -97,15 +91,18 @@ def main() -> None:
     parser.add_argument("--photographs", type=int, default=0, help="how many of train/portraits_us_congress")
     options = parser.parse_args()
     rig = FaceRig.from_pretrained(CHECKPOINT / "rig")
-    rows = [json.loads(line) for line in (options.source / "manifest.jsonl").read_text().splitlines()]
-    rows = [row for row in rows if row["split"] == options.split]
+    try:
+        rows = [row for row in read_manifest(options.source) if row["split"] == options.split]
+    except TalkingHeadError as error:
+        raise SystemExit(f"error: {error}") from error
     one_talker = [row for row in rows if "train/grid_s1" in row["file"]]
     rows = [row for row in rows if "train/grid_s1" not in row["file"]] + one_talker[:MAX_GRID_S1]
     for row in progress(rows, description="clips"):
         target = (options.output / row["file"]).with_suffix(".npz")
         tracked = (options.prepared / row["file"]).with_suffix(".npz")
         if tracked.exists() and not target.exists():
-            save(target, *clip_meshes(options.source / row["file"], tracked, rig, options.every), row["identity"])
+            frames, meshes = clip_meshes(options.source / row["file"], tracked, rig, options.every)
+            save_arrays(target, frames=frames, meshes=meshes, identity=row["identity"])
     if options.photographs:
         tracker = FaceTracker(CHECKPOINT / "tracker/face_landmarker.task", num_threads=1)
         files = sorted((options.source / "train/portraits_us_congress").glob("*.jpg"))[: options.photographs]
@@ -114,7 +111,7 @@ def main() -> None:
             if not target.exists():
                 pair = photograph_pairs(file, tracker, rig, seed)
                 if pair is not None:
-                    save(target, *pair, f"photograph_{file.stem}")
+                    save_arrays(target, frames=pair[0], meshes=pair[1], identity=f"photograph_{file.stem}")
 
 
 if __name__ == "__main__":

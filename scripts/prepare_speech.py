@@ -9,7 +9,6 @@ there is skipped, a clip cut off in the middle leaves no file. Needs no extra.
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +21,7 @@ from talkinghead.errors import TalkingHeadError
 from talkinghead.motion.io import save_motion
 from talkinghead.rig.face_rig import FaceRig
 from talkinghead.rig.fitting import fit_motion
+from talkinghead.training import read_manifest, save_arrays
 
 CHECKPOINT = Path(__file__).parents[1] / "checkpoints/default"
 
@@ -29,10 +29,7 @@ CHECKPOINT = Path(__file__).parents[1] / "checkpoints/default"
 def write_features(clip: Path, target: Path, encoder: SpeechEncoder) -> None:
     """Encode the sound of one clip; content is kept in half precision."""
     features = encoder.encode(load_audio(clip))
-    target.parent.mkdir(parents=True, exist_ok=True)
-    part = target.with_suffix(".part.npz")
-    np.savez(part, content=features.content.astype(np.float16), loudness=features.loudness)
-    part.replace(target)
+    save_arrays(target, content=features.content.astype(np.float16), loudness=features.loudness)
 
 
 def write_motion(tracked: Path, target: Path, rig: FaceRig) -> None:
@@ -51,10 +48,10 @@ def main() -> None:
     parser.add_argument("--motion", type=Path, default=Path("data/motion"))
     options = parser.parse_args()
     torch.set_num_threads(1)
-    manifest = options.source / "manifest.jsonl"
-    if not manifest.is_file():
-        raise SystemExit(f"{manifest}: no such file; give the folder that holds manifest.jsonl.")
-    rows = [json.loads(line) for line in manifest.read_text().splitlines()]
+    try:
+        rows = read_manifest(options.source)
+    except TalkingHeadError as error:
+        raise SystemExit(f"error: {error}") from error
     # The fewest first: training can start on many talkers while the many clips of one talker are still being fitted.
     rows.sort(key=lambda row: "grid_s1" in row["file"])
     encoder, rig = SpeechEncoder.from_pretrained(CHECKPOINT / "speech_encoder"), FaceRig.from_pretrained(CHECKPOINT / "rig")

@@ -42,7 +42,7 @@ from talkinghead.cli_options import (
     checked_knobs,
 )
 from talkinghead.cli_progress import loading, say, stages, write_video
-from talkinghead.errors import InputError, OutputError, TalkingHeadError
+from talkinghead.errors import InputError, TalkingHeadError
 
 if TYPE_CHECKING:
     from talkinghead.pipeline import TalkingHead
@@ -196,12 +196,6 @@ def evaluate(
     checkpoint: CheckpointOption = None,
 ) -> None:
     """Measure the models on held-out clips: lips, closures, emotion, picture; each beside its baseline."""
-    if split not in ("eval", "train"):
-        raise InputError(f"split: {split!r} is unknown; choose from eval, train.")
-    if not (data / "manifest.jsonl").is_file():
-        raise InputError(f"data {data}: holds no manifest.jsonl; give --data the folder of the clips.")
-    if output.exists() and not output.is_dir():
-        raise OutputError(f"{output}: is a file; give the name of a folder for the report.")
     from talkinghead import evaluation
 
     with stages() as begin:

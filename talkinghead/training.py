@@ -1,4 +1,4 @@
-"""What every training stage shares: a flat YAML file to one frozen dataclass.
+"""What every training stage shares: its configuration, the manifest of the clips, and arrays that are written whole.
 
 Each stage has its own trainer beside its model (`motion.trainer`, `synthesis.trainer`); `scripts/train.py` names them.
 """
@@ -6,12 +6,15 @@ Each stage has its own trainer beside its model (`motion.trainer`, `synthesis.tr
 from __future__ import annotations
 
 import dataclasses
+import json
 from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
 
+import numpy as np
+import numpy.typing as npt
 import yaml
 
-from talkinghead.errors import ConfigError
+from talkinghead.errors import ConfigError, InputError
 
 Config = TypeVar("Config")
 
@@ -36,6 +39,33 @@ def load_config(path: Path | str, kind: type[Config]) -> Config:
         raise ConfigError(f"config {path}: unknown {', '.join(unknown)}; the keys are {', '.join(sorted(known))}.")
     hints = get_type_hints(kind)
     return kind(**{key: _converted(value, hints[key], f"config {path}: {key}") for key, value in content.items()})
+
+
+def read_manifest(data: Path) -> list[dict[str, Any]]:
+    """A folder of clips -> what its `manifest.jsonl` says of each: `file`, `split`, `identity`, `audio` and more.
+
+    Raises:
+        InputError: there is none, or a line of it is not JSON.
+    """
+    manifest = data / "manifest.jsonl"
+    if not manifest.is_file():
+        raise InputError(f"data {manifest}: no such file; give the folder that holds manifest.jsonl.")
+    rows = []
+    for number, line in enumerate(manifest.read_text().splitlines(), 1):
+        try:
+            rows.append(json.loads(line))
+        except json.JSONDecodeError as error:
+            raise InputError(f"data {manifest}: line {number} is not JSON ({error.msg}); write one object a line.") from error
+    return rows
+
+
+def save_arrays(path: Path, **arrays: npt.ArrayLike) -> None:
+    """Write a .npz and the folders above it; cut off in the middle, it leaves no file that ends in .npz."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(path.name + ".part")
+    with part.open("wb") as file:
+        np.savez(file, allow_pickle=False, **arrays)
+    part.replace(path)
 
 
 def _converted(value: Any, wanted: Any, where: str) -> Any:

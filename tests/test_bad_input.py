@@ -92,19 +92,22 @@ def encode(path, codec, container, seconds=0.6, rate=48_000):
     return path
 
 
-# --- the recording
+# --- files
 
 
-def test_audio_that_is_no_file_a_folder_or_empty(run, tmp_path):
-    (tmp_path / "empty.wav").touch()
-    for path, what in (
-        (tmp_path / "none.wav", "no such file"),
-        (tmp_path, "is a folder"),
-        (tmp_path / "empty.wav", "is empty"),
-    ):
-        refused(run, f"{path}: {what}; give a recording", audio=path)
+@pytest.mark.parametrize(
+    ("option", "ending", "remedy"), [("audio", "wav", "give a recording"), ("image", "jpg", "give a photo")]
+)
+def test_an_input_that_is_no_file_a_folder_or_empty(run, tmp_path, option, ending, remedy):
+    none, empty = tmp_path / f"none.{ending}", tmp_path / f"empty.{ending}"
+    empty.touch()
+    for path, what in ((none, "no such file"), (tmp_path, "is a folder"), (empty, "is empty")):
+        refused(run, f"{path}: {what}; {remedy}", **{option: path})
         for file in run.folder.iterdir():
             file.unlink()
+
+
+# --- the recording
 
 
 def test_text_called_wav(run, tmp_path):
@@ -184,18 +187,6 @@ def test_a_videos_soundtrack_is_allowed(run, tmp_path, talking_video):
 
 
 # --- the picture
-
-
-def test_image_that_is_no_file_a_folder_or_empty(run, tmp_path):
-    (tmp_path / "empty.jpg").touch()
-    for path, what in (
-        (tmp_path / "none.jpg", "no such file"),
-        (tmp_path, "is a folder"),
-        (tmp_path / "empty.jpg", "is empty"),
-    ):
-        refused(run, f"{path}: {what}; give a photo", image=path)
-        for file in run.folder.iterdir():
-            file.unlink()
 
 
 def test_text_called_jpg(run, tmp_path):

@@ -188,16 +188,19 @@ def test_a_terminal_sees_the_stages_and_a_script_nothing(terminal, capfd, monkey
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--split", "test", "-o", "report"], "split: 'test' is unknown; choose from eval, train."),
-        (["--data", ".", "-o", "report"], "data .: holds no manifest.jsonl; give --data the folder of the clips."),
+        (
+            ["--data", "data", "--split", "test", "-o", "report"],
+            "split: 'test' is not in data/manifest.jsonl; choose from eval.",
+        ),
+        (["--data", ".", "-o", "report"], "data manifest.jsonl: no such file; give the folder that holds manifest.jsonl."),
         (["--data", "data", "-o", "file"], "file: is a file; give the name of a folder for the report."),
     ],
 )
 def test_evaluate_says_what_it_cannot_use_before_it_loads_anything(options, message, tmp_path, capfd, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "data").mkdir()
-    for name in ("file", "data/manifest.jsonl"):
-        (tmp_path / name).touch()
+    (tmp_path / "file").touch()
+    (tmp_path / "data/manifest.jsonl").write_text('{"split": "eval"}')
     assert cli.main(["evaluate", *options]) == 2
     assert capfd.readouterr() == ("", f"talkinghead: {message}\n")
     assert not (tmp_path / "report").exists()

@@ -6,7 +6,6 @@ Lip opening is the distance of the inner lips' middles (points 13 and 14) over t
 from __future__ import annotations
 
 import csv
-import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -18,7 +17,9 @@ import numpy as np
 from talkinghead import arkit
 from talkinghead.audio.speech_encoder import loudness_dbfs
 from talkinghead.audio.waveform import load_audio
+from talkinghead.motion.dataset import lip_opening
 from talkinghead.pipeline import TalkingHead
+from talkinghead.training import read_manifest
 from talkinghead.types import EMOTIONS, FPS, SAMPLES_PER_FRAME, Audio, ByteArray, FaceMotion, FloatArray, Portrait, TrackedFace
 from talkinghead.video.reader import read_frames
 
@@ -44,8 +45,7 @@ class TalkingClip:
 
 def talking_clips(head: TalkingHead, data: Path, split: str) -> Iterator[TalkingClip]:
     """Clips with sound of people who are in no training clip; a soundtrack of digital silence is no sound."""
-    for line in (data / "manifest.jsonl").read_text().splitlines():
-        row = json.loads(line)
+    for row in read_manifest(data):
         wanted = row["split"] == split and row["audio"] and not row.get("identity_in_train", False)
         if wanted and np.any(load_audio(data / row["file"]).samples):
             yield load_clip(head, data, row["file"], row["identity"])
@@ -60,13 +60,6 @@ def load_clip(head: TalkingHead, data: Path, file: str, identity: str) -> Talkin
 
 def _points(faces: Iterable[TrackedFace | None]) -> FloatArray:
     return np.stack([np.full((478, 3), np.nan, np.float32) if face is None else face.points for face in faces])
-
-
-def lip_opening(points: FloatArray) -> FloatArray:
-    """(T, 478 or more, 3) of any unit -> (T,)."""
-    opening = np.linalg.norm(points[:, 13] - points[:, 14], axis=1)
-    eyes = np.maximum(np.linalg.norm(points[:, 33] - points[:, 263], axis=1), 1e-9)
-    return np.asarray(opening / eyes, np.float32)
 
 
 def lip_gap(points: FloatArray) -> FloatArray:

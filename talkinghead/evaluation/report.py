@@ -11,11 +11,12 @@ import cv2
 import imageio.v3 as iio
 import numpy as np
 
-from talkinghead.errors import InputError
+from talkinghead.errors import InputError, OutputError
 from talkinghead.evaluation.lips import closure_table, emotion_table, lip_table, talking_clips
 from talkinghead.evaluation.picture import Pair, picture_table
 from talkinghead.pipeline import TalkingHead
 from talkinghead.synthesis.metrics import PictureScore
+from talkinghead.training import read_manifest
 from talkinghead.types import ByteArray
 
 SHEET_ROWS = 12
@@ -28,14 +29,14 @@ def evaluate(
 
     Raises:
         InputError: the data are not there, or the split is unknown.
+        OutputError: the report's folder is a file.
     """
-    manifest = data / "manifest.jsonl"
-    if not manifest.is_file():
-        raise InputError(f"data: {manifest} is not there; give the folder of the clips with --data.")
-    rows = [json.loads(line) for line in manifest.read_text().splitlines()]
+    if output.exists() and not output.is_dir():
+        raise OutputError(f"{output}: is a file; give the name of a folder for the report.")
+    rows = read_manifest(data)
     splits = sorted({row["split"] for row in rows})
     if split not in splits:
-        raise InputError(f"split: '{split}' is not in {manifest}; choose from {', '.join(splits)}.")
+        raise InputError(f"split: '{split}' is not in {data / 'manifest.jsonl'}; choose from {', '.join(splits)}.")
     head = TalkingHead.from_pretrained(checkpoint)
     output.mkdir(parents=True, exist_ok=True)
     say("tracking the talkers")

@@ -6,7 +6,6 @@ Knows `manifest.jsonl`, `offsets.tsv` and the folders that `scripts/prepare_data
 from __future__ import annotations
 
 import csv
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,8 +14,8 @@ from typing import Final
 import numpy as np
 
 from talkinghead import arkit
-from talkinghead.errors import InputError
 from talkinghead.motion.io import load_motion
+from talkinghead.training import read_manifest
 from talkinghead.types import FaceMotion, FloatArray, SpeechFeatures
 
 UPPER_LIP: Final = 13
@@ -82,11 +81,8 @@ def speech_clips(data: Path, prepared: Path, split: str, aligned: bool) -> Itera
     Raises:
         InputError: no manifest.
     """
-    manifest = data / "manifest.jsonl"
-    if not manifest.is_file():
-        raise InputError(f"data {manifest}: no such file; give the folder that holds manifest.jsonl.")
     leads = trusted_leads(data / "offsets.tsv") if aligned else {}
-    for row in map(json.loads, manifest.read_text().splitlines()):
+    for row in read_manifest(data):
         if row["split"] != split or not row["audio"]:
             continue
         name = Path(row["file"]).with_suffix(".npz")

@@ -5,7 +5,6 @@ Fixation and saccade times stay those of the literature: at 25 frames a second a
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -18,6 +17,7 @@ from talkinghead import arkit
 from talkinghead.errors import ConfigError
 from talkinghead.motion.gesture import GestureStatistics
 from talkinghead.motion.io import load_motion
+from talkinghead.training import read_manifest
 from talkinghead.types import FPS, FaceMotion, FloatArray
 
 MIN_FRAMES: Final = 60
@@ -37,11 +37,12 @@ class GestureConfig:
 
 
 def fit_gesture(config: GestureConfig) -> Path:
-    """Fit the statistics on the training clips and write them; returns the folder."""
-    manifest = Path(config.data) / "manifest.jsonl"
-    if not manifest.is_file():
-        raise ConfigError(f"data {manifest}: no such file; give the folder that holds manifest.jsonl.")
-    rows = [json.loads(line) for line in manifest.read_text().splitlines()]
+    """Fit the statistics on the training clips and write them; returns the folder.
+
+    Raises:
+        InputError: no manifest, or no clip that is long enough.
+    """
+    rows = read_manifest(Path(config.data))
     files = ((row["identity"], Path(config.prepared, "motion", row["file"]).with_suffix(".npz"), row["split"]) for row in rows)
     found = ((talker, load_motion(file)) for talker, file, split in files if split == "train" and file.is_file())
     fit_gestures(found).save_pretrained(Path(config.output))
