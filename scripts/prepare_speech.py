@@ -23,6 +23,7 @@ from talkinghead.rig.face_rig import FaceRig
 from talkinghead.rig.fitting import fit_motion
 from talkinghead.training import read_manifest, save_arrays
 
+VOICES = ("ravdess", "emodb")
 CHECKPOINT = Path(__file__).parents[1] / "checkpoints/default"
 
 
@@ -65,6 +66,11 @@ def main() -> None:
                 write_motion(options.prepared / name, options.motion / name, rig)
         except TalkingHeadError as error:
             left_out[row["file"]] = str(error)
+    voices = [file for name in VOICES for file in sorted((options.source / name).glob("*.ogg"))]
+    for file in progress(voices, description="encoding voices"):
+        target = options.features / "voices" / file.parent.name / f"{file.stem}.npz"
+        if not target.exists():
+            write_features(file, target, encoder)
     report = "\n".join(f"{clip}: {reason}" for clip, reason in sorted(left_out.items()))
     raise SystemExit(f"{len(left_out)} clips left out:\n{report}" if left_out else 0)
 

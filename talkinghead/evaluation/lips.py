@@ -63,10 +63,13 @@ def _points(faces: Iterable[TrackedFace | None]) -> FloatArray:
 
 
 def lip_gap(points: FloatArray) -> FloatArray:
-    """(T, 478 or more, 3) -> (T,) the widest vertical gap of the inner lips over the mouth's width."""
-    upper, lower = points[:, [81, 82, 13, 312, 311]], points[:, [178, 87, 14, 317, 402]]
+    """(T, 478 or more, 3) -> (T,) the gap between the inner lips as it is seen, mean of five places, over the mouth's width.
+
+    Depth does not count: an angry jaw pushed forward leaves no gap between lips that meet.
+    """
+    upper, lower = points[:, [81, 82, 13, 312, 311], :2], points[:, [178, 87, 14, 317, 402], :2]
     gap = np.linalg.norm(upper - lower, axis=2).mean(1)
-    width = np.maximum(np.linalg.norm(points[:, 61] - points[:, 291], axis=1), 1e-9)
+    width = np.maximum(np.linalg.norm(points[:, 61, :2] - points[:, 291, :2], axis=1), 1e-9)
     return np.asarray(gap / width, np.float32)
 
 

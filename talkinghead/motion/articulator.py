@@ -38,8 +38,9 @@ MOUTH_CLOSE: Final = arkit.INDEX["mouthClose"]
 LIP_PARTERS: Final = tuple(
     arkit.INDEX[name]
     for name in arkit.BLENDSHAPES
-    if name.startswith(("mouthLowerDown", "mouthUpperUp", "mouthFunnel", "noseSneer", "mouthShrugUpper"))
+    if name.startswith(("mouthLowerDown", "mouthUpperUp", "mouthFunnel", "mouthShrugUpper"))
 )
+SNEERS: Final = (arkit.INDEX["noseSneerLeft"], arkit.INDEX["noseSneerRight"])
 PRESSERS: Final = (arkit.INDEX["mouthPressLeft"], arkit.INDEX["mouthPressRight"])
 SHUT_BEYOND_REST: Final = 0.008
 """How far past the resting gap shut lips meet, over the distance between the outer eye corners."""
@@ -203,7 +204,8 @@ def close_lips(blendshapes: FloatArray, closed: FloatArray, travel: FloatArray) 
     blendshapes: (T, 52). closed: (T,) in [0, 1]. travel: (52,) as `Articulator.lip_travel`.
     """
     result = blendshapes.copy()
-    result[:, LIP_PARTERS] *= (1 - 0.7 * closed)[:, None]
+    result[:, LIP_PARTERS] *= (1 - 0.95 * closed)[:, None]
+    result[:, SNEERS] *= (1 - 0.6 * closed)[:, None]
     result[:, JAW_OPEN] *= 1 - 0.4 * closed
     result[:, PRESSERS] = np.maximum(result[:, PRESSERS], 0.12 * closed[:, None])
     gap = result @ travel
