@@ -13,7 +13,7 @@ import pytest
 from talkinghead import __version__, cli, cli_options, cli_progress
 from talkinghead.motion.io import load_motion
 from talkinghead.types import SAMPLE_RATE
-from talkinghead.video.reader import count_frames, read_frames
+from talkinghead.video.reader import read_frames
 
 COMMANDS = ("generate", "animate", "render", "track", "evaluate", "doctor")
 
@@ -139,7 +139,7 @@ def test_animate_then_render_then_track(astronaut, short_speech, tmp_path):
     assert cli.main(["animate", "--audio", str(short_speech), "--emotion", "sad", "-o", motion]) == 0
     render = ["render", "--image", str(astronaut), "--motion", motion, "--size", "256", "-q", "draft", "-o", video]
     assert cli.main([*render, "--audio", str(short_speech)]) == 0
-    assert count_frames(tmp_path / "v.mp4") == len(load_motion(motion)) == 15
+    assert len(list(read_frames(tmp_path / "v.mp4"))) == len(load_motion(motion)) == 15
     assert cli.main(["track", video, "-o", back]) == 0
     assert len(load_motion(back)) == 15
 

@@ -2,7 +2,7 @@
 
 espeak-ng is licensed under GPL-3; nothing else of the package loads it, and this file is run, not imported: text comes on
 standard input, the result leaves on standard output as one line of JSON followed by 16-bit samples. It needs no numpy.
-Exit status 3: no such voice. Source: espeak-ng, `src/include/espeak-ng/speak_lib.h`.
+Exit status 3: no such voice, whose languages are then the output. Source: espeak-ng, `src/include/espeak-ng/speak_lib.h`.
 """
 
 import ctypes
@@ -12,10 +12,10 @@ from typing import Any
 
 AUDIO_OUTPUT_SYNCHRONOUS = 2
 INITIALIZE_PHONEME_EVENTS_IPA = 1 | 2
-CHARS_UTF8, SSML, END_PAUSE = 1, 0x10, 0x1000
+CHARS_UTF8 = 1
 RATE_WORDS_PER_MINUTE, PITCH = 1, 3
 EVENT_WORD, EVENT_PHONEME = 1, 7
-EXIT_NO_VOICE = 3
+EXIT_FAILED, EXIT_NO_VOICE = 1, 3
 
 
 class _Id(ctypes.Union):
@@ -51,6 +51,9 @@ def main(voice: str, words_per_minute: int, pitch: int) -> int:
     espeak = ctypes.CDLL(espeakng_loader.get_library_path())
     data_path = str(espeakng_loader.get_data_path()).encode()
     rate = espeak.espeak_Initialize(AUDIO_OUTPUT_SYNCHRONOUS, 0, data_path, INITIALIZE_PHONEME_EVENTS_IPA)
+    if rate <= 0:
+        sys.stderr.write(f"espeak-ng cannot start with the data in {data_path.decode()}\n")
+        return EXIT_FAILED
     if espeak.espeak_SetVoiceByName(voice.encode()):
         sys.stdout.write(json.dumps(_languages(espeak)))
         return EXIT_NO_VOICE
@@ -77,7 +80,9 @@ def main(voice: str, words_per_minute: int, pitch: int) -> int:
     espeak.espeak_SetParameter(RATE_WORDS_PER_MINUTE, words_per_minute, 0)
     espeak.espeak_SetParameter(PITCH, pitch, 0)
     text = sys.stdin.buffer.read()
-    espeak.espeak_Synth(text, ctypes.c_size_t(len(text) + 1), 0, 1, 0, CHARS_UTF8, None, None)
+    if espeak.espeak_Synth(text, ctypes.c_size_t(len(text) + 1), 0, 1, 0, CHARS_UTF8, None, None):
+        sys.stderr.write("espeak-ng cannot speak this text\n")
+        return EXIT_FAILED
     espeak.espeak_Synchronize()
     header = {"rate": rate, "phonemes": phonemes, "words": words}
     sys.stdout.buffer.write(json.dumps(header).encode() + b"\n" + samples)

@@ -10,7 +10,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, TypedDict
 
 import numpy as np
 import soxr
@@ -25,6 +25,7 @@ LEAD_S: Final = 0.2
 TAIL_S: Final = 0.3
 _REMEDY: Final = "reinstall: pip install --force-reinstall espeakng-loader"
 _EXIT_NO_VOICE: Final = 3
+"""As in `espeak_worker`, which is never imported."""
 _WORKER: Final = Path(__file__).with_name("espeak_worker.py")
 
 
@@ -54,6 +55,14 @@ class SpokenText:
     words: tuple[Word, ...]
 
 
+class _Timing(TypedDict):
+    """What the worker says of its samples: Hz; symbol and start in s; first character, length and start in s."""
+
+    rate: int
+    phonemes: list[tuple[str, float]]
+    words: list[tuple[int, int, float]]
+
+
 def speak(text: str, voice: str = DEFAULT_VOICE, words_per_minute: int = 165, pitch: int = 50) -> SpokenText:
     """text in the language of `voice` -> its sound at 16 kHz and when each phoneme is spoken.
 
@@ -73,11 +82,12 @@ def speak(text: str, voice: str = DEFAULT_VOICE, words_per_minute: int = 165, pi
     if not 0 <= pitch <= 99:
         raise AudioError(f"pitch: {pitch}; give 0 to 99.")
     text = text.replace("\0", " ")
-    header, samples = _synthesise(text, voice, words_per_minute, pitch)
-    return _spoken(text, header, samples)
+    timing, samples = _synthesise(text, voice, words_per_minute, pitch)
+    return _spoken(text, timing, samples)
 
 
-def _synthesise(text: str, voice: str, words_per_minute: int, pitch: int) -> tuple[dict[str, list[list[object]]], FloatArray]:
+def _synthesise(text: str, voice: str, words_per_minute: int, pitch: int) -> tuple[_Timing, FloatArray]:
+    """-> when what is spoken, and the samples at 16 kHz."""
     # -P: the folder of the script must not shadow the standard library.
     command = [sys.executable, "-P", str(_WORKER), voice, str(words_per_minute), str(pitch)]
     try:
@@ -91,22 +101,20 @@ def _synthesise(text: str, voice: str, words_per_minute: int, pitch: int) -> tup
         last_line = done.stderr.decode("utf8", "replace").strip().rpartition("\n")[2]
         raise DependencyError(f"espeak-ng failed with status {done.returncode} ({last_line}); {_REMEDY}.")
     head, _, body = done.stdout.partition(b"\n")
-    header = json.loads(head)
+    timing: _Timing = json.loads(head)
     samples = np.frombuffer(body, "<i2").astype(np.float32) / 32768
-    if not any(symbol.strip() for symbol, _ in header["phonemes"]) or not samples.any():
+    if not any(symbol.strip() for symbol, _ in timing["phonemes"]) or not samples.any():
         raise AudioError(f"text: {text.strip()[:40]!r} holds nothing to speak; give words in the language of the voice.")
-    resampled = soxr.resample(samples, header["rate"], SAMPLE_RATE)
-    return header, np.clip(resampled, -1, 1).astype(np.float32)
+    resampled = soxr.resample(samples, timing["rate"], SAMPLE_RATE)
+    return timing, np.clip(resampled, -1, 1).astype(np.float32)
 
 
-def _spoken(text: str, header: dict[str, list[list[object]]], samples: FloatArray) -> SpokenText:
+def _spoken(text: str, timing: _Timing, samples: FloatArray) -> SpokenText:
+    """The samples between two silences, and what is said when."""
     lead, tail = np.zeros(round(LEAD_S * SAMPLE_RATE), np.float32), np.zeros(round(TAIL_S * SAMPLE_RATE), np.float32)
     audio = Audio(np.concatenate([lead, samples, tail]))
-    starts = [(str(symbol), LEAD_S + float(str(start))) for symbol, start in header["phonemes"]]
+    starts = [(symbol, LEAD_S + start) for symbol, start in timing["phonemes"]]
     ends = [start for _, start in starts[1:]] + [LEAD_S + len(samples) / SAMPLE_RATE]
     phonemes = tuple(Phoneme(symbol.strip(), start, end) for (symbol, start), end in zip(starts, ends, strict=True))
-    words = tuple(
-        Word(text[int(str(first)) : int(str(first)) + int(str(length))], LEAD_S + float(str(start)))
-        for first, length, start in header["words"]
-    )
+    words = tuple(Word(text[first : first + length], LEAD_S + start) for first, length, start in timing["words"])
     return SpokenText(audio, phonemes, words)

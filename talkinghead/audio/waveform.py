@@ -8,7 +8,7 @@ from __future__ import annotations
 import errno
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 import av
 import numpy as np
@@ -73,7 +73,7 @@ def _check_file(path: Path) -> None:
         raise AudioError(f"{path}: cannot be opened ({error.strerror}); check its permissions.") from error
 
 
-def _check_wav_length(path: Path, file: Any) -> None:
+def _check_wav_length(path: Path, file: BinaryIO) -> None:
     """FFmpeg reads a wav that was cut off without a word, so its header is compared with its size here."""
     size = path.stat().st_size
     while len(chunk := file.read(8)) == 8:
@@ -97,24 +97,27 @@ def _decoded(path: Path) -> Iterator[FloatArray]:
             kind = "a picture or video without sound" if container.streams.video else "no sound"
             raise AudioError(f"{path}: holds {kind}; {_FORMATS}.")
         stream = container.streams.audio[0]
+        form: tuple[int, str, str] | None = None
         planar: Any = None
         resampler: Any = None
-        rate = num_read = 0
+        read_s = 0.0
         for frame in container.decode(stream):
-            if planar is None:
-                rate = frame.sample_rate
-                planar = av.AudioResampler(format="fltp", layout=frame.layout, rate=rate)
-                resampler = soxr.ResampleStream(rate, SAMPLE_RATE, 1, dtype="float32")
+            # A recorded broadcast may change its rate or channels on the way.
+            if form != (form := (frame.sample_rate, frame.layout.name, frame.format.name)):
+                if resampler is not None:
+                    yield resampler.resample_chunk(np.zeros(0, np.float32), last=True)
+                planar = av.AudioResampler(format="fltp", layout=frame.layout, rate=frame.sample_rate)
+                resampler = soxr.ResampleStream(frame.sample_rate, SAMPLE_RATE, 1, dtype="float32")
             for part in planar.resample(frame):
                 mono = part.to_ndarray().mean(0, dtype=np.float32)
                 if not np.isfinite(mono).all():
                     raise AudioError(f"{path}: has samples that are not numbers (NaN or infinite); export the recording again.")
-                num_read += len(mono)
-                if num_read > MAX_DURATION_S * rate:
+                read_s += len(mono) / frame.sample_rate
+                if read_s > MAX_DURATION_S:
                     raise AudioError(f"{path}: longer than {MAX_DURATION_S // 3600} hours; cut it into parts.")
                 yield resampler.resample_chunk(mono)
         if resampler is not None:
-            _check_stream_length(path, stream, num_read / rate)
+            _check_stream_length(path, stream, read_s)
             yield resampler.resample_chunk(np.zeros(0, np.float32), last=True)
 
 

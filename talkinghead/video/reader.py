@@ -16,7 +16,9 @@ from talkinghead.types import FPS, ByteArray
 
 
 def read_frames(path: Path, fps: float = FPS) -> Iterator[ByteArray]:
-    """The frames of the first video stream, (H, W, 3) uint8 RGB, nearest in time at `fps` frames a second.
+    """The frames of the first video stream, (H, W, 3) uint8 RGB, upright, nearest in time at `fps` frames a second.
+
+    A video that is damaged further on ends there.
 
     Raises:
         VideoError: no such file, not a video, or damaged before its first frame.
@@ -36,12 +38,13 @@ def read_frames(path: Path, fps: float = FPS) -> Iterator[ByteArray]:
             for frame in container.decode(stream):
                 time_s = frame.time if frame.time is not None else index / fps
                 start_s = time_s if start_s is None else start_s
-                image = frame.to_ndarray(format="rgb24")
-                # Each output frame shows the newest picture at its time: no drift, whatever the rate of the source.
+                # An output frame shows the newest picture that begins before its middle: no drift, whatever the source's rate.
                 while last is not None and index / fps + 0.5 / fps < time_s - start_s:
                     yield last
                     index += 1
-                last = np.ascontiguousarray(image)
+                # A phone held upright writes a lying picture and by how much to turn it.
+                upright = np.rot90(frame.to_ndarray(format="rgb24"), round(frame.rotation / 90))
+                last = np.ascontiguousarray(upright)
     except av.FFmpegError as error:
         if last is None:
             raise VideoError(f"{path}: cannot be read as a video ({error.strerror or error}); convert it to mp4.") from error
@@ -59,9 +62,3 @@ def check_video_file(path: Path) -> None:
         raise VideoError(f"{path}: no such file; {wanted}.")
     if not path.stat().st_size:
         raise VideoError(f"{path}: is empty; {wanted}.")
-
-
-def count_frames(path: Path, fps: float = FPS) -> int | None:
-    """About how many frames `read_frames` gives, None where the file does not say."""
-    with av.open(str(path)) as container:
-        return None if container.duration is None else max(1, round(container.duration / av.time_base * fps))

@@ -10,7 +10,7 @@ import contextlib
 import errno
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -19,7 +19,7 @@ from typing import Any, Final
 import av
 import numpy as np
 
-from talkinghead.errors import OutputError
+from talkinghead.errors import AudioError, OutputError
 from talkinghead.types import FPS, SAMPLE_RATE, Audio, ByteArray
 
 CONTAINERS: Final[dict[str, str]] = {".mp4": "mp4", ".mov": "mov", ".mkv": "matroska"}
@@ -56,8 +56,10 @@ class VideoWriter:
     def __init__(self, path: Path | str, sound: Audio | Path | None = None, fps: float = FPS) -> None:
         """Opens nothing yet; the first frame tells the size.
 
-        path: .mp4, .mov or .mkv. sound: `Audio`, or a file whose first sound track is taken at its own quality.
-        fps: of the file, 1 to 120; the frames that are written are 25 a second.
+        Args:
+            path: .mp4, .mov or .mkv.
+            sound: `Audio`, or a file whose first sound track is taken at its own quality.
+            fps: of the file, 1 to 120; the frames that are written are 25 a second.
 
         Raises:
             OutputError: the file cannot be written there, or no such rate.
@@ -70,7 +72,11 @@ class VideoWriter:
         self._sound = sound
         self._temporary: Path | None = None
         self._container: Any = None
-        self._sound_chunks: Iterator[Any] = iter(())
+        self._video: Any = None
+        self._audio: Any = None
+        self._to_aac: Any = None
+        self._sound_form: tuple[int, str, str] | None = None
+        self._sound_chunks: Generator[Any] | None = None
         self._sound_s = 0.0
         self._size = (0, 0)
         self.num_frames_in = self.num_frames_out = 0
@@ -90,6 +96,7 @@ class VideoWriter:
 
         Raises:
             OutputError: the disk is full or the like; or the frame has another size than the first.
+            AudioError: the file of the sound cannot be read.
         """
         if self._container is None:
             self._open(frame)
@@ -134,9 +141,8 @@ class VideoWriter:
         stream = self._container.add_stream("aac", rate=AUDIO_HZ, layout=layout)
         stream.bit_rate = AUDIO_BIT_RATE
         self._audio = stream
-        self._to_aac = av.AudioResampler(format="fltp", layout=layout, rate=AUDIO_HZ)
 
-        def all_chunks() -> Iterator[Any]:
+        def all_chunks() -> Generator[Any]:
             yield first
             yield from chunks
 
@@ -154,10 +160,19 @@ class VideoWriter:
 
     def _encode_sound_until(self, time_s: float) -> None:
         """Sound goes in step with the picture, so that neither waits in memory for the other."""
-        while self._sound_s < time_s and (chunk := next(self._sound_chunks, None)) is not None:
+        while self._sound_chunks and self._sound_s < time_s and (chunk := next(self._sound_chunks, None)) is not None:
             self._sound_s += chunk.samples / chunk.sample_rate
+            # A recorded broadcast may change its rate or channels on the way; a resampler takes one form.
+            if self._sound_form != (form := (chunk.sample_rate, chunk.layout.name, chunk.format.name)):
+                self._end_resampler()
+                self._sound_form = form
+                self._to_aac = av.AudioResampler(format="fltp", layout=self._audio.layout, rate=AUDIO_HZ)
             for part in self._to_aac.resample(chunk):
                 self._container.mux(self._audio.encode(part))
+
+    def _end_resampler(self) -> None:
+        for part in self._to_aac.resample(None) if self._to_aac is not None else ():
+            self._container.mux(self._audio.encode(part))
 
     def _finish(self) -> None:
         if self._container is None:
@@ -167,9 +182,8 @@ class VideoWriter:
             # What sounds after the last picture is at most the rest of its frame: the file ends with the sound.
             self._encode_sound_until(float(self.num_frames_out / self._fps) + 1 / FPS)
             self._container.mux(self._video.encode(None))
-            if self._sound_s:
-                for part in self._to_aac.resample(None):
-                    self._container.mux(self._audio.encode(part))
+            if self._audio is not None:
+                self._end_resampler()
                 self._container.mux(self._audio.encode(None))
             self._container.close()
             self._container = None
@@ -189,6 +203,9 @@ class VideoWriter:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def _abandon(self) -> None:
+        """Close what is open and remove the unfinished file; after `_finish` there is none."""
+        if self._sound_chunks is not None:
+            self._sound_chunks.close()
         container, self._container = self._container, None
         if container is not None:
             with contextlib.suppress(av.FFmpegError, OSError, ValueError):
@@ -220,7 +237,7 @@ def _picture(frame: ByteArray) -> ByteArray:
     return np.ascontiguousarray(frame)
 
 
-def _chunks_of_array(audio: Audio) -> Iterator[Any]:
+def _chunks_of_array(audio: Audio) -> Generator[Any]:
     for start in range(0, len(audio.samples), _SAMPLES_A_FRAME):
         part = np.ascontiguousarray(audio.samples[None, start : start + _SAMPLES_A_FRAME], np.float32)
         frame = av.AudioFrame.from_ndarray(part, format="flt", layout="mono")
@@ -229,14 +246,19 @@ def _chunks_of_array(audio: Audio) -> Iterator[Any]:
         yield frame
 
 
-def _chunks_of_file(path: Path) -> Iterator[Any]:
-    with av.open(str(path.resolve()), options={"protocol_whitelist": "file"}) as container:
-        num_samples = 0
-        for frame in container.decode(container.streams.audio[0]):
-            # As `Audio` has it: from the first sample on, whatever time the container gives that one.
-            frame.pts, frame.time_base = num_samples, Fraction(1, frame.sample_rate)
-            num_samples += frame.samples
-            yield frame
+def _chunks_of_file(path: Path) -> Generator[Any]:
+    try:
+        with av.open(str(path.resolve()), options={"protocol_whitelist": "file"}) as container:
+            if not container.streams.audio:
+                raise AudioError(f"{path}: holds no sound; give a recording such as speech.wav.")
+            elapsed_s = Fraction(0)
+            for frame in container.decode(container.streams.audio[0]):
+                # As `Audio` has it: from the first sample on, whatever time the container gives that one.
+                frame.pts, frame.time_base = round(elapsed_s * frame.sample_rate), Fraction(1, frame.sample_rate)
+                elapsed_s += Fraction(frame.samples, frame.sample_rate)
+                yield frame
+    except av.FFmpegError as error:
+        raise AudioError(f"{path}: cannot be read as sound ({_reason(error)}); copy or record it again.") from error
 
 
 def _umask() -> int:

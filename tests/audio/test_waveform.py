@@ -123,6 +123,15 @@ def test_what_is_not_a_number_is_refused(tmp_path):
         load_audio(write_pcm(tmp_path / "a.wav", samples, SAMPLE_RATE, "pcm_f32le"))
 
 
+@pytest.mark.parametrize(("codec", "container"), [("aac", "adts"), ("flac", "flac")])
+def test_a_rate_that_changes_on_the_way_keeps_its_pitch(tmp_path, codec, container):
+    parts = [write_pcm(tmp_path / str(rate), tone(1.0, rate)[None], rate, codec, container) for rate in (48_000, 24_000)]
+    (tmp_path / "both").write_bytes(b"".join(part.read_bytes() for part in parts))
+    samples = load_audio(tmp_path / "both").samples
+    assert abs(len(samples) / SAMPLE_RATE - 2) < 0.15
+    assert abs(strongest_hz(samples[2000:14_000]) - 440) < 2 and abs(strongest_hz(samples[20_000:30_000]) - 440) < 2
+
+
 @pytest.mark.parametrize(("num_samples", "message"), [(0, "holds 0 s of sound"), (800, "50 ms of sound, at least 100 ms")])
 def test_too_short_is_refused(tmp_path, num_samples, message):
     with wave.open(str(tmp_path / "a.wav"), "wb") as file:

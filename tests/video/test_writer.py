@@ -6,8 +6,9 @@ from fractions import Fraction
 import av
 import numpy as np
 import pytest
+import soundfile
 
-from talkinghead.errors import OutputError
+from talkinghead.errors import AudioError, OutputError
 from talkinghead.types import SAMPLE_RATE, Audio
 from talkinghead.video.reader import read_frames
 from talkinghead.video.writer import VideoWriter, check_output
@@ -88,6 +89,18 @@ def test_a_sound_file_keeps_its_own_quality(tmp_path):
     assert np.abs(sound[1]).max() < 0.05
 
 
+def test_a_sound_file_that_changes_its_rate_keeps_its_pitch(tmp_path):
+    for rate in (48_000, 24_000):
+        soundfile.write(tmp_path / f"{rate}.flac", 0.5 * np.sin(2 * np.pi * 440 * np.arange(rate) / rate), rate)
+    (tmp_path / "both.flac").write_bytes(b"".join((tmp_path / f"{rate}.flac").read_bytes() for rate in (48_000, 24_000)))
+    path = write(tmp_path / "o.mp4", numbered(50), tmp_path / "both.flac")
+    with av.open(str(path)) as file:
+        sound = np.concatenate([f.to_ndarray() for f in file.decode(audio=0)], axis=1)[0]
+    assert abs(len(sound) / 48_000 - 2) < 0.2, "the decoder loses a block at the seam"
+    for part in (sound[4_000:40_000], sound[-40_000:-4_000]):
+        assert abs(np.abs(np.fft.rfft(part)).argmax() * 48_000 / len(part) - 440) < 3
+
+
 @pytest.mark.parametrize(("height", "width"), [(65, 97), (64, 97), (65, 96)])
 def test_odd_sizes_are_padded_not_stretched(tmp_path, height, width):
     frame = np.random.default_rng(0).integers(0, 255, (height // 8 + 1, width // 8 + 1, 3), np.uint8)
@@ -147,6 +160,15 @@ def test_a_full_disk_is_said_and_leaves_nothing(tmp_path, limit_bytes):
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert path.read_bytes() == b"before" and list(tmp_path.iterdir()) == [path]
+
+
+def test_a_sound_that_cannot_be_read_is_not_called_a_full_disk(tmp_path):
+    mute = write(tmp_path / "mute.mp4", numbered(3))
+    (tmp_path / "text.wav").write_text("not sound " * 100)
+    for sound, message in ((mute, r"mute.mp4: holds no sound"), (tmp_path / "text.wav", r"text.wav: cannot be read as sound")):
+        with pytest.raises(AudioError, match=message):
+            write(tmp_path / "o.mp4", numbered(3), sound)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["mute.mp4", "text.wav"]
 
 
 def test_no_frame_is_an_error(tmp_path):
