@@ -36,8 +36,10 @@ from talkinghead.cli_options import (
     VideoOutput,
     VoiceOption,
     check_emotion,
+    check_extra,
     check_image,
     check_motion_output,
+    check_seed,
     check_video_options,
     checked_knobs,
 )
@@ -96,6 +98,7 @@ def generate(
     """A portrait and speech (a recording or a line of text) -> a talking video."""
     check_video_options(output, [image, audio], fps, size, quality, steps, face)
     check_emotion(emotion, intensity)
+    check_seed(seed)
     knobs = checked_knobs(head_motion, blink_rate, lip_strength)
     check_image(image)
     speech = _speech(audio, text, voice)
@@ -124,10 +127,12 @@ def animate(
     """Speech -> the motion of a face (52 ARKit blendshapes, head, gaze), no picture."""
     check_motion_output(output, [audio])
     check_emotion(emotion, intensity)
+    check_seed(seed)
     knobs = checked_knobs(head_motion, blink_rate, lip_strength)
     speech = _speech(audio, text, voice)
     with loading():
-        motion = _load(checkpoint, device).animate(speech, emotion=emotion, intensity=intensity, seed=seed, **knobs)
+        head = _load(checkpoint, device)
+    motion = head.animate(speech, emotion=emotion, intensity=intensity, seed=seed, **knobs)
     from talkinghead.motion.io import save_motion
 
     save_motion(output, motion)
@@ -154,6 +159,7 @@ def render(
 ) -> None:
     """A portrait and a motion -> a video; with the motion of `track`, a re-enactment."""
     check_video_options(output, [image, motion, audio], fps, size, quality, steps, face)
+    check_seed(seed)
     check_image(image)
     from talkinghead.audio.waveform import load_audio
     from talkinghead.motion.io import load_motion
@@ -180,8 +186,10 @@ def track(
     from talkinghead.video.reader import check_video_file
 
     check_video_file(video)
-    with loading():
-        motion = _load(checkpoint, device).track(video)
+    with stages() as begin:
+        head = _load(checkpoint, device)
+        begin(f"tracking {video.name}")
+        motion = head.track(video)
     from talkinghead.motion.io import save_motion
 
     save_motion(output, motion)
@@ -196,6 +204,7 @@ def evaluate(
     checkpoint: CheckpointOption = None,
 ) -> None:
     """Measure the models on held-out clips: lips, closures, emotion, picture; each beside its baseline."""
+    check_extra("evaluate")
     from talkinghead import evaluation
 
     with stages() as begin:
@@ -229,6 +238,10 @@ def main(arguments: list[str] | None = None) -> int:
         if not error.format_message():
             return _EXIT_INPUT  # no command at all: the help has been shown
         return _fail(f"{error.format_message().rstrip('.')}; see: {command} --help")
+    except OSError as error:
+        if error.filename is None:
+            raise
+        return _fail(f"{error.filename}: {error.strerror}; check its name, its permissions and the space on the disk.")
     except (KeyboardInterrupt, typer.Abort):
         status = _EXIT_INTERRUPTED
     if status == _EXIT_INTERRUPTED:  # typer turns Ctrl-C into this status

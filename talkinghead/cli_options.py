@@ -10,12 +10,13 @@ from typing import Annotated, Final
 
 import typer
 
-from talkinghead.errors import InputError, OutputError
+from talkinghead.errors import DependencyError, InputError, OutputError
 
 QUALITIES: Final = ("draft", "standard", "best")
 MIN_SIZE_PX: Final = 64
 MAX_SIZE_PX: Final = 8192
 MAX_STEPS: Final = 100
+MAX_SEED: Final = 2**32 - 1
 MAX_KNOBS: Final = {"head_motion": 3.0, "lip_strength": 2.0, "blink_rate": 120.0}
 
 ImageOption = Annotated[Path, typer.Option("--image", "-i", help="Portrait: jpg, png, webp, tif ...")]
@@ -82,6 +83,20 @@ def check_emotion(emotion: str, intensity: float) -> None:
     from talkinghead.emotion.track import emotion_track
 
     emotion_track(emotion, intensity, 1)
+
+
+def check_seed(seed: int) -> None:
+    """Raise InputError for a seed that the generators of random numbers do not take."""
+    if not 0 <= seed <= MAX_SEED:
+        raise InputError(f"--seed {seed}: out of range; give 0 to {MAX_SEED}.")
+
+
+def check_extra(extra: str) -> None:
+    """Raise DependencyError when a package of an optional part is missing: better now than after minutes of work."""
+    from talkinghead.doctor import missing_packages
+
+    if missing := missing_packages(extra):
+        raise DependencyError(f"{', '.join(missing)} not installed; run: pip install 'talkinghead[{extra}]'.")
 
 
 def checked_knobs(head_motion: float, blink_rate: float | None, lip_strength: float) -> dict[str, float]:

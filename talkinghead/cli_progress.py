@@ -28,17 +28,15 @@ _BANNER: Final = b"TensorFlow Lite XNNPACK delegate"
 def loading() -> Iterator[None]:
     """LiteRT greets on the process's standard error, below Python: the greeting is taken out, all else is passed on."""
     sys.stderr.flush()
-    terminal = os.dup(2)
-    with tempfile.TemporaryFile() as caught:
+    with tempfile.TemporaryFile() as caught, os.fdopen(os.dup(2), "wb") as terminal:
         os.dup2(caught.fileno(), 2)
         try:
             yield
         finally:
             sys.stderr.flush()
-            os.dup2(terminal, 2)
-            os.close(terminal)
+            os.dup2(terminal.fileno(), 2)
             caught.seek(0)
-            os.write(2, b"".join(line for line in caught if _BANNER not in line))
+            terminal.writelines(line for line in caught if _BANNER not in line)
 
 
 @contextlib.contextmanager
@@ -96,4 +94,4 @@ def write_video(frames: Iterable[ByteArray], num_frames: int, output: Path, soun
 def say(message: str) -> None:
     """A line for a person; a script reads the exit status."""
     if sys.stderr.isatty():
-        typer.echo(message)
+        typer.echo(message, err=True)

@@ -1,11 +1,12 @@
 """What is installed, what is missing, and the remedy: `talkinghead doctor`.
 
-Knows names of packages and files; runs no model.
+Knows names of packages and files, and whether three of the packages load; runs no model.
 """
 
 from __future__ import annotations
 
 import platform
+from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
 from typing import Final
@@ -14,8 +15,8 @@ from talkinghead import __version__
 from talkinghead.checkpoints import default_folder, missing_files
 
 PACKAGES: Final = (
-    "torch", "diffusers", "transformers", "librosa", "numba", "numpy", "scipy", "opencv-python-headless", "av", "imageio",
-    "ai-edge-litert", "espeakng-loader",
+    "torch", "diffusers", "transformers", "safetensors", "librosa", "soxr", "numba", "numpy", "scipy", "opencv-python-headless",
+    "pillow", "imageio", "av", "ai-edge-litert", "espeakng-loader", "pyyaml", "rich", "typer",
 )  # fmt: skip
 EXTRAS: Final[dict[str, tuple[str, ...]]] = {
     "app": ("gradio",),
@@ -35,20 +36,26 @@ def report(checkpoint: Path | None = None) -> tuple[list[str], bool]:
     lines.append("packages: " + ", ".join(f"{name} {_version(name) or 'MISSING'}" for name in PACKAGES))
     if missing:
         problems.append(f"{', '.join(missing)} missing: pip install --force-reinstall talkinghead")
-    lines.extend(_devices() if "torch" not in missing else [])
     folder = default_folder() if checkpoint is None else checkpoint
     absent = missing_files(folder)
     lines.append(f"models: {folder}, " + (f"MISSING {', '.join(absent)}" if absent else "whole"))
     if absent:
         problems.append("models are missing: reinstall talkinghead, or give --checkpoint a whole folder")
-    problems += _codecs(lines) if "av" not in missing else []
-    problems += _voice(lines) if "espeakng-loader" not in missing else []
-    for extra, names in EXTRAS.items():
-        lacking = [name for name in names if _version(name) is None]
-        state = f"not installed (optional): pip install 'talkinghead[{extra}]'" if lacking else "installed"
+    for package, look_at in _PARTS.items():
+        if package not in missing:
+            line, problem = _looked_at(package, look_at)
+            lines.append(line)
+            problems += [problem] if problem else []
+    for extra in EXTRAS:
+        state = f"not installed (optional): pip install 'talkinghead[{extra}]'" if missing_packages(extra) else "installed"
         lines.append(f"extra {extra}: {state}")
     lines += [f"PROBLEM {problem}" for problem in problems] or ["all is well"]
     return lines, not problems
+
+
+def missing_packages(extra: str) -> list[str]:
+    """Which packages of an extra are not installed."""
+    return [name for name in EXTRAS[extra] if _version(name) is None]
 
 
 def _version(name: str) -> str | None:
@@ -58,26 +65,40 @@ def _version(name: str) -> str | None:
         return None
 
 
-def _devices() -> list[str]:
+def _looked_at(package: str, look_at: Callable[[], tuple[str, str | None]]) -> tuple[str, str | None]:
+    """-> a line, and the problem if there is one; a package that is there and does not load is the worst of them."""
+    try:
+        return look_at()
+    except (ImportError, OSError) as error:
+        reason = " ".join(str(error).split())[:160]
+        return f"{package}: BROKEN", f"{package} does not load ({reason}): pip install --force-reinstall {package}"
+
+
+def _device() -> tuple[str, str | None]:
     import torch
 
     names = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())] if torch.cuda.is_available() else []
     if torch.backends.mps.is_available():
         names.append("Apple mps")
-    return [f"device: {', '.join(names) or 'cpu'}, {torch.get_num_threads()} threads"]
+    return f"device: {', '.join(names) or 'cpu'}, {torch.get_num_threads()} threads", None
 
 
-def _codecs(lines: list[str]) -> list[str]:
+def _codecs() -> tuple[str, str | None]:
     import av
 
     missing = [name for name in ("libx264", "aac") if name not in av.codecs_available]
-    lines.append("video encoder: " + (f"MISSING {', '.join(missing)}" if missing else "libx264 and aac"))
-    return [f"PyAV without {', '.join(missing)}: pip install --force-reinstall --only-binary=:all: av"] if missing else []
+    if missing:
+        problem = f"PyAV without {', '.join(missing)}: pip install --force-reinstall --only-binary=:all: av"
+        return f"video encoder: MISSING {', '.join(missing)}", problem
+    return "video encoder: libx264 and aac", None
 
 
-def _voice(lines: list[str]) -> list[str]:
+def _voice() -> tuple[str, str | None]:
     import espeakng_loader
 
-    library = Path(espeakng_loader.get_library_path())
-    lines.append(f"voice: espeak-ng {'in its own process' if library.is_file() else 'MISSING'}")
-    return [] if library.is_file() else ["espeak-ng's library is missing: pip install --force-reinstall espeakng-loader"]
+    if not Path(espeakng_loader.get_library_path()).is_file():
+        return "voice: espeak-ng MISSING", "espeak-ng's library is missing: pip install --force-reinstall espeakng-loader"
+    return "voice: espeak-ng in its own process", None
+
+
+_PARTS: Final[dict[str, Callable[[], tuple[str, str | None]]]] = {"torch": _device, "av": _codecs, "espeakng-loader": _voice}

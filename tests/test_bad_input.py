@@ -107,6 +107,13 @@ def test_an_input_that_is_no_file_a_folder_or_empty(run, tmp_path, option, endin
             file.unlink()
 
 
+@pytest.mark.parametrize("option", ["audio", "image", "output"])
+def test_a_name_that_the_file_system_refuses(run, option):
+    """A line to speak, given to --audio by mistake, is such a name."""
+    name = run.folder / f"{'I can hardly believe that you came. ' * 9}.{'mp4' if option == 'output' else 'wav'}"
+    refused(run, f"{name.name}: File name too long; check its name", **{option: name})
+
+
 # --- the recording
 
 
@@ -262,6 +269,7 @@ def test_intensity_out_of_range(run, intensity):
         ({"steps": 0}, "--steps 0: out of range; give 1 to 100"),
         ({"head-motion": -1}, "--head-motion -1: out of range; give 0 to 3"),
         ({"blink-rate": 500}, "--blink-rate 500: out of range; give 0 to 120"),
+        ({"seed": -1}, "--seed -1: out of range; give 0 to 4294967295"),
         ({"device": "abacus"}, "abacus"),
     ],
 )

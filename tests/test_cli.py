@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from talkinghead import __version__, cli, cli_options, cli_progress
+from talkinghead.doctor import EXTRAS
 from talkinghead.motion.io import load_motion
 from talkinghead.types import SAMPLE_RATE
 from talkinghead.video.reader import read_frames
@@ -113,6 +114,13 @@ def test_doctor_says_what_is_there_and_what_to_do(tmp_path, capsys):
     assert "PROBLEM models are missing: reinstall talkinghead, or give --checkpoint a whole folder" in shown
 
 
+def test_doctor_names_a_package_that_does_not_load(capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "av", None)
+    assert cli.main(["doctor"]) == 1
+    shown = capsys.readouterr().out
+    assert "av: BROKEN" in shown and "PROBLEM av does not load (" in shown and "pip install --force-reinstall av" in shown
+
+
 def test_generate_makes_a_video_with_its_sound_and_is_quiet(astronaut, short_speech, tmp_path, capfd):
     output = tmp_path / "out.mp4"
     arguments = ["--image", str(astronaut), "--audio", str(short_speech), "--emotion", "happy", "--intensity", "0.7"]
@@ -204,3 +212,10 @@ def test_evaluate_says_what_it_cannot_use_before_it_loads_anything(options, mess
     assert cli.main(["evaluate", *options]) == 2
     assert capfd.readouterr() == ("", f"talkinghead: {message}\n")
     assert not (tmp_path / "report").exists()
+
+
+def test_evaluate_without_its_extra_says_so_at_once(tmp_path, capfd, monkeypatch):
+    monkeypatch.setitem(EXTRAS, "evaluate", ("scikit-image", "no-such-package"))
+    assert cli.main(["evaluate", "-o", str(tmp_path / "report")]) == 2
+    wanted = "talkinghead: no-such-package not installed; run: pip install 'talkinghead[evaluate]'.\n"
+    assert capfd.readouterr() == ("", wanted)

@@ -12,7 +12,7 @@ import pytest
 
 import talkinghead
 from talkinghead.checkpoints import FILES, checkpoint_folder, default_folder, missing_files
-from talkinghead.doctor import EXTRAS
+from talkinghead.doctor import EXTRAS, PACKAGES
 from talkinghead.errors import CheckpointError
 
 
@@ -40,10 +40,11 @@ def test_every_dependency_is_bounded_and_locked(project, lock):
         assert name.lower() in lock, requirement
 
 
-def test_doctor_knows_every_extra(project):
+def test_doctor_knows_every_package_and_extra(project):
     extras = project["project"]["optional-dependencies"]
     named = {name: tuple(re.match(r"[\w-]+", r).group() for r in extras[name]) for name in extras if name != "dev"}
     assert named == EXTRAS
+    assert {re.match(r"[\w-]+", requirement).group() for requirement in project["project"]["dependencies"]} == set(PACKAGES)
 
 
 def test_the_lock_names_no_place_and_no_gpu(root, lock):
