@@ -17,6 +17,8 @@ from talkinghead.synthesis.proxies import FaceProxies
 from talkinghead.types import ByteArray, FloatArray
 
 _FEATHER_PX: Final = 6
+MOUTH_LIGHT: Final = np.float32(0.6)
+MOUTH_TINT: Final = np.float32(0.3)
 
 
 @lru_cache(maxsize=1)
@@ -39,7 +41,7 @@ def add_residual(proxies: FaceProxies, residual: FloatArray) -> ByteArray:
     """residual: (h, w, 3) in picture units of [0, 1] -> the corrected crop, (H, W, 3) uint8."""
     picture = proxies.composite.copy()
     height, width = picture.shape[:2]
-    change = residual * residual_mask(proxies) * np.float32(255)
+    change = _held_back(residual, proxies.mouth) * residual_mask(proxies) * np.float32(255)
     back = cv2.invertAffineTransform(proxies.to_aligned)
     corners = np.array([[0, 0], [ALIGNED_WIDTH, 0], [0, ALIGNED_HEIGHT], [ALIGNED_WIDTH, ALIGNED_HEIGHT]])
     corners = corners @ back[:, :2].T + back[:, 2]
@@ -53,6 +55,13 @@ def add_residual(proxies: FaceProxies, residual: FloatArray) -> ByteArray:
         picture[y0:y1, x0:x1] += cv2.warpAffine(change, to_box, (int(x1 - x0), int(y1 - y0)), flags=flags)
     result: ByteArray = np.clip(picture + 0.5, 0, 255).astype(np.uint8)
     return result
+
+
+def _held_back(residual: FloatArray, mouth: FloatArray) -> FloatArray:
+    """The residual, less of it between the lips: teeth that might be anywhere have a pink mean, and nobody's teeth are pink."""
+    light = residual.mean(-1, keepdims=True)
+    inside: FloatArray = MOUTH_LIGHT * light + MOUTH_TINT * (residual - light)
+    return residual + mouth[..., None] * (inside - residual)
 
 
 def paste(whole: ByteArray, crop: ByteArray, left: int, top: int) -> ByteArray:

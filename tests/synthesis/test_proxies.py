@@ -94,6 +94,20 @@ def test_residual_stays_on_the_face(face, picture):
     assert residual_mask(proxies).max() <= 1
 
 
+def test_between_the_lips_the_residual_is_held_back_and_its_tint_most(face, picture):
+    points, topology = face
+    opened = points.copy()
+    opened[INNER_LIPS[11:20], 1] += 14
+    proxies = build_proxies(ReferenceFace(picture, points, topology), opened)
+    red = np.zeros((*proxies.mouth.shape, 3), np.float32)
+    red[..., 0] = 0.3
+    change = add_residual(proxies, red).astype(float) - np.clip(proxies.composite + 0.5, 0, 255).astype(np.uint8)
+    lips = opened[INNER_LIPS, :2].mean(0).round().astype(int)
+    inside, outside = change[lips[1], lips[0]], change[128, 128]
+    assert 0 < inside.mean() < 0.8 * outside.mean()
+    assert np.ptp(inside) < 0.5 * np.ptp(outside)
+
+
 def test_no_residual_is_the_composite(face, picture):
     points, topology = face
     proxies = build_proxies(ReferenceFace(picture, points, topology), points)
