@@ -24,6 +24,10 @@ EYE_LOOK: Final[tuple[int, ...]] = tuple(INDEX[n] for n in BLENDSHAPES if n.star
 BROW: Final[tuple[int, ...]] = tuple(INDEX[n] for n in BLENDSHAPES if n.startswith("brow"))
 EYES: Final[tuple[int, ...]] = tuple(INDEX[n] for n in BLENDSHAPES if n.startswith("eye") and not n.startswith("eyeLook"))
 MOUTH: Final[tuple[int, ...]] = tuple(INDEX[n] for n in BLENDSHAPES if n.startswith(("jaw", "mouth", "cheekPuff", "tongue")))
+_CHEEKS_AND_NOSE: Final[tuple[int, ...]] = tuple(INDEX[n] for n in BLENDSHAPES if n.startswith(("cheekSquint", "noseSneer")))
+
+REGIONS: Final[dict[str, tuple[int, ...]]] = {"brow": BROW, "eyes": EYES, "mouth": (*MOUTH, *_CHEEKS_AND_NOSE)}
+"""Where an emotion can be shown by itself: every column but the eight of `eyeLook`, in one region each."""
 
 
 def _mirror_of(name: str) -> str:
