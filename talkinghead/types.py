@@ -68,23 +68,45 @@ class EmotionTrack:
 
     weights: (T, 8) float32, rows sum to 1, columns as `EMOTIONS`.
     intensity: (T,) float32 in [0, 1]; MEAD's levels 1, 2, 3 are 1/3, 2/3, 1.
-    brow, eyes, mouth: (T,) float32 gain of each region, 1 when absent.
+    regional: (T, 3, 8) float32 in [0, 1], how strongly each region of `arkit.REGIONS` shows each emotion, where they differ;
+        None when the whole face shows `intensity` times `weights`. Where it is given, the other two sum it up.
     """
 
     weights: FloatArray
     intensity: FloatArray
-    brow: FloatArray | None = None
-    eyes: FloatArray | None = None
-    mouth: FloatArray | None = None
+    regional: FloatArray | None = None
 
     def __post_init__(self) -> None:
         if self.weights.ndim != 2 or self.weights.shape[1] != len(EMOTIONS):
             raise EmotionError(f"EmotionTrack.weights has shape {self.weights.shape}; give (T, {len(EMOTIONS)}).")
         if self.intensity.shape != self.weights.shape[:1]:
             raise EmotionError(f"EmotionTrack.intensity has shape {self.intensity.shape}; give ({len(self.weights)},).")
+        wanted = (len(self.weights), len(arkit.REGIONS), len(EMOTIONS))
+        if self.regional is not None and self.regional.shape != wanted:
+            raise EmotionError(f"EmotionTrack.regional has shape {self.regional.shape}; give {wanted}.")
 
     def __len__(self) -> int:
         return len(self.weights)
+
+    @property
+    def activation(self) -> FloatArray:
+        """(T, 3, 8) how strongly each region shows each emotion: all that an expression needs to know."""
+        if self.regional is not None:
+            return self.regional
+        whole = (self.weights * self.intensity[:, None]).astype(np.float32)
+        return np.repeat(whole[:, None], len(arkit.REGIONS), axis=1)
+
+    @staticmethod
+    def from_activation(activation: FloatArray) -> EmotionTrack:
+        """(T, 3, 8) in [0, 1] -> the track with that `activation`."""
+        is_whole = np.ptp(activation, axis=1).max(initial=0) == 0
+        whole = activation[:, 0] if is_whole else activation.mean(1)
+        intensity = whole.sum(1)
+        weights = np.zeros_like(whole)
+        weights[:, NEUTRAL] = 1
+        np.divide(whole, intensity[:, None], out=weights, where=intensity[:, None] > 0)
+        regional = None if is_whole else activation.astype(np.float32)
+        return EmotionTrack(weights.astype(np.float32), intensity.astype(np.float32), regional)
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,8 +1,9 @@
 """EmotionTrack -> what it does to the whole face, and how that is put together with talking.
 
-The prototypes are the facial action units of each emotion, written in ARKit columns. Knows action units; knows nothing of
-sound. Sources: Ekman, Friesen, Hager, "Facial Action Coding System", 2002, table of emotion predictions (EMFACS); Matsumoto,
-Ekman, "The relationship among expressions, labels, and descriptions of contempt", 2004 (contempt is one-sided).
+The prototypes are the facial action units of each emotion, written in ARKit columns; a seed gives each person their own way
+of showing them. Knows action units; knows nothing of sound. Sources: Ekman, Friesen, Hager, "Facial Action Coding System",
+2002, table of emotion predictions (EMFACS); Matsumoto, Ekman, "The relationship among expressions, labels, and descriptions
+of contempt", 2004 (contempt is one-sided).
 """
 
 from __future__ import annotations
@@ -64,6 +65,7 @@ _OPPOSED: Final[tuple[tuple[str, str], ...]] = (
 _GIVE_WAY: Final = 0.6
 _LIFE: Final = 0.16
 _SIDE: Final = 0.08
+_STYLE: Final = 0.2
 
 
 def both_sides(name: str) -> list[int]:
@@ -81,24 +83,42 @@ def _prototype_matrix() -> FloatArray:
     return matrix
 
 
-def _region_gain(track: EmotionTrack) -> FloatArray:
-    """(T, 52) the track's gain of each column's region."""
-    gain = np.ones((len(track), len(arkit.BLENDSHAPES)), np.float32)
-    cheeks = [index for name in ("cheekSquint", "noseSneer") for index in both_sides(name)]
-    for region, columns in ((track.brow, arkit.BROW), (track.eyes, arkit.EYES), (track.mouth, (*arkit.MOUTH, *cheeks))):
-        if region is not None:
-            gain[:, list(columns)] = np.maximum(region, 0)[:, None]
-    return gain
+PROTOTYPE_MATRIX: Final[FloatArray] = _prototype_matrix()
+"""(8, 52) each emotion at full strength, rows as `EMOTIONS`."""
+
+
+def _style(generator: np.random.Generator) -> FloatArray:
+    """(8, 52) one person's emphasis on each action unit of each emotion, within 20 % of the prototype's.
+
+    Log-normal, so that twice as much and half as much are equally likely. Left and right are one action unit, but for
+    contempt, which is of one side.
+    """
+    style = np.ones(PROTOTYPE_MATRIX.shape, np.float32)
+    limit = np.log1p(_STYLE)
+    for row, emotion in enumerate(EMOTIONS):
+        for name in PROTOTYPES[emotion]:
+            columns = both_sides(name)
+            num_draws = len(columns) if emotion == "contempt" else 1
+            style[row, columns] = np.exp(np.clip(generator.normal(0, limit / 2, num_draws), -limit, limit))
+    return style
+
+
+def _regional(prototypes: FloatArray) -> FloatArray:
+    """(8, 52) -> (3, 8, 52), each region's columns alone."""
+    regional = np.zeros((len(arkit.REGIONS), *prototypes.shape), np.float32)
+    for index, columns in enumerate(arkit.REGIONS.values()):
+        regional[index][:, list(columns)] = prototypes[:, list(columns)]
+    return regional
 
 
 def expression(track: EmotionTrack, seed: int) -> FloatArray:
-    """The expression alone, (T, 52) in [0, 1]; all zeros where intensity is 0.
+    """The expression alone, (T, 52) in [0, 1]; all zeros where the track's activation is.
 
-    An expression is never still: it swells and ebbs a little, each side in its own time, by the seed. The swell multiplies, so
-    that more intensity is always more of each column.
+    Linear in the activation of each region. An expression is never still: it swells and ebbs a little, each side in its own
+    time, by the seed. The swell multiplies, so that more intensity is always more of each column. The seed is also the
+    person: two seeds give two people's anger, the same seed the same person's in every clip.
     """
     generator = np.random.default_rng([seed, 3])
-    columns = (track.weights * track.intensity[:, None]) @ _prototype_matrix()
     whole = slow_noise(len(track), 1, period_s=2.2, generator=generator)
     each = slow_noise(len(track), len(arkit.BLENDSHAPES), period_s=1.6, generator=generator)
     side = np.zeros(len(arkit.BLENDSHAPES), np.float32)
@@ -106,7 +126,9 @@ def expression(track: EmotionTrack, seed: int) -> FloatArray:
     for index, name in enumerate(arkit.BLENDSHAPES):
         side[index] = lean if name.endswith("Left") else -lean if name.endswith("Right") else 0
     swell = 1 + _LIFE * np.tanh(0.6 * whole + 0.4 * each) + side
-    result: FloatArray = np.clip(columns * swell * _region_gain(track), 0, 1).astype(np.float32)
+    person = _regional(PROTOTYPE_MATRIX * _style(np.random.default_rng([seed, 4])))
+    columns = np.einsum("tre,rec->tc", track.activation, person)
+    result: FloatArray = np.clip(columns * swell, 0, 1).astype(np.float32)
     return result
 
 

@@ -5,8 +5,8 @@ import pytest
 
 from talkinghead import arkit
 from talkinghead.emotion.track import emotion_track
-from talkinghead.motion.expression import PROTOTYPES, both_sides, compose, expression
-from talkinghead.types import EMOTIONS, EmotionTrack
+from talkinghead.motion.expression import PROTOTYPE_MATRIX, PROTOTYPES, both_sides, compose, expression
+from talkinghead.types import EMOTIONS
 
 SIGNS = {
     "angry": ("browDown", "eyeSquint", "mouthPress"),
@@ -54,10 +54,63 @@ def test_an_expression_is_alive_and_seeded() -> None:
     assert not np.array_equal(expression(track, seed=1), expression(track, seed=2))
 
 
-def test_region_gain_turns_one_region_off() -> None:
-    track = emotion_track("sad", 1.0, 40)
-    shown = expression(EmotionTrack(track.weights, track.intensity, brow=np.zeros(40, np.float32)), seed=0)
+def test_a_region_shows_its_own_emotion_and_no_other() -> None:
+    shown = expression(emotion_track("sad,neutral:brow", 1.0, 40), seed=0)
     assert not shown[:, list(arkit.BROW)].any() and shown[:, both_sides("mouthFrown")].mean() > 0.5
+    alone = expression(emotion_track("happy:mouth:0.5", None, 40), seed=0)
+    others = [*arkit.REGIONS["brow"], *arkit.REGIONS["eyes"]]
+    assert not alone[:, others].any() and alone[:, both_sides("mouthSmile")].mean() > 0.2
+    whole, mouth = (expression(emotion_track(e, 0.5, 40), seed=0) for e in ("happy", "happy:mouth"))
+    assert np.array_equal(whole[:, list(arkit.REGIONS["mouth"])], mouth[:, list(arkit.REGIONS["mouth"])])
+
+
+def test_the_regions_share_out_every_column_of_the_prototypes() -> None:
+    columns = [column for region in arkit.REGIONS.values() for column in region]
+    assert len(columns) == len(set(columns)) == 52 - len(arkit.EYE_LOOK)
+    assert not PROTOTYPE_MATRIX[:, list(arkit.EYE_LOOK)].any()
+
+
+@pytest.mark.parametrize("emotion", SIGNS)
+def test_every_tenth_of_intensity_moves_the_face_further(emotion: str) -> None:
+    for seed in range(3):
+        steps = [expression(emotion_track(emotion, k / 10, 100), seed) for k in range(11)]
+        assert not steps[0].any(), "intensity 0 is neutral exactly"
+        assert np.all(np.diff([step.mean() for step in steps]) > 0.002)
+
+
+def row(emotion: str, seed: int) -> np.ndarray:
+    """(52,) the mean of a long clip: the person, without the swell."""
+    return expression(emotion_track(emotion, 0.8, 2000), seed).mean(0)
+
+
+@pytest.mark.parametrize("emotion", SIGNS)
+def test_two_seeds_are_two_people_and_both_show_the_emotion(emotion: str) -> None:
+    prototype = 0.8 * PROTOTYPE_MATRIX[EMOTIONS.index(emotion)]
+    people = [row(emotion, seed) for seed in range(12)]
+    for person in people:
+        assert person @ prototype / np.linalg.norm(person) / np.linalg.norm(prototype) > 0.97
+        felt = prototype > 0.05
+        assert np.abs(np.log(person[felt] / prototype[felt])).max() < np.log(1.2) + 0.15, "20 %, and the lean to a side"
+    apart = [np.linalg.norm(a - b) / np.linalg.norm(prototype) for a, b in itertools.combinations(people, 2)]
+    assert min(apart) > 0.01 and np.mean(apart) > 0.1
+    short = expression(emotion_track(emotion, 0.8, 50), seed=3).mean(0)
+    assert short @ people[3] / np.linalg.norm(short) / np.linalg.norm(people[3]) > 0.995, "the same person in another clip"
+
+
+def test_the_sides_differ_by_the_persons_lean_alone_but_for_contempt() -> None:
+    for emotion in SIGNS:
+        person = row(emotion, 5)
+        ratios = [
+            person[arkit.INDEX[f"{name}Left"]] / person[arkit.INDEX[f"{name}Right"]]
+            for name in PROTOTYPES[emotion]
+            if len(both_sides(name)) == 2
+        ]
+        if emotion != "contempt":
+            assert np.ptp(ratios) < 0.06, emotion
+    contempt = row("contempt", 5)
+    left = contempt[[i for i, name in enumerate(arkit.BLENDSHAPES) if name.startswith("mouth") and name.endswith("Left")]]
+    right = contempt[[i for i, name in enumerate(arkit.BLENDSHAPES) if name.startswith("mouth") and name.endswith("Right")]]
+    assert left.sum() > 1 and not right.any()
 
 
 def test_composing_with_nothing_changes_nothing_and_stays_in_range() -> None:
