@@ -25,6 +25,7 @@ NUM_SKIN_POINTS: Final = 468
 MIN_PRESENCE: Final = 0.5
 DETECTOR_PX: Final = 128
 LANDMARKER_PX: Final = 256
+PATIENCE_FRAMES: Final = 25
 REGION_OVER_FACE: Final = 1.5
 
 # Detector anchors: a 16 x 16 grid with 2 anchors a cell, an 8 x 8 grid with 6.
@@ -134,14 +135,20 @@ class FaceTracker:
         return sorted(faces, key=_width, reverse=True)
 
     def track(self, frames: Iterable[ByteArray]) -> Iterator[TrackedFace | None]:
-        """Frames of a video -> the same face in each, None where it is not seen. Starts with the largest."""
-        region: _Region | None = None
+        """Frames of a video -> the same face in each, None where it is not seen. Starts with the largest.
+
+        A face that is lost is waited for where it was last seen; after a second the largest face is followed.
+        """
+        last: TrackedFace | None = None
+        missed = 0
         for image in frames:
-            face = self._look(image, region, num_looks=1) if region is not None else None
+            face = self._look(image, _Region.around(last.points), num_looks=1) if last is not None and not missed else None
             if face is None:
                 found = self.detect(image)
-                face = found[0] if found else None
-            region = _Region.around(face.points) if face is not None else None
+                near = [other for other in found if last is None or missed >= PATIENCE_FRAMES or _same_face(other, last)]
+                face = near[0] if near else None
+            missed = 0 if face is not None else missed + 1
+            last = face or last
             yield face
 
     def _regions(self, image: ByteArray, divisor: int) -> Iterator[_Region]:
@@ -272,7 +279,9 @@ def _warp(image: ByteArray, matrix: Any, scale: float) -> FloatArray:
             size = (max(1, part.shape[1] // step), max(1, part.shape[0] // step))
             small = cv2.resize(part, size, interpolation=cv2.INTER_AREA)
             sx, sy = part.shape[1] / small.shape[1], part.shape[0] / small.shape[0]
-            matrix = np.c_[matrix[:, 0] * sx, matrix[:, 1] * sy, matrix[:, :2] @ (x0, y0) + matrix[:, 2]]
+            # The middle of the small picture's first pixel is the middle of a block of sx x sy, not of its first pixel.
+            origin = (x0 + (sx - 1) / 2, y0 + (sy - 1) / 2)
+            matrix = np.c_[matrix[:, 0] * sx, matrix[:, 1] * sy, matrix[:, :2] @ origin + matrix[:, 2]]
             image = np.asarray(small, np.uint8)
     view: FloatArray = cv2.warpAffine(image, matrix, (LANDMARKER_PX, LANDMARKER_PX)).astype(np.float32)
     return view

@@ -83,6 +83,31 @@ def test_tracking_follows_and_says_when_it_cannot(tracker, astronaut):
     assert back.points[:, :2] == pytest.approx(first.points[:, :2], abs=4)
 
 
+@pytest.mark.parametrize("factor", [4, 8])
+def test_the_points_of_an_enlarged_picture_are_the_enlarged_points(tracker, factor):
+    image = np.ascontiguousarray(iio.imread(ROOT / "assets/drawn_woman.png")[..., :3])
+    (face,) = tracker.detect(image)
+    large = cv2.resize(image, None, fx=factor, fy=factor, interpolation=cv2.INTER_LINEAR)
+    (enlarged,) = tracker.detect(large)
+    # The middle of pixel 0 lies at (factor - 1) / 2 of the large picture.
+    back = (enlarged.points[:, :2] - (factor - 1) / 2) / factor
+    assert np.abs((back - face.points[:, :2]).mean(0)).max() < 0.15
+
+
+def test_a_face_that_is_lost_is_waited_for_and_nobody_takes_its_place(tracker, astronaut):
+    both = np.full((512, 1024, 3), 120, np.uint8)
+    both[:, :512] = astronaut
+    other = cv2.resize(astronaut[:, ::-1], (300, 300), interpolation=cv2.INTER_AREA)
+    both[100:400, 600:900] = other
+    alone = both.copy()
+    alone[:, :512] = 120
+    faces = list(tracker.track([both, alone, alone, both]))
+    assert faces[0].box[2] < 512
+    assert faces[1] is None and faces[2] is None
+    assert np.abs(faces[3].points - faces[0].points).mean() < 1
+    assert list(tracker.track([both, *[alone] * 26]))[-1].box[0] > 512, "after a second the other is followed"
+
+
 def test_a_broken_archive_is_named(tmp_path):
     broken = tmp_path / "face_landmarker.task"
     broken.write_bytes(b"not a zip")
