@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from talkinghead.cli_options import (
+    ArousalOption,
     AudioOption,
     BlinkRateOption,
     CheckpointOption,
@@ -28,11 +29,15 @@ from talkinghead.cli_options import (
     IntensityOption,
     LipStrengthOption,
     MotionOutput,
+    PromptOption,
     QualityOption,
+    ReferenceOption,
     SeedOption,
     SizeOption,
     StepsOption,
     TextOption,
+    TimelineOption,
+    ValenceOption,
     VideoOutput,
     VoiceOption,
     check_emotion,
@@ -42,8 +47,9 @@ from talkinghead.cli_options import (
     check_seed,
     check_video_options,
     checked_knobs,
+    emotion_request,
 )
-from talkinghead.cli_progress import loading, say, stages, write_video
+from talkinghead.cli_progress import loading, say, say_prompt, stages, write_video
 from talkinghead.errors import InputError, TalkingHeadError
 
 if TYPE_CHECKING:
@@ -74,15 +80,20 @@ def _options(version: Annotated[bool, typer.Option("--version", help="Print the 
         raise typer.Exit
 
 
-@app.command(epilog='Example: talkinghead generate -i me.jpg --text "I can\'t believe you came!" -e surprised -o out.mp4')
+@app.command(epilog='Example: talkinghead generate -i me.jpg --text "You came!" --prompt "shocked, then overjoyed" -o out.mp4')
 def generate(
     image: ImageOption,
     output: VideoOutput,
     audio: AudioOption = None,
     text: TextOption = None,
     voice: VoiceOption = "en-us",
-    emotion: EmotionOption = "neutral",
-    intensity: IntensityOption = 0.7,
+    emotion: EmotionOption = None,
+    intensity: IntensityOption = None,
+    prompt: PromptOption = None,
+    timeline: TimelineOption = None,
+    valence: ValenceOption = None,
+    arousal: ArousalOption = None,
+    reference: ReferenceOption = None,
     fps: FpsOption = 25.0,
     size: SizeOption = None,
     seed: SeedOption = 0,
@@ -96,27 +107,34 @@ def generate(
     checkpoint: CheckpointOption = None,
 ) -> None:
     """A portrait and speech (a recording or a line of text) -> a talking video."""
-    check_video_options(output, [image, audio], fps, size, quality, steps, face)
-    check_emotion(emotion, intensity)
+    check_video_options(output, [image, audio, timeline, reference], fps, size, quality, steps, face)
+    request = emotion_request(emotion, intensity, timeline, prompt, valence, arousal, reference)
     check_seed(seed)
     knobs = checked_knobs(head_motion, blink_rate, lip_strength)
     check_image(image)
     speech = _speech(audio, text, voice)
+    check_emotion(request, speech.num_frames)
+    say_prompt(prompt)
     with loading():
         head = _load(checkpoint, device)
         portrait = head.load_portrait(image, face=face, size=size)
-        frames = head(portrait, speech, emotion=emotion, intensity=intensity, seed=seed, quality=quality, steps=steps, **knobs)
+        frames = head(portrait, speech, emotion=request, seed=seed, quality=quality, steps=steps, **knobs)
     write_video(frames, speech.num_frames, output, audio or speech, fps)
 
 
-@app.command(epilog="Example: talkinghead animate --audio speech.wav --emotion sad -o motion.npz")
+@app.command(epilog="Example: talkinghead animate --audio speech.wav -e sad -e angry:brow:0.8 -o motion.npz")
 def animate(
     output: MotionOutput,
     audio: AudioOption = None,
     text: TextOption = None,
     voice: VoiceOption = "en-us",
-    emotion: EmotionOption = "neutral",
-    intensity: IntensityOption = 0.7,
+    emotion: EmotionOption = None,
+    intensity: IntensityOption = None,
+    prompt: PromptOption = None,
+    timeline: TimelineOption = None,
+    valence: ValenceOption = None,
+    arousal: ArousalOption = None,
+    reference: ReferenceOption = None,
     seed: SeedOption = 0,
     device: DeviceOption = None,
     head_motion: HeadMotionOption = 1.0,
@@ -125,14 +143,16 @@ def animate(
     checkpoint: CheckpointOption = None,
 ) -> None:
     """Speech -> the motion of a face (52 ARKit blendshapes, head, gaze), no picture."""
-    check_motion_output(output, [audio])
-    check_emotion(emotion, intensity)
+    check_motion_output(output, [audio, timeline, reference])
+    request = emotion_request(emotion, intensity, timeline, prompt, valence, arousal, reference)
     check_seed(seed)
     knobs = checked_knobs(head_motion, blink_rate, lip_strength)
     speech = _speech(audio, text, voice)
+    check_emotion(request, speech.num_frames)
+    say_prompt(prompt)
     with loading():
         head = _load(checkpoint, device)
-    motion = head.animate(speech, emotion=emotion, intensity=intensity, seed=seed, **knobs)
+    motion = head.animate(speech, emotion=request, seed=seed, **knobs)
     from talkinghead.motion.io import save_motion
 
     save_motion(output, motion)

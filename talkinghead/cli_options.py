@@ -6,11 +6,14 @@ Heavy modules are imported inside the checks, so that `--help` answers at once.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from talkinghead.errors import DependencyError, InputError, OutputError
+
+if TYPE_CHECKING:
+    from talkinghead.emotion.track import EmotionRequest
 
 QUALITIES: Final = ("draft", "standard", "best")
 MIN_SIZE_PX: Final = 64
@@ -23,20 +26,33 @@ ImageOption = Annotated[Path, typer.Option("--image", "-i", help="Portrait: jpg,
 AudioOption = Annotated[Path | None, typer.Option("--audio", "-a", help="Speech: wav, mp3, m4a, ogg, flac, a video ...")]
 TextOption = Annotated[str | None, typer.Option("--text", "-t", help="What to say, instead of --audio.")]
 VoiceOption = Annotated[str, typer.Option(help="Language of --text, in espeak-ng's names: en-us, en-gb+f3, de, fr ...")]
+# Rich draws the name of an emoji between colons as that emoji, and mouth and eyes are two: hence the brow in the example.
 EmotionOption = Annotated[
-    str,
+    list[str] | None,
     typer.Option(
         "--emotion",
         "-e",
-        help="angry, contempt, disgusted, fear, happy, neutral, sad or surprised; a mix: happy:0.7,surprised:0.3.",
+        help="angry, contempt, disgusted, fear, happy, neutral, sad or surprised; a mix: happy:0.7,surprised:0.3; "
+        "one region (brow, eyes or mouth): angry:brow:0.8. Give it again for more.",
     ),
 ]
-IntensityOption = Annotated[float, typer.Option(help="How strong the emotion is, 0 to 1.")]
+IntensityOption = Annotated[
+    float | None, typer.Option(help="How strong the emotion is, 0 to 1. (Default: 0.7, or what a prompt or reference says.)")
+]
+PromptOption = Annotated[str | None, typer.Option(help='The emotion in words: "quietly furious, then relieved".')]
+TimelineOption = Annotated[
+    Path | None, typer.Option(help="Cues in YAML: - {time: 2.5, emotion: happy}; or an emotion file of Audio2Face.")
+]
+ValenceOption = Annotated[float | None, typer.Option(help="-1 unpleasant to 1 pleasant, instead of --emotion.")]
+ArousalOption = Annotated[float | None, typer.Option(help="-1 calm to 1 excited, instead of --emotion.")]
+ReferenceOption = Annotated[
+    Path | None, typer.Option("--emotion-reference", help="A picture or video of a face whose expression is to be imitated.")
+]
 VideoOutput = Annotated[Path, typer.Option("--output", "-o", help="Video to write: .mp4, .mov or .mkv.")]
 MotionOutput = Annotated[Path, typer.Option("--output", "-o", help="Motion to write: .npz.")]
 FpsOption = Annotated[float, typer.Option(help="Frames a second of the video, 1 to 120.")]
 SizeOption = Annotated[int | None, typer.Option(help="Longest side of the video in px. (Default: as the picture.)")]
-SeedOption = Annotated[int, typer.Option(help="Another seed gives other blinks, glances and nods.")]
+SeedOption = Annotated[int, typer.Option(help="Another seed gives other blinks, glances, nods, and another way to smile.")]
 DeviceOption = Annotated[str | None, typer.Option(help="cpu, cuda or mps. (Default: a GPU when there is one.)")]
 QualityOption = Annotated[str, typer.Option("--quality", "-q", help="draft, standard or best: 1, 2 or 4 denoising steps.")]
 StepsOption = Annotated[int | None, typer.Option(help="Denoising steps, instead of the quality's.")]
@@ -78,11 +94,34 @@ def check_image(image: Path) -> None:
     check_image_file(image)
 
 
-def check_emotion(emotion: str, intensity: float) -> None:
-    """Raise EmotionError for an emotion or an intensity that does not exist."""
-    from talkinghead.emotion.track import emotion_track
+def emotion_request(
+    emotion: list[str] | None,
+    intensity: float | None,
+    timeline: Path | None,
+    prompt: str | None,
+    valence: float | None,
+    arousal: float | None,
+    reference: Path | None,
+) -> EmotionRequest:
+    """The options of the emotion as one; raises EmotionError for what does not exist or does not go together."""
+    from talkinghead.emotion.track import EmotionRequest
 
-    emotion_track(emotion, intensity, 1)
+    return EmotionRequest(tuple(emotion or ()), intensity, timeline, prompt, valence, arousal, reference)
+
+
+def check_emotion(request: EmotionRequest, num_frames: int) -> None:
+    """Raise what the emotion's files can be known to lack before models are loaded: a cue past the end, no such picture."""
+    from talkinghead.emotion.reference import CLIP_SUFFIXES
+    from talkinghead.emotion.track import requested_track
+    from talkinghead.synthesis.portrait import check_image_file
+    from talkinghead.video.reader import check_video_file
+
+    if request.reference is None:
+        requested_track(request, num_frames)
+    elif request.reference.suffix.lower() in CLIP_SUFFIXES:
+        check_video_file(request.reference)
+    else:
+        check_image_file(request.reference)
 
 
 def check_seed(seed: int) -> None:

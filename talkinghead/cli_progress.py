@@ -95,3 +95,11 @@ def say(message: str) -> None:
     """A line for a person; a script reads the exit status."""
     if sys.stderr.isatty():
         typer.echo(message, err=True)
+
+
+def say_prompt(prompt: str | None) -> None:
+    """What was read in a prompt, so that a person sees at once when it is not what was meant."""
+    if prompt is not None:
+        from talkinghead.emotion.prompt import describe_prompt
+
+        say(f"prompt: {describe_prompt(prompt)}")

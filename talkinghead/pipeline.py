@@ -14,15 +14,17 @@ import torch
 
 from talkinghead.audio.speech_encoder import SpeechEncoder
 from talkinghead.checkpoints import checkpoint_folder
-from talkinghead.emotion.track import emotion_track
-from talkinghead.errors import CheckpointError, InputError, MotionError, VideoError
+from talkinghead.emotion.reference import CLIP_SUFFIXES, reference_activation
+from talkinghead.emotion.track import EmotionRequest, emotion_track, requested_track
+from talkinghead.errors import CheckpointError, EmotionError, FaceError, InputError, MotionError, VideoError
 from talkinghead.landmarks import FaceTracker
+from talkinghead.motion.expression import PROTOTYPE_MATRIX
 from talkinghead.motion.pipeline import MotionPipeline
 from talkinghead.rig.face_rig import FaceRig
 from talkinghead.rig.fitting import FittedFace, fit_face, fit_motion, project, relative_motion
 from talkinghead.synthesis.denoiser import ResidualDenoiser
 from talkinghead.synthesis.pipeline import QUALITY_STEPS, FaceRenderer, PortraitCrop
-from talkinghead.synthesis.portrait import load_portrait
+from talkinghead.synthesis.portrait import MIN_FACE_PX, choose_face, load_image, load_portrait
 from talkinghead.synthesis.proxies import MeshTopology
 from talkinghead.types import Audio, ByteArray, EmotionTrack, FaceMotion, FloatArray, Portrait
 from talkinghead.video.reader import read_frames
@@ -76,26 +78,64 @@ class TalkingHead:
         self,
         portrait: Portrait,
         audio: Audio,
-        emotion: str = "neutral",
-        intensity: float = 0.7,
+        emotion: str | EmotionRequest | EmotionTrack = "neutral",
+        intensity: float | None = None,
         seed: int = 0,
         quality: str = "standard",
         steps: int | None = None,
         **knobs: float,
     ) -> Iterator[ByteArray]:
-        """A portrait and a recording -> (H, W, 3) uint8 frames at 25 a second, as many as the recording is long."""
+        """A portrait and a recording -> (H, W, 3) uint8 frames at 25 a second, as many as the recording is long.
+
+        `emotion` and `intensity` as in `felt`.
+        """
         features = self.speech_encoder.encode(audio)
-        emotions = emotion_track(emotion, intensity, len(features))
+        emotions = self.felt(emotion, intensity, len(features))
         motion = self.motion(features, emotions, seed=seed, **knobs)
         return self.render(portrait, motion, quality=quality, steps=steps, seed=seed)
 
     def animate(
-        self, audio: Audio, emotion: str | EmotionTrack = "neutral", intensity: float = 0.7, seed: int = 0, **knobs: float
+        self,
+        audio: Audio,
+        emotion: str | EmotionRequest | EmotionTrack = "neutral",
+        intensity: float | None = None,
+        seed: int = 0,
+        **knobs: float,
     ) -> FaceMotion:
-        """Speech -> motion, no picture. Knobs: head_motion, blink_rate, lip_strength."""
+        """Speech -> motion, no picture. Knobs: head_motion, blink_rate, lip_strength. Emotion and intensity as in `felt`."""
         features = self.speech_encoder.encode(audio)
-        track = emotion_track(emotion, intensity, len(features)) if isinstance(emotion, str) else emotion
-        return self.motion(features, track, seed=seed, **knobs)
+        return self.motion(features, self.felt(emotion, intensity, len(features)), seed=seed, **knobs)
+
+    def felt(self, emotion: str | EmotionRequest | EmotionTrack, intensity: float | None, num_frames: int) -> EmotionTrack:
+        """What was asked -> a track of `num_frames`.
+
+        Args:
+            emotion: a label, mix or regions (docs/emotion.md), a request for anything else, or a track as it is.
+            intensity: of a label, 0.7 when None; a request and a track have their own.
+            num_frames: T, at 25 frames a second.
+        """
+        if isinstance(emotion, str):
+            return emotion_track(emotion, intensity, num_frames)
+        if intensity is not None:
+            raise EmotionError(f"intensity is {intensity}, and the {type(emotion).__name__} has its own; drop one of them.")
+        return emotion if isinstance(emotion, EmotionTrack) else requested_track(emotion, num_frames, self.read_emotion)
+
+    def read_emotion(self, path: Path | str) -> FloatArray:
+        """A picture or a video of a face -> (T, 3, 8), how strongly each of its regions shows each emotion.
+
+        Raises:
+            ImageError, VideoError: it cannot be read, or the video shows a face in too little of its length.
+            FaceError: the picture shows no face, or several.
+        """
+        path = Path(path)
+        if path.suffix.lower() in CLIP_SUFFIXES:
+            return reference_activation(self.track(path).blendshapes, PROTOTYPE_MATRIX)
+        faces = self.tracker.detect(load_image(path)[0])
+        large = [face for face in faces if face.box[2] - face.box[0] >= MIN_FACE_PX]
+        if len(large) > 1:
+            raise FaceError(f"{len(large)} faces in {path}; cut the reference down to the one that is to be imitated.")
+        face = fit_face(choose_face(faces, None, path), self.rig)
+        return reference_activation(face.resting[None], PROTOTYPE_MATRIX)
 
     def render(
         self,

@@ -255,6 +255,64 @@ def test_unknown_emotion_lists_the_choices(run):
     refused(run, "'cheerful'", "angry, contempt, disgusted, fear, happy, neutral, sad, surprised", emotion="cheerful")
 
 
+@pytest.mark.parametrize(
+    ("options", "what"),
+    [
+        ({"emotion": "auto"}, "'auto' is not known; choose from"),
+        (
+            {"emotion": "happy:nose:0.5"},
+            "give a share of 0 or more after the colon, such as happy:0.7, or a region of brow, eyes, mouth",
+        ),
+        ({"emotion": "happy:mouth:2"}, "give a strength from 0 to 1 after the region"),
+        ({"emotion": "happy:mouth:0.5", "intensity": 0.5}, "intensity has nothing to act on"),
+        ({"prompt": ""}, "prompt is empty; write for example"),
+        ({"prompt": "hapy"}, "no word of emotion, not known: 'hapy' (did you mean happy?)"),
+        (
+            {"prompt": "sad", "emotion": "happy"},
+            "prompt and emotion 'happy' both say what the whole face feels; drop one of them",
+        ),
+        (
+            {"prompt": "sad", "timeline": "cues.yaml"},
+            "timeline and prompt each say what the whole face feels; drop timeline or prompt",
+        ),
+        ({"valence": 2}, "valence is 2.0; give a number from -1 to 1"),
+        ({"arousal": "nan"}, "arousal is nan; give a number from -1 to 1"),
+        ({"timeline": "none.yaml"}, "none.yaml: no such file; give a YAML file of cues"),
+        ({"emotion-reference": "none.jpg"}, "none.jpg: no such file; give a photo"),
+        ({"emotion-reference": "none.mp4"}, "none.mp4: no such file; give a video file"),
+    ],
+)
+def test_emotions_that_cannot_be(run, options, what):
+    refused(run, what, **options)
+
+
+def test_cues_name_their_line_and_the_clips_end(run, tmp_path):
+    (tmp_path / "cues.yaml").write_text("- {time: 0, emotion: sad}\n- {time: 0.9, emotion: happy}\n")
+    refused(run, "cues.yaml:2: time 0.9 is past the clip's end; give 0 to less than 0.52 s", timeline=tmp_path / "cues.yaml")
+
+
+def test_a_reference_with_no_face_or_several(run, tmp_path, astronaut, talking_video):
+    Image.new("RGB", (320, 240), (90, 90, 90)).save(tmp_path / "grey.png")
+    for name, what in (
+        ("grey.png", "No face found in"),
+        ("two.png", "two.png; cut the reference down to the one that is to be imitated"),
+        ("grey.mp4", "a face is seen in 0% of its frames"),
+    ):
+        if name == "two.png":
+            one = np.asarray(Image.open(astronaut))
+            Image.fromarray(np.concatenate([one, one], 1)).save(tmp_path / name)
+        elif name == "grey.mp4":
+            talking_video(tmp_path / name, seconds=0.2)
+        status, line = run("animate", **{"emotion-reference": tmp_path / name})
+        assert status == 2 and what in line and line.count("\n") == 1
+        assert not list(run.folder.iterdir())
+
+
+def test_a_reference_or_cues_are_not_overwritten(run, astronaut, talking_video, tmp_path):
+    clip = talking_video(tmp_path / "clip.mp4", seconds=0.2)
+    refused(run, "clip.mp4: is one of the inputs and would be overwritten", output=clip, **{"emotion-reference": clip})
+
+
 @pytest.mark.parametrize("intensity", ["1.5", "-0.1", "nan"])
 def test_intensity_out_of_range(run, intensity):
     refused(run, f"intensity is {float(intensity)}; give a number from 0", intensity=intensity)

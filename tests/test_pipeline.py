@@ -5,10 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from talkinghead import arkit
 from talkinghead.audio.waveform import load_audio
-from talkinghead.errors import CheckpointError, InputError, MotionError
+from talkinghead.emotion.track import EmotionRequest, emotion_track
+from talkinghead.errors import CheckpointError, EmotionError, InputError, MotionError
 from talkinghead.pipeline import TalkingHead
-from talkinghead.types import SAMPLES_PER_FRAME, Audio, FaceMotion
+from talkinghead.types import EMOTIONS, SAMPLES_PER_FRAME, Audio, FaceMotion
 
 ROOT = Path(__file__).parents[1]
 
@@ -60,6 +62,23 @@ def test_rendered_then_tracked_gives_the_motion_back(head, portrait):
     tracked = list(head.tracker.track(head.render(portrait, motion)))
     gap = [float(np.linalg.norm(face.points[13] - face.points[14])) for face in tracked]
     assert np.corrcoef(gap, motion.blendshapes[:, 17])[0, 1] > 0.9
+
+
+def test_emotion_is_a_string_a_request_or_a_track(head, audio):
+    asked = head.animate(audio, "sad,happy:mouth:0.5", 0.8)
+    for emotion in (EmotionRequest(("sad", "happy:mouth:0.5"), 0.8), emotion_track("sad,happy:mouth:0.5", 0.8, 30)):
+        assert np.array_equal(head.animate(audio, emotion).blendshapes, asked.blendshapes)
+        with pytest.raises(EmotionError, match=r"intensity is 0.5, and the Emotion\w+ has its own; drop one of them"):
+            head.animate(audio, emotion, 0.5)
+    assert not np.array_equal(head.animate(audio, "sad", 0.8).blendshapes, asked.blendshapes)
+
+
+def test_a_smile_is_imitated(head, audio):
+    shown = head.read_emotion(ROOT / "assets/astronaut.jpg")
+    assert shown.shape == (1, 3, 8) and np.all(shown.argmax(2) == EMOTIONS.index("happy")) and shown[0, 2].max() > 0.4
+    motion = head.animate(audio, EmotionRequest(reference=ROOT / "assets/astronaut.jpg"))
+    smile = [arkit.INDEX["mouthSmileLeft"], arkit.INDEX["mouthSmileRight"]]
+    assert motion.blendshapes[12:18, smile].mean() > head.animate(audio).blendshapes[12:18, smile].mean() + 0.3
 
 
 def test_wrong_arguments_are_named(head, portrait):

@@ -28,6 +28,9 @@ TALKING: Final[dict[str, tuple[float, float]]] = {
 """What a neutral voice does to the mouth, and how much each column wanders meanwhile: mean and deviation over a hundred
 training clips of GRID, as they are tracked here."""
 
+CLIP_SUFFIXES: Final = (".mp4", ".mov", ".mkv", ".avi", ".webm", ".m4v", ".mpg", ".mpeg", ".ts", ".wmv", ".flv", ".3gp")
+"""Files that are read as clips; others are read as pictures."""
+
 _UNSEEN: Final = ("cheekSquint", "eyeBlink")
 """What is no sign: the tracker misses cheeks (median 0 in forty portraits of people who smile), and lids blink."""
 
