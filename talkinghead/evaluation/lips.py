@@ -20,7 +20,7 @@ from talkinghead.audio.waveform import load_audio
 from talkinghead.motion.dataset import lip_opening
 from talkinghead.pipeline import TalkingHead
 from talkinghead.training import read_manifest
-from talkinghead.types import EMOTIONS, FPS, SAMPLES_PER_FRAME, Audio, ByteArray, FaceMotion, FloatArray, Portrait, TrackedFace
+from talkinghead.types import EMOTIONS, FPS, SAMPLES_PER_FRAME, Audio, ByteArray, FloatArray, Portrait, TrackedFace
 from talkinghead.video.reader import read_frames
 
 MAX_LAG: Final = 2
@@ -74,36 +74,46 @@ def lip_gap(points: FloatArray) -> FloatArray:
 
 
 def best_correlation(generated: FloatArray, real: FloatArray, max_lag: int = MAX_LAG) -> float:
-    """Pearson r of two curves, the best of lags of up to `max_lag` frames; frames that are not finite are left out."""
+    """Pearson r of two curves, the best of lags of up to `max_lag` frames; frames that are not finite are left out.
+
+    0 when the generated curve does not move; NaN when the real one does not, or on ten frames or fewer: nothing to compare.
+    """
     length = min(len(generated), len(real))
-    best = -1.0
+    best = float("nan")
     for lag in range(-max_lag, max_lag + 1):
         a = generated[max(0, lag) : length + min(0, lag)]
         b = real[max(0, -lag) : length + min(0, -lag)]
         keep = np.isfinite(a) & np.isfinite(b)
-        if keep.sum() > 10 and a[keep].std() > 1e-9 and b[keep].std() > 1e-9:
-            best = max(best, float(np.corrcoef(a[keep], b[keep])[0, 1]))
+        if keep.sum() > 10 and b[keep].std() > 1e-9:
+            best = float(np.fmax(best, np.corrcoef(a[keep], b[keep])[0, 1] if a[keep].std() > 1e-9 else 0.0))
     return best
 
 
 def lip_table(head: TalkingHead, clips: list[TalkingClip], rendered: bool = True) -> dict[str, dict[str, float]]:
-    """Row -> source (and "mean", "talkers") -> mean r, one vote a talker."""
+    """Row -> source (and "mean", "talkers") -> mean r, one vote a talker.
+
+    The rendered row is a talker's first clip, its first `RENDERED_FRAMES` frames; the motion of those very frames is beside it.
+    """
     scores: dict[str, dict[tuple[str, str], list[float]]] = defaultdict(lambda: defaultdict(list))
-    motions = [head.animate(clip.audio, "neutral", seed=0) for clip in clips]
+    curves = [lip_opening(head.rig(head.animate(clip.audio, "neutral", seed=0)).vertices) for clip in clips]
     drawn: set[str] = set()
-    for index, (clip, motion) in enumerate(zip(clips, motions, strict=True)):
+    for index, clip in enumerate(clips):
         real, who = lip_opening(clip.points), (clip.source, clip.identity)
-        others = zip(clips[index + 1 :] + clips, motions[index + 1 :] + motions, strict=True)
-        other = next(m for c, m in others if c.identity != clip.identity)
-        scores["generated motion"][who].append(best_correlation(lip_opening(head.rig(motion).vertices), real))
-        scores["chance: another clip's sound"][who].append(best_correlation(lip_opening(head.rig(other).vertices), real))
-        scores["loudness"][who].append(best_correlation(_loudness(clip.audio), real))
-        if (ulipsync := _ulipsync(clip.audio)) is not None:
-            scores["uLipSync (pylipsync)"][who].append(best_correlation(ulipsync, real))
+        votes = {
+            "generated motion": curves[index],
+            "loudness": _loudness(clip.audio),
+            "uLipSync (pylipsync)": _ulipsync(clip.audio),
+        }
+        others = zip(clips[index + 1 :] + clips, curves[index + 1 :] + curves, strict=True)
+        votes["chance: another clip's sound"] = next((curve for c, curve in others if c.identity != clip.identity), None)
         if rendered and clip.identity not in drawn and np.isfinite(clip.points[0]).all():
             drawn.add(clip.identity)
-            scores["rendered video, tracked again"][who].append(best_correlation(_rendered(head, clip, motion), real))
-    return {row: _by_source(votes) for row, votes in scores.items()}
+            votes[f"rendered video, tracked again (first {RENDERED_FRAMES} frames)"] = _rendered(head, clip)
+            votes[f"generated motion (first {RENDERED_FRAMES} frames)"] = curves[index][:RENDERED_FRAMES]
+        for row, curve in votes.items():
+            if curve is not None:
+                scores[row][who].append(best_correlation(curve, real))
+    return {row: _by_source(votes_of) for row, votes_of in scores.items()}
 
 
 def _loudness(audio: Audio) -> FloatArray:
@@ -112,21 +122,23 @@ def _loudness(audio: Audio) -> FloatArray:
 
 
 def _by_source(votes: dict[tuple[str, str], list[float]]) -> dict[str, float]:
-    talkers = {who: float(np.mean(values)) for who, values in votes.items()}
+    talkers = {who: float(np.nanmean(values)) for who, values in votes.items() if np.isfinite(values).any()}
     sources = sorted({source for source, _ in talkers})
     table = {source: float(np.mean([v for (s, _), v in talkers.items() if s == source])) for source in sources}
-    return {"mean": float(np.mean(list(talkers.values()))), "talkers": float(len(talkers)), **table}
+    mean = float(np.mean(list(talkers.values()))) if talkers else float("nan")
+    return {"mean": mean, "talkers": float(len(talkers)), **table}
 
 
-def _rendered(head: TalkingHead, clip: TalkingClip, motion: FaceMotion) -> FloatArray:
+def _rendered(head: TalkingHead, clip: TalkingClip) -> FloatArray:
     """The clip's first frame driven by its sound, (T,) lip opening of the result as the tracker sees it."""
+    motion = head.animate(clip.audio, "neutral", seed=0)
     face = head.tracker.detect(clip.picture)[0]
     portrait = Portrait(clip.picture, np.ones(clip.picture.shape[:2], np.float32), face)
     return lip_opening(_points(head.tracker.track(head.render(portrait, motion[:RENDERED_FRAMES]))))
 
 
 def _ulipsync(audio: Audio) -> FloatArray | None:
-    """(T,) mouth opening by uLipSync's port, None when it is not installed (extra `evaluate`)."""
+    """(T,) mouth opening by uLipSync's port, None when it is not installed (`pip install --no-deps pylipsync`)."""
     try:
         from pylipsync import PhonemeAnalyzer
     except ImportError:
@@ -136,15 +148,18 @@ def _ulipsync(audio: Audio) -> FloatArray | None:
     return np.array([sum(opening.get(p.name, 0.0) * p.target for p in s.phonemes) for s in segments], np.float32)
 
 
-def closure_table(head: TalkingHead, data: Path) -> dict[str, tuple[float, int]]:
-    """Row -> (part of GRID's held-out word-initial p, b, m at which the lips close, how many there were)."""
+def closure_table(head: TalkingHead, data: Path, split: str) -> dict[str, tuple[float, int]]:
+    """Row -> (part of the word-initial p, b, m of GRID's talker s1 at which the lips close, how many there were).
+
+    The sentences of `eval` were never heard in training; other sentences of this talker were.
+    """
     words: dict[str, list[tuple[float, float, str]]] = defaultdict(list)
     with (data / "grid_align/grid_s1_words.tsv").open() as file:
         for word_row in csv.DictReader(file, delimiter="\t"):
             times = float(word_row["start_s"]), float(word_row["end_s"])
             words[Path(word_row["clip"]).stem].append((*times, word_row["word"]))
     hits: dict[str, list[bool]] = defaultdict(list)
-    for video in sorted((data / "eval/grid_s1").glob("*.mp4")):
+    for video in sorted((data / split / "grid_s1").glob("*.mp4")):
         clip = load_clip(head, data, str(video.relative_to(data)), "grid_s1")
         gaps = {
             "real talker": lip_gap(clip.points),

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from talkinghead.errors import InputError
 from talkinghead.pipeline import TalkingHead, mesh_topology, portrait_mesh
 from talkinghead.rig.fitting import fit_face, fit_motion, project, relative_motion
 from talkinghead.synthesis.metrics import PictureScore, region_box, score_region
@@ -96,21 +97,38 @@ def _boxes(points: FloatArray, frame: ByteArray) -> dict[str, list[tuple[int, in
     return {"whole": [region_box(points[FACE_OVAL, :2], 0.3, height, width)], "mouth": [mouth], "eyes": eyes}
 
 
-def picture_table(head: TalkingHead, videos: list[Path]) -> tuple[dict[str, dict[str, PictureScore]], list[Pair]]:
-    """Row -> region -> mean over clips, a vote a clip; and the pairs, for the contact sheet."""
+@dataclass(frozen=True, eq=False)
+class PictureTable:
+    """scores: row -> region -> mean over clips, a vote a clip. num_clips: how many gave pairs. sheet: some of the pairs."""
+
+    scores: dict[str, dict[str, PictureScore]]
+    num_clips: int
+    sheet: list[Pair]
+
+
+def picture_table(head: TalkingHead, videos: list[Path], num_in_sheet: int = 12) -> PictureTable:
+    """Re-enact each clip and score it; of each kept pair's pictures only those of the sheet stay in memory.
+
+    Raises:
+        InputError: no clip gave a pair to score.
+    """
     scores: dict[tuple[str, str], list[list[PictureScore]]] = defaultdict(list)
-    pairs: list[Pair] = []
-    for video in videos:
+    sheet: list[Pair] = []
+    num_clips = 0
+    for index, video in enumerate(videos):
         of_clip = list(reenact(head, video))
-        pairs += of_clip
+        num_clips += bool(of_clip)
+        if of_clip and index % max(1, len(videos) // num_in_sheet) == 0:
+            sheet.append(of_clip[0])
         for row in of_clip[0].pictures if of_clip else ():
             for region in REGIONS:
                 found = [score_region(p.pictures[row], p.real, box) for p in of_clip for box in p.boxes[region]]
                 if found:
                     scores[row, region].append(found)
-    return {
-        row: {region: _mean(scores[row, region]) for region in REGIONS} for row in dict.fromkeys(r for r, _ in scores)
-    }, pairs
+    if not num_clips:
+        raise InputError(f"data: in none of {len(videos)} clips is a face seen from the first frame on; nothing to score.")
+    rows = dict.fromkeys(row for row, _ in scores)
+    return PictureTable({r: {region: _mean(scores[r, region]) for region in REGIONS} for r in rows}, num_clips, sheet)
 
 
 def _mean(clips: list[list[PictureScore]]) -> PictureScore:

@@ -13,13 +13,10 @@ import numpy as np
 
 from talkinghead.errors import InputError, OutputError
 from talkinghead.evaluation.lips import closure_table, emotion_table, lip_table, talking_clips
-from talkinghead.evaluation.picture import Pair, picture_table
+from talkinghead.evaluation.picture import Pair, PictureTable, picture_table
 from talkinghead.pipeline import TalkingHead
-from talkinghead.synthesis.metrics import PictureScore
 from talkinghead.training import read_manifest
 from talkinghead.types import ByteArray
-
-SHEET_ROWS = 12
 
 
 def evaluate(
@@ -41,25 +38,26 @@ def evaluate(
     output.mkdir(parents=True, exist_ok=True)
     say("tracking the talkers")
     clips = list(talking_clips(head, data, split))
+    if not clips:
+        raise InputError(f"split: '{split}' of {data} has no clip with sound of a person who is in no training clip.")
     say("lips")
     lips = lip_table(head, clips)
     say("closures")
-    closures = closure_table(head, data)
+    closures = closure_table(head, data, split)
     say("emotions")
     emotions = emotion_table(head, max((clip.audio for clip in clips), key=lambda audio: audio.duration_s))
     say("pictures")
     videos = [data / row["file"] for row in _one_a_person(rows, split)]
-    pictures, pairs = picture_table(head, videos)
-    sheet = np.vstack([_sheet_row(pair) for pair in pairs[:: max(1, len(pairs) // SHEET_ROWS)][:SHEET_ROWS]])
-    iio.imwrite(output / "reenactment.png", sheet)
+    pictures = picture_table(head, videos)
+    iio.imwrite(output / "reenactment.png", np.vstack([_sheet_row(pair) for pair in pictures.sheet]))
     figures = {
         "lip opening, Pearson r": lips,
         "closures": {row: {"part": part, "count": count} for row, (part, count) in closures.items()},
         "emotion": emotions,
-        "re-enactment": {row: {region: asdict(s) for region, s in scores.items()} for row, scores in pictures.items()},
+        "re-enactment": {row: {region: asdict(s) for region, s in scores.items()} for row, scores in pictures.scores.items()},
     }
     (output / "report.json").write_text(json.dumps(figures, indent=1))
-    (output / "report.md").write_text(_markdown(lips, closures, emotions, pictures, len(videos)))
+    (output / "report.md").write_text(_markdown(lips, closures, emotions, pictures))
     return output / "report.md"
 
 
@@ -82,8 +80,7 @@ def _markdown(
     lips: dict[str, dict[str, float]],
     closures: dict[str, tuple[float, int]],
     emotions: dict[str, list[float]],
-    pictures: dict[str, dict[str, PictureScore]],
-    num_people: int,
+    pictures: PictureTable,
 ) -> str:
     lines = ["# Evaluation", "", "Lip opening against the real talker: Pearson r, lag at most 2 frames, one vote a talker.", ""]
     columns = sorted({name for row in lips.values() for name in row}, key=lambda n: (n not in ("mean", "talkers"), n))
@@ -91,14 +88,18 @@ def _markdown(
     for name, row in lips.items():
         cells = [f"{row[c]:.0f}" if c == "talkers" else f"{row[c]:.2f}" if c in row else "" for c in columns]
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
-    lines += ["", "Lips closed at word-initial p, b, m of GRID's held-out clips.", "", "| | closed | of |", "|---|---|---|"]
+    lines += ["", "Lips closed at word-initial p, b, m of GRID's talker s1.", "", "| | closed | of |", "|---|---|---|"]
     lines += [f"| {name} | {part:.0%} | {count} |" for name, (part, count) in closures.items()]
     lines += ["", "Mean of each emotion's own columns by intensity.", "", "| | 0 | 0.25 | 0.5 | 0.75 | 1 |", "|---" * 6 + "|"]
     lines += [f"| {name} | " + " | ".join(f"{value:.3f}" for value in row) + " |" for name, row in emotions.items()]
-    lines += ["", f"Self re-enactment from the first frame, {num_people} people in no training clip, three frames each.", ""]
+    lines += [
+        "",
+        f"Self re-enactment from the first frame, {pictures.num_clips} clips, a person each, up to three frames of each.",
+        "",
+    ]
     header = [f"{region} {unit}" for region in ("whole", "mouth", "eyes") for unit in ("PSNR", "SSIM", "FLIP", "sharpness")]
     lines += ["| | " + " | ".join(header) + " |", "|---" * (len(header) + 1) + "|"]
-    for name, regions in pictures.items():
+    for name, regions in pictures.scores.items():
         cells = [f"{s.psnr_db:.2f} | {s.ssim:.3f} | {s.perceptual:.3f} | {s.sharpness:.2f}" for s in regions.values()]
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"

@@ -21,8 +21,10 @@ def test_frames_without_a_face_are_left_out():
     assert best_correlation(curve, real) == pytest.approx(1, abs=1e-5)
 
 
-def test_a_flat_curve_has_no_correlation():
-    assert best_correlation(np.zeros(50, np.float32), _curve(50)) == -1
+def test_lips_that_do_not_move_score_nothing_and_a_talker_who_does_not_is_no_vote():
+    assert best_correlation(np.zeros(50, np.float32), _curve(50)) == 0
+    assert np.isnan(best_correlation(_curve(50), np.zeros(50, np.float32)))
+    assert np.isnan(best_correlation(_curve(8), _curve(8)))
 
 
 def test_opening_and_gap_are_parts_of_the_face_and_do_not_know_its_size():
