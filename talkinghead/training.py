@@ -1,4 +1,4 @@
-"""What every training stage shares: its configuration, the manifest of the clips, and arrays that are written whole.
+"""What every training stage shares: its configuration, what may be resumed, the manifest of the clips, and whole writes.
 
 Each stage has its own trainer beside its model (`motion.trainer`, `synthesis.trainer`); `scripts/train.py` names them.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
 
@@ -39,6 +40,33 @@ def load_config(path: Path | str, kind: type[Config]) -> Config:
         raise ConfigError(f"config {path}: unknown {', '.join(unknown)}; the keys are {', '.join(sorted(known))}.")
     hints = get_type_hints(kind)
     return kind(**{key: _converted(value, hints[key], f"config {path}: {key}") for key, value in content.items()})
+
+
+def save_config(file: Path, config: Any) -> None:
+    """Write a configuration beside a checkpoint; a run killed meanwhile leaves the one that was there."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    part = file.with_name(file.name + ".part")
+    part.write_text(json.dumps(dataclasses.asdict(config), indent=1))
+    part.replace(file)
+
+
+def check_resumable(file: Path, config: Any, free: Collection[str]) -> None:
+    """Raise ConfigError unless a checkpoint was made with this configuration, so that a run ends where it would have ended.
+
+    file: what `save_config` wrote beside the checkpoint; config: a frozen dataclass, this run's.
+    free: keys that may differ because nothing that is learnt depends on them. `steps` is seldom one: a learning rate that
+    falls towards the last step is another one when the last step moves.
+    """
+    try:
+        before = dict(json.loads(file.read_text()))
+    except (OSError, TypeError, ValueError) as error:
+        raise ConfigError(f"{file}: does not say what its checkpoint was trained with; use another output folder.") from error
+    now = json.loads(json.dumps(dataclasses.asdict(config)))  # as the file has it: tuples are lists
+    before, now = ({key: repr(value) for key, value in keys.items() if key not in free} for keys in (before, now))
+    other = sorted(key for key in now.keys() | before.keys() if now.get(key) != before.get(key))
+    if other:
+        changes = ", ".join(f"{key} {before.get(key, 'absent')} (now {now.get(key, 'absent')})" for key in other)
+        raise ConfigError(f"{file}: was trained with {changes}; use another output folder, or the same configuration.")
 
 
 def read_manifest(data: Path) -> list[dict[str, Any]]:
