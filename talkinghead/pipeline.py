@@ -59,17 +59,19 @@ class TalkingHead:
 
         Args:
             folder: a folder like `checkpoints/default`.
-            device: "cpu", "cuda", "mps"; None takes a GPU when there is one.
+            device: "cpu" or "cuda" (torch's other names may do, untried); None takes an NVIDIA GPU when there is one.
 
         Raises:
+            InputError: the device cannot be used here.
             CheckpointError: a file is missing, or of the wrong shape.
         """
+        where = _device(device)
         root = checkpoint_folder(Path(folder) if folder is not None else None)
         return TalkingHead(
-            speech_encoder=SpeechEncoder.from_pretrained(root / "speech_encoder"),
+            speech_encoder=SpeechEncoder.from_pretrained(root / "speech_encoder", str(where)),
             motion=MotionPipeline.from_pretrained(root),
             rig=FaceRig.from_pretrained(root / "rig"),
-            renderer=_load_renderer(root / "renderer").to(_device(device)),
+            renderer=_load_renderer(root / "renderer").to(where),
             tracker=FaceTracker(root / "tracker/face_landmarker.task"),
             folder=root,
         )
@@ -148,7 +150,8 @@ class TalkingHead:
     ) -> Iterator[ByteArray]:
         """A portrait and a motion -> (H, W, 3) uint8 frames.
 
-        The head turns from where it is in the portrait by what the motion's head turns from its first frame.
+        The head and the eyes turn from where they are in the portrait by what the motion's turn from its first frame, so the
+        video begins with the portrait's own pose and look.
 
         Args:
             portrait: whose face.
@@ -163,10 +166,12 @@ class TalkingHead:
             raise MotionError("motion: holds no frame; give one with at least a frame.")
         if quality not in QUALITY_STEPS:
             raise InputError(f"quality: '{quality}' is unknown; choose from {', '.join(QUALITY_STEPS)}.")
+        if steps is not None and steps < 1:
+            raise InputError(f"steps is {steps}; give 1 or more denoising steps, or None for the quality's.")
         face = fit_face(portrait.face, self.rig)
         placed = relative_motion(motion, face)
         if not relative:
-            placed = replace(placed, blendshapes=motion.blendshapes, gaze=motion.gaze)
+            placed = replace(placed, blendshapes=motion.blendshapes)
         crop = PortraitCrop.of(portrait.image, portrait_mesh(self.rig, face), mesh_topology(self.rig))
         meshes = self._meshes(placed, face)
         return self.renderer(crop, meshes, num_inference_steps=steps or QUALITY_STEPS[quality], seed=seed)

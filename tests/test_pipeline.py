@@ -1,5 +1,6 @@
 """The whole path with the shipped models on the shipped example."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -62,6 +63,27 @@ def test_rendered_then_tracked_gives_the_motion_back(head, portrait):
     tracked = list(head.tracker.track(head.render(portrait, motion)))
     gap = [float(np.linalg.norm(face.points[13] - face.points[14])) for face in tracked]
     assert np.corrcoef(gap, motion.blendshapes[:, 17])[0, 1] > 0.9
+
+
+def test_a_video_begins_with_the_portraits_own_look(head):
+    """A portrait that looks aside goes on from there: the eyes do not jump to the middle in the first frame."""
+    portrait = head.load_portrait(ROOT / "assets/drawn_woman.png", size=512)
+    aside = replace(portrait.face, points=portrait.face.points.copy())
+    width = np.linalg.norm(aside.points[33] - aside.points[133])
+    aside.points[468:478, 0] += 0.15 * width
+    (frame,) = head.render(replace(portrait, face=aside), FaceMotion.neutral(1))
+    eyes = portrait.face.points[[33, 133, 362, 263], :2].round().astype(int)
+    low, high = eyes.min(0) - 4, eyes.max(0) + 4
+    box = (slice(low[1], high[1]), slice(low[0], high[0]))
+    change = np.abs(frame[box].astype(float) - portrait.image[box]).mean()
+    (looking_ahead,) = head.render(portrait, FaceMotion.neutral(1))
+    assert change < 1.5 * np.abs(looking_ahead[box].astype(float) - portrait.image[box]).mean()
+
+
+@pytest.mark.parametrize("steps", [0, -1])
+def test_no_denoising_step_is_refused(head, portrait, steps):
+    with pytest.raises(InputError, match="give 1 or more denoising steps"):
+        head.render(portrait, FaceMotion.neutral(1), steps=steps)
 
 
 def test_emotion_is_a_string_a_request_or_a_track(head, audio):
