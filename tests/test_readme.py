@@ -1,0 +1,57 @@
+"""The README's commands are those that exist, with options that exist, and its tree is the package's."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+import typer
+
+from talkinghead.cli import app
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+BLOCKS = re.findall(r"```bash\n(.*?)```", README, re.S)
+COMMANDS = [line.split("  #")[0] for block in BLOCKS for line in block.splitlines() if line.strip()]
+PROGRAM = typer.main.get_command(app)
+
+
+def test_there_are_commands():
+    assert len(COMMANDS) > 10 and any(line.startswith("talkinghead generate") for line in COMMANDS)
+
+
+@pytest.mark.parametrize("line", [line for line in COMMANDS if line.startswith("talkinghead")])
+def test_every_command_line_parses(line):
+    name, *arguments = shlex.split(line)[1:]
+    assert name in PROGRAM.commands
+    PROGRAM.commands[name].make_context(name, arguments)  # raises on an option that is not there
+
+
+@pytest.mark.parametrize("line", [line for line in COMMANDS if "scripts/" in line])
+def test_every_script_and_configuration_is_there_and_knows_its_options(line):
+    words = shlex.split(line)
+    script = next(word for word in words if word.startswith("scripts/"))
+    text = (ROOT / script).read_text()
+    for word in words[words.index(script) + 1 :]:
+        if word.startswith("configs/"):
+            assert (ROOT / word).is_file()
+        elif word.startswith("-"):
+            assert f'"{word}"' in text, f"{script} has no option {word}"
+
+
+def test_the_tree_names_every_file_beside_the_folders_and_nothing_else():
+    tree = re.search(r"```\ntalkinghead/\n(.*?)```", README, re.S)
+    assert tree is not None
+    folders = dict(re.findall(r"^  (\w+)/ .*?  +([\w, ]+)$", tree[1], re.M))
+    package = ROOT / "talkinghead"
+    assert set(folders) == {path.name for path in package.iterdir() if path.is_dir() and path.name != "__pycache__"}
+    for folder, modules in folders.items():
+        for module in re.findall(r"\w+", re.sub(r"\(.*?\)", "", modules)):
+            assert (package / folder / f"{module}.py").is_file(), f"{folder}/{module}"
+    files = set(re.findall(r"(\w+\.py)", tree[1]))
+    assert files == {path.name for path in package.glob("*.py")} - {"__init__.py", "__main__.py"}
+
+
+def test_every_link_leads_to_a_file():
+    for target in re.findall(r"\]\(([^)#]+)\)", README):
+        assert target.startswith("http") or (ROOT / target).exists(), target
