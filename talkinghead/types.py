@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from talkinghead import arkit
-from talkinghead.errors import EmotionError, MotionError
+from talkinghead.errors import AudioError, EmotionError, MotionError
 
 FPS: Final = 25
 SAMPLE_RATE: Final = 16_000
@@ -36,6 +36,17 @@ class Audio:
     """samples: (N,) float32, mono, 16 kHz, in [-1, 1]."""
 
     samples: FloatArray
+
+    def __post_init__(self) -> None:
+        samples = self.samples
+        if samples.ndim != 1:
+            raise AudioError(f"Audio.samples has shape {samples.shape}; give (N,): one channel.")
+        if samples.dtype != np.float32:
+            raise AudioError(f"Audio.samples is {samples.dtype}; give float32 in [-1, 1], or a file to load_audio.")
+        # Samples that are not numbers compare false: the speech encoder says so.
+        peak = max(float(samples.max(initial=0)), -float(samples.min(initial=0)))
+        if peak > 1:
+            raise AudioError(f"Audio.samples reaches {peak:.4g}; give samples in [-1, 1].")
 
     @property
     def duration_s(self) -> float:
