@@ -1,6 +1,7 @@
 """The 52 ARKit blendshape names, in the order of Apple's `ARFaceAnchor` and of the Live Link Face app.
 
-Knows the names, which belong to which region and which mirror which; knows nothing about geometry.
+Knows the names, which belong to which region, which mirror which and what turn of the eyes a full `eyeLook*` is; knows no
+vertices.
 """
 
 from typing import Final
@@ -21,6 +22,11 @@ BLENDSHAPES: Final[tuple[str, ...]] = (
 INDEX: Final[dict[str, int]] = {name: index for index, name in enumerate(BLENDSHAPES)}
 
 EYE_LOOK: Final[tuple[int, ...]] = tuple(INDEX[n] for n in BLENDSHAPES if n.startswith("eyeLook"))
+EYE_LOOK_YAW_RAD: Final = 0.6
+EYE_LOOK_UP_RAD: Final = 0.45
+EYE_LOOK_DOWN_RAD: Final = 0.55
+"""What `eyeLookOut/In`, `eyeLookUp` and `eyeLookDown` of 1 mean."""
+
 BROW: Final[tuple[int, ...]] = tuple(INDEX[n] for n in BLENDSHAPES if n.startswith("brow"))
 EYES: Final[tuple[int, ...]] = tuple(INDEX[n] for n in BLENDSHAPES if n.startswith("eye") and not n.startswith("eyeLook"))
 MOUTH: Final[tuple[int, ...]] = tuple(INDEX[n] for n in BLENDSHAPES if n.startswith(("jaw", "mouth", "cheekPuff", "tongue")))

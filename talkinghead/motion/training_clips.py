@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from talkinghead import arkit
 from talkinghead.motion.articulator import COLUMNS
-from talkinghead.motion.dataset import CLOSED_RATIO, SpeechClip, lip_gap, lip_opening, speech_clips, symmetric
+from talkinghead.motion.dataset import CLOSED_RATIO, SpeechClip, lip_opening, lip_parting, speech_clips, symmetric
 from talkinghead.types import FloatArray
 
 
@@ -85,7 +85,7 @@ def _targets(clip: SpeechClip) -> FloatArray:
     """
     blendshapes = symmetric(clip.motion.blendshapes)[:, [arkit.INDEX[name] for name in COLUMNS]]
     blendshapes = (blendshapes - np.percentile(blendshapes, 10, axis=0)).astype(np.float32)
-    opening, gap = lip_opening(clip.points), lip_gap(clip.points)
+    opening, gap = lip_opening(clip.points), lip_parting(clip.points)
     opening = opening - np.percentile(opening, 3)
     shut = gap < CLOSED_RATIO + np.percentile(gap, 1)
     targets: FloatArray = np.c_[blendshapes, opening, shut].astype(np.float32)

@@ -16,10 +16,6 @@ from talkinghead.rig import topology
 from talkinghead.rig.pose import Array
 from talkinghead.types import FloatArray
 
-MAX_YAW_RAD: Final = 0.6
-MAX_UP_RAD: Final = 0.45
-MAX_DOWN_RAD: Final = 0.55
-"""What `eyeLookOut/In`, `eyeLookUp` and `eyeLookDown` of 1 mean."""
 RADIUS_OVER_EYE_WIDTH: Final = 0.5
 CLEARANCE: Final = 1.03
 
@@ -28,8 +24,8 @@ _COLUMNS: Final = {name: arkit.EYE_LOOK.index(arkit.INDEX[name]) for name in ark
 
 def eye_look(gaze: FloatArray) -> FloatArray:
     """gaze: (..., 2) yaw to the subject's left and pitch up, rad -> (..., 8) columns `arkit.EYE_LOOK`, in [0, 1]."""
-    yaw, pitch = gaze[..., 0] / MAX_YAW_RAD, gaze[..., 1]
-    up, down = pitch / MAX_UP_RAD, -pitch / MAX_DOWN_RAD
+    yaw, pitch = gaze[..., 0] / arkit.EYE_LOOK_YAW_RAD, gaze[..., 1]
+    up, down = pitch / arkit.EYE_LOOK_UP_RAD, -pitch / arkit.EYE_LOOK_DOWN_RAD
     columns = np.zeros((*gaze.shape[:-1], 8), np.float32)
     for side, outwards in (("Left", yaw), ("Right", -yaw)):
         for direction, value in (("Out", outwards), ("In", -outwards), ("Up", up), ("Down", down)):
@@ -50,7 +46,8 @@ def gaze_from_eye_look(blendshapes: FloatArray) -> FloatArray:
     yaw = look["eyeLookOutLeft"] - look["eyeLookInLeft"] + look["eyeLookInRight"] - look["eyeLookOutRight"]
     up = (look["eyeLookUpLeft"] + look["eyeLookUpRight"]) / 2
     down = (look["eyeLookDownLeft"] + look["eyeLookDownRight"]) / 2
-    gaze: FloatArray = np.stack([yaw / 2 * MAX_YAW_RAD, up * MAX_UP_RAD - down * MAX_DOWN_RAD], axis=-1).astype(np.float32)
+    pitch = up * arkit.EYE_LOOK_UP_RAD - down * arkit.EYE_LOOK_DOWN_RAD
+    gaze: FloatArray = np.stack([yaw / 2 * arkit.EYE_LOOK_YAW_RAD, pitch], axis=-1).astype(np.float32)
     return gaze
 
 

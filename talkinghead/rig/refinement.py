@@ -18,7 +18,7 @@ from talkinghead.rig.fitting import fit_face, fit_motion
 from talkinghead.rig.pose import Array, matrix_from_axis_angle, similarity
 from talkinghead.types import FloatArray, TrackedFace
 
-MAX_CLIPS_OF_ONE_FOLDER: Final = {"grid_s1": 6}
+MAX_CLIPS_OF_ONE_FOLDER: Final = {"grid_s1": 7}
 FRAMES_PER_CLIP: Final = 30
 MIN_LEFTOVER_M: Final = 0.0006
 """Drawings leave the people that the modes were learnt from further than photographs do."""
@@ -38,8 +38,8 @@ def load_clips(folder: Path, frames_per_clip: int = FRAMES_PER_CLIP) -> list[Cli
     clips = []
     for source in sorted(path for path in folder.iterdir() if path.is_dir()):
         files = sorted(source.glob("*.npz"))
-        most = MAX_CLIPS_OF_ONE_FOLDER.get(source.name, len(files))
-        for file in files[:: max(1, len(files) // max(most, 1))]:
+        most = min(len(files), MAX_CLIPS_OF_ONE_FOLDER.get(source.name, len(files)))
+        for file in (files[index] for index in np.linspace(0, len(files) - 1, most).astype(int)):
             data = np.load(file, allow_pickle=False)
             seen = np.flatnonzero(data["presence"] > 0)
             chosen = seen[np.unique(np.linspace(0, len(seen) - 1, frames_per_clip).astype(int))]
