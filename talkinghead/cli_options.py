@@ -20,7 +20,7 @@ MIN_SIZE_PX: Final = 64
 MAX_SIZE_PX: Final = 8192
 MAX_STEPS: Final = 100
 MAX_SEED: Final = 2**32 - 1
-MAX_KNOBS: Final = {"head_motion": 3.0, "lip_strength": 2.0, "blink_rate": 120.0}
+MAX_KNOBS: Final = {"head_motion": 3.0, "lip_strength": 2.0, "blink_rate": 60.0}
 
 ImageOption = Annotated[Path, typer.Option("--image", "-i", help="Portrait: jpg, png, webp, tif ...")]
 AudioOption = Annotated[Path | None, typer.Option("--audio", "-a", help="Speech: wav, mp3, m4a, ogg, flac, a video ...")]

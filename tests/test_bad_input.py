@@ -326,7 +326,7 @@ def test_intensity_out_of_range(run, intensity):
         ({"quality": "ultra"}, "--quality ultra: unknown; choose from draft, standard, best"),
         ({"steps": 0}, "--steps 0: out of range; give 1 to 100"),
         ({"head-motion": -1}, "--head-motion -1: out of range; give 0 to 3"),
-        ({"blink-rate": 500}, "--blink-rate 500: out of range; give 0 to 120"),
+        ({"blink-rate": 500}, "--blink-rate 500: out of range; give 0 to 60"),
         ({"seed": -1}, "--seed -1: out of range; give 0 to 4294967295"),
         ({"device": "abacus"}, "abacus"),
     ],

@@ -1,9 +1,9 @@
 """What a talker's head, lids and eyes do by themselves: sampled, by a seed, from statistics of tracked people.
 
 Head: stationary autoregressive motion, livelier where the voice is, with nods on its stressed syllables. Blinks: a renewal
-process whose intervals are log-normal; lids shut faster than they open. Gaze: fixations near the camera joined by saccades.
-Nothing here accumulates, so nothing drifts. Sources: Lee, Badler, Badler, "Eyes Alive", SIGGRAPH 2002 (saccades); Bentivoglio
-et al., "Analysis of blink rate patterns in normal subjects", 1997.
+process whose intervals are log-normal beyond a shortest one; lids shut faster than they open. Gaze: fixations near the camera
+joined by saccades. Nothing here accumulates, so nothing drifts. Sources: Lee, Badler, Badler, "Eyes Alive", SIGGRAPH 2002
+(saccades); Bentivoglio et al., "Analysis of blink rate patterns in normal subjects", 1997.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import dataclasses
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 
@@ -25,9 +26,10 @@ from talkinghead.types import FPS, FloatArray
 class GestureStatistics:
     """Numbers fitted on tracked training clips by `scripts/train.py gesture`.
 
-    head_deviation_rad: pitch, yaw, roll about the clip's mean. head_period_s: the same axes' slow periods.
-    sway_m: right, up, forward. silent_share: how much of the head's motion is left in silence.
-    nod_rad: pitch on a stressed syllable. blinks_per_minute, blink_spread: log-normal intervals.
+    head_deviation_rad: pitch, yaw, roll of a talking head about its mean over minutes; within seconds it moves less.
+    head_period_s: of the livelier motion of the same axes (`two_paces`). sway_m: right, up, forward, as the deviations.
+    silent_share: how much of the head's motion is left in silence. nod_rad: pitch on a stressed syllable.
+    blinks_per_minute, blink_spread: log-normal intervals.
     closing_s, shut_s, opening_s: a blink's phases. fixation_s, gaze_deviation_rad, saccade_s: eyes.
     """
 
@@ -64,9 +66,18 @@ class GestureStatistics:
             ) from error
 
 
-_MAX_HEAD_RAD = 0.14
-_FIRST_BLINK_S = (0.4, 1.6)
-_SETTLE_S = 0.5
+MAX_BLINKS_PER_MINUTE: Final = 60.0
+SWAY_PERIOD_S: Final = 3.5
+SLOW_SHARE: Final = 0.65
+SLOW_OVER_QUICK: Final = 4.0
+"""`two_paces`: the slow pace's part of the variance, and its period over the quick one's."""
+_FREE_HEAD_RAD: Final = 0.07
+_MAX_HEAD_RAD: Final = 0.14
+_SETTLE_S: Final = 0.5
+_FIRST_BLINK_S: Final = (0.4, 1.6)
+_SHORTEST_INTERVAL_S: Final = 0.6
+_SECOND_BLINK_S: Final = (0.35, 0.5)
+_SECOND_BLINK_SHARE: Final = 0.08
 
 
 def move_head(loudness: FloatArray, statistics: GestureStatistics, amount: float, seed: int) -> tuple[FloatArray, FloatArray]:
@@ -81,21 +92,26 @@ def move_head(loudness: FloatArray, statistics: GestureStatistics, amount: float
     settle = np.clip(frames / (_SETTLE_S * FPS), 0, 1)[:, None]
     settle = settle * settle * (3 - 2 * settle)
     effort = vocal_effort(loudness)
-    lively = statistics.silent_share + (1 - statistics.silent_share) * _lagged(effort, 0.6)
-    rotation = np.stack([_two_paces(num_frames, period, generator) for period in statistics.head_period_s], 1)
+    # The deviations are those of talkers who talk: a voice of the usual effort makes it 1, loud words more.
+    voiced = effort[effort > 0]
+    usual = float(np.sqrt((voiced**2).mean())) if len(voiced) else 1.0
+    lively = statistics.silent_share + (1 - statistics.silent_share) * _lagged(effort / usual, 0.6)
+    rotation = np.stack([two_paces(num_frames, period, generator) for period in statistics.head_period_s], 1)
     rotation = rotation * statistics.head_deviation_rad * lively[:, None]
     stress = np.maximum(_lagged(effort, 0.12) - _lagged(effort, 0.7), 0)
     rotation[:, 0] += statistics.nod_rad * 2.5 * stress * (1 + 0.4 * slow_noise(num_frames, 1, 4.0, generator)[:, 0])
-    rotation = _MAX_HEAD_RAD * np.tanh(rotation / _MAX_HEAD_RAD)
-    sway = slow_noise(num_frames, 3, 3.5, generator) * statistics.sway_m * lively[:, None]
+    beyond = np.maximum(np.abs(rotation) - _FREE_HEAD_RAD, 0) / (_MAX_HEAD_RAD - _FREE_HEAD_RAD)
+    held = np.minimum(np.abs(rotation), _FREE_HEAD_RAD) + (_MAX_HEAD_RAD - _FREE_HEAD_RAD) * np.tanh(beyond)
+    rotation = np.copysign(held, rotation)
+    sway = slow_noise(num_frames, 3, SWAY_PERIOD_S, generator) * statistics.sway_m * lively[:, None]
     return (amount * settle * rotation).astype(np.float32), (amount * settle * sway).astype(np.float32)
 
 
-def _two_paces(num_frames: int, period_s: float, generator: np.random.Generator) -> FloatArray:
+def two_paces(num_frames: int, period_s: float, generator: np.random.Generator) -> FloatArray:
     """(T,) of deviation 1: shifts of posture that last, and on them the livelier motion that clips of seconds show."""
-    slow = slow_noise(num_frames, 1, 4 * period_s, generator)[:, 0]
+    slow = slow_noise(num_frames, 1, SLOW_OVER_QUICK * period_s, generator)[:, 0]
     quick = slow_noise(num_frames, 1, period_s, generator)[:, 0]
-    curve: FloatArray = np.sqrt(0.65) * slow + np.sqrt(0.35) * quick
+    curve: FloatArray = np.sqrt(SLOW_SHARE) * slow + np.sqrt(1 - SLOW_SHARE) * quick
     return curve
 
 
@@ -115,7 +131,10 @@ def _lagged(curve: FloatArray, width_s: float) -> FloatArray:
 
 
 def blinks(num_frames: int, statistics: GestureStatistics, per_minute: float | None, seed: int) -> FloatArray:
-    """(T, 2) how far the left and the right lid are shut, in [0, 1]; the first blink falls into the first two seconds."""
+    """(T, 2) how far the left and the right lid are shut, in [0, 1]; the first blink falls into the first two seconds.
+
+    per_minute: 0 to `MAX_BLINKS_PER_MINUTE`; None takes that of the statistics.
+    """
     generator = np.random.default_rng([seed, 1])
     lids = np.zeros((num_frames, 2), np.float32)
     rate = statistics.blinks_per_minute if per_minute is None else per_minute
@@ -124,17 +143,19 @@ def blinks(num_frames: int, statistics: GestureStatistics, per_minute: float | N
     length_s = num_frames / FPS
     time_s = generator.uniform(*_FIRST_BLINK_S) if length_s > _FIRST_BLINK_S[1] else generator.uniform(0.2, 0.6) * length_s
     frames_s = (np.arange(num_frames) / FPS).astype(np.float32)
-    spread = statistics.blink_spread
+    spread, share = statistics.blink_spread, _SECOND_BLINK_SHARE
+    # Means of all intervals, of those that no second blink ends, and of what these are beyond the shortest.
+    mean_s = (60 / rate - share * float(np.mean(_SECOND_BLINK_S))) / (1 - share)
+    mean_beyond_s = max(0.0, mean_s - _SHORTEST_INTERVAL_S)
     while time_s < length_s:
         pace, depth, lead = generator.uniform(0.85, 1.2), generator.uniform(0.9, 1.0), generator.normal(0, 0.006)
         for side in range(2):
             shape = blink_shape(frames_s - time_s - (lead if side else 0.0), pace, statistics)
             lids[:, side] = np.maximum(lids[:, side], depth * shape)
-        if generator.uniform() < 0.08:  # a second one follows at once
-            time_s += generator.uniform(0.35, 0.5)
+        if generator.uniform() < share:  # a second one follows at once
+            time_s += generator.uniform(*_SECOND_BLINK_S)
             continue
-        mean_s = 60 / rate / 0.92
-        time_s += max(0.6, mean_s * np.exp(spread * generator.standard_normal() - spread**2 / 2))
+        time_s += _SHORTEST_INTERVAL_S + mean_beyond_s * np.exp(spread * generator.standard_normal() - spread**2 / 2)
     return lids
 
 
@@ -176,9 +197,9 @@ def gaze_motion(num_frames: int, statistics: GestureStatistics, head_rotation: F
 
 
 def eye_look(gaze: FloatArray, lids: FloatArray) -> dict[int, FloatArray]:
-    """gaze: (T, 2), lids: (T, 2) left, right -> ARKit columns: the eight `eyeLook*`, and lids that follow a look down."""
-    yaw_rad, up_rad, down_rad = 0.6, 0.45, 0.55  # what ARKit columns of 1 mean on the rig
-    yaw, up, down = gaze[:, 0] / yaw_rad, gaze[:, 1] / up_rad, -gaze[:, 1] / down_rad
+    """gaze: (T, 2), lids: (T, 2) left, right -> ARKit columns: the eight `eyeLook*` and the two `eyeBlink*`."""
+    yaw = gaze[:, 0] / arkit.EYE_LOOK_YAW_RAD
+    up, down = gaze[:, 1] / arkit.EYE_LOOK_UP_RAD, -gaze[:, 1] / arkit.EYE_LOOK_DOWN_RAD
     left, right = np.clip(yaw, 0, 1), np.clip(-yaw, 0, 1)
     columns = {
         "eyeLookOutLeft": left, "eyeLookInRight": left, "eyeLookInLeft": right, "eyeLookOutRight": right,

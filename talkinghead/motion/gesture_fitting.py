@@ -1,6 +1,9 @@
 """Tracked training clips -> the numbers of `GestureStatistics`: one vote a talker, the median of the talkers.
 
-Fixation and saccade times stay those of the literature: at 25 frames a second and 256 pixels they cannot be measured.
+Clips are a few seconds long, and a head moves more in minutes: within a clip, neither deviation nor autocorrelation is that of
+the motion. How far a curve gets within a few frames (the variogram) is, so the sampler's own is fitted to it. Source: Matheron,
+"Principles of geostatistics", 1963. Fixation and saccade times stay those of the literature: at 25 frames a second and 256
+pixels they cannot be measured.
 """
 
 from __future__ import annotations
@@ -15,15 +18,17 @@ import numpy as np
 
 from talkinghead import arkit
 from talkinghead.errors import ConfigError
-from talkinghead.motion.gesture import GestureStatistics
+from talkinghead.motion.gesture import SLOW_OVER_QUICK, SLOW_SHARE, SWAY_PERIOD_S, GestureStatistics
 from talkinghead.motion.io import load_motion
+from talkinghead.motion.smoothing import slow_noise_correlation
 from talkinghead.training import read_manifest
 from talkinghead.types import FPS, FaceMotion, FloatArray
 
 MIN_FRAMES: Final = 60
 BLINK_DEPTH: Final = 0.4
-# A curve of slow_noise(period) correlates 0.5 with itself this part of the period later.
-_HALF_OF_PERIOD: Final = 1.678 / (2 * np.pi)
+LAGS: Final = np.array([4, 6, 9, 13, 18, 25, 36, 50])
+"""Frames. Within fewer, the tracker's noise moves as far as a head does."""
+_PERIODS_S: Final = np.geomspace(0.8, 6, 200)
 _LIDS: Final = [arkit.INDEX["eyeBlinkLeft"], arkit.INDEX["eyeBlinkRight"]]
 
 
@@ -56,19 +61,22 @@ def fit_gestures(motions: Iterable[tuple[str, FaceMotion]]) -> GestureStatistics
         ConfigError: no clip is long enough.
     """
     heads: dict[str, list[FloatArray]] = defaultdict(list)
+    eyes: dict[str, list[FloatArray]] = defaultdict(list)
     blinks: dict[str, list[tuple[int, float, float]]] = defaultdict(list)
     seconds: dict[str, float] = defaultdict(float)
     for talker, motion in motions:
         if len(motion) < MIN_FRAMES:
             continue
-        turn, gaze = motion.head_rotation, motion.gaze
-        periods = [half_time(turn[:, axis]) / FPS / _HALF_OF_PERIOD for axis in range(3)]
-        heads[talker].append(np.r_[turn.std(0), periods, motion.head_translation.std(0), gaze.std(0)].astype(np.float32))
+        heads[talker].append(np.c_[variogram(motion.head_rotation), variogram(motion.head_translation)])
+        eyes[talker].append(motion.gaze.std(0))
         blinks[talker] += find_blinks(motion.blendshapes[:, _LIDS].mean(1))
         seconds[talker] += len(motion) / FPS
     if not heads:
         raise ConfigError(f"motion: no clip of at least {MIN_FRAMES} frames; run scripts/prepare_speech.py first.")
-    typical = np.median([np.median(rows, axis=0) for rows in heads.values()], axis=0)
+    typical = np.median([np.mean(rows, axis=0) for rows in heads.values()], axis=0)
+    turns = [fitted_paces(typical[:, axis]) for axis in range(3)]
+    sway = [fitted_deviation(curve, slow_noise_correlation(LAGS, SWAY_PERIOD_S))[0] for curve in typical[:, 3:].T]
+    glances = np.median([np.median(rows, axis=0) for rows in eyes.values()], axis=0)
     # Rates of talkers seen for seconds only are coarse: all talkers' blinks over all their time, none for more than a minute.
     share = {talker: min(1.0, 60 / seconds[talker]) for talker in seconds}
     rate = 60 * sum(share[t] * len(blinks[t]) for t in share) / sum(share[t] * seconds[t] for t in share)
@@ -76,24 +84,38 @@ def fit_gestures(motions: Iterable[tuple[str, FaceMotion]]) -> GestureStatistics
     closing, opening = np.median(phases, axis=0) if len(phases) else (0.08, 0.16)
     return replace(
         GestureStatistics(),
-        head_deviation_rad=_rounded(typical[:3]),
-        head_period_s=_rounded(np.clip(typical[3:6], 0.8, 6)),
-        sway_m=_rounded(typical[6:9]),
+        head_deviation_rad=_rounded(deviation for deviation, _ in turns),
+        head_period_s=_rounded(period_s for _, period_s in turns),
+        sway_m=_rounded(sway),
         blinks_per_minute=round(float(np.clip(rate, 12, 24)), 1),
         closing_s=round(float(np.clip(closing, 0.06, 0.12)), 3),
         opening_s=round(float(np.clip(opening, 0.1, 0.24)), 3),
-        gaze_deviation_rad=_rounded(typical[9:11]),
+        gaze_deviation_rad=_rounded(glances),
     )
 
 
-def half_time(curve: FloatArray) -> float:
-    """(T,) -> frames after which it correlates less than 0.5 with itself."""
-    centred = curve - curve.mean()
-    power = float(centred @ centred) + 1e-12
-    for lag in range(1, len(curve) // 2):
-        if float(centred[lag:] @ centred[:-lag]) / power < 0.5:
-            return float(lag)
-    return len(curve) / 2
+def variogram(curves: FloatArray) -> FloatArray:
+    """(T, N) -> (len(LAGS), N) half the mean square of what each curve has moved by `LAGS` frames later."""
+    moved = [curves[lag:] - curves[:-lag] for lag in LAGS]
+    result: FloatArray = np.stack([(change.astype(np.float64) ** 2).mean(0) / 2 for change in moved]).astype(np.float32)
+    return result
+
+
+def fitted_paces(curve: FloatArray) -> tuple[float, float]:
+    """A variogram (len(LAGS),) -> deviation and period of the `two_paces` that come nearest to it."""
+    fits = []
+    for period_s in _PERIODS_S:
+        slow = slow_noise_correlation(LAGS, SLOW_OVER_QUICK * period_s)
+        correlation = SLOW_SHARE * slow + (1 - SLOW_SHARE) * slow_noise_correlation(LAGS, period_s)
+        deviation, misfit = fitted_deviation(curve, correlation)
+        fits.append((misfit, deviation, float(period_s)))
+    return min(fits)[1:]
+
+
+def fitted_deviation(curve: FloatArray, correlation: FloatArray) -> tuple[float, float]:
+    """A variogram and the autocorrelation at `LAGS` of a curve of known shape -> its deviation, and what it leaves."""
+    ratio = np.log(np.maximum(curve, 1e-12) / (1 - correlation))
+    return float(np.exp(ratio.mean() / 2)), float(ratio.var())
 
 
 def find_blinks(lids: FloatArray) -> list[tuple[int, float, float]]:
@@ -117,5 +139,5 @@ def find_blinks(lids: FloatArray) -> list[tuple[int, float, float]]:
     return found
 
 
-def _rounded(values: FloatArray) -> tuple[float, ...]:
+def _rounded(values: Iterable[float]) -> tuple[float, ...]:
     return tuple(round(float(value), 4) for value in values)

@@ -14,7 +14,7 @@ def slow_noise(num_frames: int, num_curves: int, period_s: float, generator: np.
     An autoregressive process of order one passed through the same pole again: continuous in value and in slope, with most
     of its power slower than `period_s`.
     """
-    pole = float(np.exp(-2 * np.pi / (max(period_s, 0.1) * FPS)))
+    pole = _pole(period_s)
     burn_in = int(np.ceil(8 / (1 - pole)))
     white = generator.standard_normal((num_frames + burn_in, num_curves))
     curve = lfilter([1.0], [1.0, -2 * pole, pole * pole], white, axis=0)[burn_in:]
@@ -22,3 +22,14 @@ def slow_noise(num_frames: int, num_curves: int, period_s: float, generator: np.
     deviation = np.sqrt((1 + pole**2) / (1 - pole**2) ** 3)
     result: FloatArray = (curve / deviation).astype(np.float32)
     return result
+
+
+def slow_noise_correlation(lags: FloatArray, period_s: float) -> FloatArray:
+    """How a curve of `slow_noise` correlates with itself `lags` frames later."""
+    pole = _pole(period_s)
+    correlation: FloatArray = (1 + lags * (1 - pole**2) / (1 + pole**2)) * pole**lags
+    return correlation
+
+
+def _pole(period_s: float) -> float:
+    return float(np.exp(-2 * np.pi / (max(period_s, 0.1) * FPS)))
