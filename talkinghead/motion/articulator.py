@@ -31,6 +31,7 @@ COLUMNS: Final[tuple[str, ...]] = tuple(
 SILENT_DBFS: Final = -62.0
 QUIET_DBFS: Final = -48.0
 CLOSURE_SLOPE: Final = 4.0
+WINDOW_FRAMES: Final = 250
 
 JAW_OPEN: Final = arkit.INDEX["jawOpen"]
 MOUTH_CLOSE: Final = arkit.INDEX["mouthClose"]
@@ -81,6 +82,8 @@ class Articulator(ModelMixin, ConfigMixin):
         num_outputs = len(columns) + 2
         self.readout = nn.Conv1d(content_width, num_outputs, 2 * context + 1)
         self.context = context
+        # How many frames away a frame is heard: the kernels are 3 wide.
+        self.reach = max(context, sum(head_dilations) if head_width else 0)
         self.head = TemporalHead(content_width, num_outputs, head_width, tuple(head_dilations), dropout) if head_width else None
         # What the outputs are about: their mean on the training clips.
         self.centre = nn.Parameter(torch.zeros(num_outputs - 1), requires_grad=False)
@@ -95,23 +98,34 @@ class Articulator(ModelMixin, ConfigMixin):
         return result
 
     @torch.inference_mode()
+    def windowed(self, content: FloatArray) -> torch.Tensor:
+        """content: (T, C) -> (T, K + 2) float32 as `forward`, a window at a time, so that its memory does not grow with T."""
+        num_frames = len(content)
+        output = torch.empty((num_frames, len(self.centre) + 1))
+        for start in range(0, num_frames, WINDOW_FRAMES):
+            stop = min(start + WINDOW_FRAMES, num_frames)
+            first, last = max(0, start - self.reach), min(num_frames, stop + self.reach)
+            window = torch.from_numpy(np.ascontiguousarray(content[first:last], np.float32)).to(self.centre.device)
+            output[start:stop] = self(window[None])[0, start - first : stop - first].float().cpu()
+        return output
+
+    @torch.inference_mode()
     def articulate(self, features: SpeechFeatures, strength: float = 1.0) -> tuple[FloatArray, FloatArray]:
         """Features -> blendshapes (T, 52) in [0, 1], zero outside `columns`, and how far the lips must be shut (T,) in [0, 1].
 
         strength: 0 keeps the mouth at rest, 1 moves it as much as the talkers of the training clips did.
         """
-        content = np.ascontiguousarray(features.content, np.float32)
-        output = self(torch.from_numpy(content).to(self.centre.device)[None])[0].float()
-        gain = torch.tensor(self.config.gain or [1.0] * len(self.centre)).to(output)
-        stretched = (self.centre + gain * (output[:, :-1] - self.centre)).cpu().numpy()
+        output = self.windowed(features.content)
+        gain, centre = torch.tensor(self.config.gain or [1.0] * len(self.centre)), self.centre.float().cpu()
+        stretched = (centre + gain * (output[:, :-1] - centre)).numpy()
         level = strength * speech_presence(features.loudness)[:, None]
         stretched = level * stretched
         blendshapes = np.zeros((len(features), len(arkit.BLENDSHAPES)), np.float32)
         blendshapes[:, [arkit.INDEX[name] for name in self.config.columns]] = np.clip(stretched[:, :-1], 0, 1)
-        if self.config.lip_travel:
+        if self.config.lip_travel is not None:
             travel = np.asarray(self.config.lip_travel, np.float32)
             blendshapes = open_lips(blendshapes, np.maximum(stretched[:, -1], 0), travel)
-        score = output[:, -1].cpu().numpy()
+        score = output[:, -1].numpy()
         closed: FloatArray = np.clip(0.5 + (score - self.config.closed_threshold) * CLOSURE_SLOPE, 0, 1) * (level[:, 0] > 0)
         return blendshapes, closed.astype(np.float32)
 
@@ -128,6 +142,9 @@ class Articulator(ModelMixin, ConfigMixin):
             )
             if unknown := set(model.config.columns) - set(arkit.BLENDSHAPES):
                 raise ValueError(f"columns {sorted(unknown)} are not ARKit names")
+            travel = model.config.lip_travel
+            if travel is not None and not (len(travel) == 52 and travel[JAW_OPEN] > 0 > travel[MOUTH_CLOSE]):
+                raise ValueError("lip_travel: with it the jaw does not open the lips, or mouthClose does not close them")
         except (OSError, ValueError, RuntimeError, TypeError, KeyError) as error:
             reason = " ".join(str(error).split())[:160]
             raise CheckpointError(
@@ -168,7 +185,7 @@ class TemporalHead(nn.Module):
         self.deviation.copy_(torch.from_numpy(content.std(0) + 1e-3)[:, None])
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """x: (B, C, T) -> (B, K + 1, T)."""
+        """x: (B, C, T) -> (B, K + 2, T)."""
         x = self.enter(self.dropout((x - self.mean) / self.deviation))
         for block in self.blocks:
             x = x + self.dropout(functional.gelu(block(functional.gelu(x))))

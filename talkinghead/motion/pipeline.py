@@ -7,23 +7,30 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 
+from talkinghead import arkit
 from talkinghead.errors import MotionError
 from talkinghead.motion.articulator import Articulator, close_lips
 from talkinghead.motion.expression import compose, expression
-from talkinghead.motion.gesture import GestureStatistics, blinks, eye_look, gaze_motion, move_head
+from talkinghead.motion.gesture import MAX_BLINKS_PER_MINUTE, GestureStatistics, blinks, eye_look, gaze_motion, move_head
 from talkinghead.types import EmotionTrack, FaceMotion, FloatArray, SpeechFeatures
+
+WIDE_EYES: Final = (arkit.INDEX["eyeWideLeft"], arkit.INDEX["eyeWideRight"])
 
 
 @dataclass(frozen=True, eq=False)
 class MotionPipeline:
-    """Speech to motion. `travel` is how far each of the 52 columns parts the lips (`Articulator.lip_travel`)."""
+    """Speech to motion.
+
+    travel: (52,) how far each column parts the lips (`Articulator.lip_travel`); without it lips are not shut by measure.
+    """
 
     articulator: Articulator
     gestures: GestureStatistics
-    travel: FloatArray
+    travel: FloatArray | None
 
     @staticmethod
     def from_pretrained(folder: Path | str) -> MotionPipeline:
@@ -33,7 +40,8 @@ class MotionPipeline:
             CheckpointError: a file is missing or is not what it should be.
         """
         articulator = Articulator.load(Path(folder) / "articulator")
-        travel = np.asarray(articulator.config.lip_travel or [0.0] * 52, np.float32)
+        lip_travel = articulator.config.lip_travel
+        travel = None if lip_travel is None else np.asarray(lip_travel, np.float32)
         return MotionPipeline(articulator, GestureStatistics.from_pretrained(Path(folder) / "gesture"), travel)
 
     def __call__(
@@ -52,7 +60,7 @@ class MotionPipeline:
             emotion: what is felt, T frames.
             seed: chooses blinks, gaze, head motion and the life of the expression; never the lips.
             head_motion: 0 still, 1 as people do, 2 twice as much.
-            blink_rate: blinks a minute; None takes that of the tracked talkers, 0 is none.
+            blink_rate: blinks a minute, 0 to 60; None takes that of the tracked talkers, 0 is none.
             lip_strength: 0 leaves the mouth at rest, 1 is natural, 1.3 articulates strongly.
 
         Raises:
@@ -63,12 +71,14 @@ class MotionPipeline:
         talking, closed = self.articulator.articulate(features, lip_strength)
         felt = expression(emotion, seed)
         blendshapes = compose(talking, felt)
-        blendshapes = close_lips(blendshapes, closed, self.travel)
+        if self.travel is not None:
+            blendshapes = close_lips(blendshapes, closed, self.travel)
         rotation, translation = move_head(features.loudness, self.gestures, head_motion, seed)
         gaze = gaze_motion(num_frames, self.gestures, rotation, seed)
         lids = blinks(num_frames, self.gestures, blink_rate, seed)
+        # Wide eyes let go for a blink, and lids that an emotion half closes still blink to the end.
+        blendshapes[:, WIDE_EYES] *= 1 - lids
         for column, value in eye_look(gaze, lids).items():
-            # Lids that an emotion half closes still blink to the end, and wide eyes let go for a blink.
             blendshapes[:, column] = blendshapes[:, column] + value - blendshapes[:, column] * value
         return FaceMotion(np.clip(blendshapes, 0, 1).astype(np.float32), rotation, translation, gaze)
 
@@ -82,7 +92,7 @@ class MotionPipeline:
         for name, value, high in (
             ("head_motion", head, 3.0),
             ("lip_strength", lips, 2.0),
-            ("blink_rate", blink_rate or 0.0, 120.0),
+            ("blink_rate", blink_rate or 0.0, MAX_BLINKS_PER_MINUTE),
         ):
             if not 0 <= value <= high:
                 raise MotionError(f"{name} is {value}; give a number from 0 to {high:g}.")

@@ -4,7 +4,16 @@ import torch
 
 from talkinghead import arkit
 from talkinghead.errors import CheckpointError
-from talkinghead.motion.articulator import COLUMNS, JAW_OPEN, MOUTH_CLOSE, Articulator, close_lips, open_lips, speech_presence
+from talkinghead.motion.articulator import (
+    COLUMNS,
+    JAW_OPEN,
+    MOUTH_CLOSE,
+    WINDOW_FRAMES,
+    Articulator,
+    close_lips,
+    open_lips,
+    speech_presence,
+)
 from talkinghead.types import SpeechFeatures
 
 
@@ -33,6 +42,25 @@ def test_blendshapes_stay_in_their_columns_and_range(num_frames: int) -> None:
     assert closed.min() >= 0 and closed.max() <= 1
 
 
+@pytest.mark.parametrize("head_width", [0, 4])
+def test_windowed_equals_whole_and_no_window_is_long(head_width: int) -> None:
+    torch.manual_seed(1)
+    model = Articulator(content_width=8, head_width=head_width, head_dilations=(1, 4)).eval()
+    if model.head is not None:
+        torch.nn.init.normal_(model.head.leave.weight)
+    content = torch.randn(2 * WINDOW_FRAMES + 37, 8)
+    with torch.no_grad():
+        whole = model(content[None])[0]
+    lengths: list[int] = []
+    model.register_forward_hook(lambda _, inputs, __: lengths.append(inputs[0].shape[1]))
+    features = SpeechFeatures(content.numpy(), np.full(len(content), -20, np.float32))
+    blendshapes, _ = model.articulate(features)
+    assert len(lengths) == 3 and max(lengths) <= WINDOW_FRAMES + 2 * 5
+    assert torch.allclose(model.windowed(features.content), whole, atol=1e-5)
+    columns = [arkit.INDEX[name] for name in COLUMNS]
+    assert np.allclose(blendshapes[:, columns], np.clip(whole[:, :-2].numpy(), 0, 1), atol=1e-5)
+
+
 def test_silence_and_strength_zero_leave_the_mouth_at_rest() -> None:
     assert not model().articulate(features(20, dbfs=-100.0))[0].any()
     assert not model().articulate(features(20), strength=0.0)[0].any()
@@ -48,6 +76,10 @@ def test_saved_then_loaded_is_equal(tmp_path) -> None:
 def test_a_broken_checkpoint_is_named(tmp_path) -> None:
     with pytest.raises(CheckpointError, match="not an articulator"):
         Articulator.load(tmp_path)
+    for lip_travel in ((0.0,) * 52, (0.1, -0.1)):
+        Articulator(content_width=8, lip_travel=lip_travel).save_pretrained(tmp_path / "closed")
+        with pytest.raises(CheckpointError, match="the jaw does not open the lips"):
+            Articulator.load(tmp_path / "closed")
     model().save_pretrained(tmp_path)
     (tmp_path / "diffusion_pytorch_model.safetensors").write_bytes(b"cut")
     with pytest.raises(CheckpointError, match="reinstall"):
