@@ -75,7 +75,7 @@ def fit_gestures(motions: Iterable[tuple[str, FaceMotion]]) -> GestureStatistics
         raise ConfigError(f"motion: no clip of at least {MIN_FRAMES} frames; run scripts/prepare_speech.py first.")
     typical = np.median([np.mean(rows, axis=0) for rows in heads.values()], axis=0)
     turns = [fitted_paces(typical[:, axis]) for axis in range(3)]
-    sway = [fitted_deviation(curve, slow_noise_correlation(LAGS, SWAY_PERIOD_S))[0] for curve in typical[:, 3:].T]
+    sway = [fitted_sway(typical[:, axis]) for axis in range(3, 6)]
     glances = np.median([np.median(rows, axis=0) for rows in eyes.values()], axis=0)
     # Rates of talkers seen for seconds only are coarse: all talkers' blinks over all their time, none for more than a minute.
     share = {talker: min(1.0, 60 / seconds[talker]) for talker in seconds}
@@ -107,15 +107,15 @@ def fitted_paces(curve: FloatArray) -> tuple[float, float]:
     for period_s in _PERIODS_S:
         slow = slow_noise_correlation(LAGS, SLOW_OVER_QUICK * period_s)
         correlation = SLOW_SHARE * slow + (1 - SLOW_SHARE) * slow_noise_correlation(LAGS, period_s)
-        deviation, misfit = fitted_deviation(curve, correlation)
-        fits.append((misfit, deviation, float(period_s)))
+        ratio = np.log(np.maximum(curve, 1e-12) / (1 - correlation))
+        fits.append((float(ratio.var()), float(np.exp(ratio.mean() / 2)), float(period_s)))
     return min(fits)[1:]
 
 
-def fitted_deviation(curve: FloatArray, correlation: FloatArray) -> tuple[float, float]:
-    """A variogram and the autocorrelation at `LAGS` of a curve of known shape -> its deviation, and what it leaves."""
-    ratio = np.log(np.maximum(curve, 1e-12) / (1 - correlation))
-    return float(np.exp(ratio.mean() / 2)), float(ratio.var())
+def fitted_sway(curve: FloatArray) -> float:
+    """A variogram (len(LAGS),) -> the deviation with which sway, whose period is given, gets as far in a second or two."""
+    moved = 1 - slow_noise_correlation(LAGS, SWAY_PERIOD_S)
+    return float(np.sqrt(curve @ moved / (moved @ moved)))
 
 
 def find_blinks(lids: FloatArray) -> list[tuple[int, float, float]]:
