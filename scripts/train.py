@@ -7,6 +7,7 @@ uninterrupted run ends. Articulator and denoiser need accelerate: pip install -e
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
@@ -62,9 +63,11 @@ def main() -> None:
     parser.add_argument("--config", type=Path, required=True, help="flat YAML file, see configs/")
     options = parser.parse_args()
     try:
-        print(STAGES[options.stage](options.config))
+        result = STAGES[options.stage](options.config)
     except TalkingHeadError as error:
         raise SystemExit(f"error: {error}") from error
+    if os.environ.get("RANK", "0") == "0":  # of several processes the first one speaks
+        print(result)
 
 
 if __name__ == "__main__":

@@ -1,10 +1,13 @@
 """Prepared clips -> pairs of (guides, real picture): any frame of a clip is the reference for any other.
 
-Reads what `scripts/prepare_data.py` wrote: beside each clip's points the pixels of its frames and of its fitted mesh.
+Reads what `scripts/prepare_meshes.py` wrote: the pixels of each clip's frames and where its fitted mesh stands in them. Clips
+are read when they are wanted, and the latest of them kept: a set like MEAD is larger than any memory.
 """
 
 from __future__ import annotations
 
+from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -28,13 +31,23 @@ _LIPS_AND_LIDS: Final = np.concatenate([INNER_LIPS, OUTER_LIPS, RIGHT_EYE, LEFT_
 
 @dataclass(frozen=True, eq=False)
 class PreparedClip:
-    """frames: (T, H, W, 3) uint8 RGB; meshes: (T, V, 3) px; identity: whose face; wide: (T,) how telling each frame is."""
+    """One clip of `data/meshes`.
+
+    frames: (T, H, W, 3) uint8 RGB; meshes: (T, V, 3) px; identity: whose face.
+    wide: (T,) how telling each frame is: more for an open mouth and for shut lids.
+    turned: (T,) how far the head is turned to its side: where the nose stands along the line from the right eye's outer corner
+        to the left one's, from its middle, in parts of its length.
+    """
 
     frames: ByteArray
     meshes: FloatArray
     identity: str
     wide: FloatArray
     turned: FloatArray
+
+    @property
+    def num_bytes(self) -> int:
+        return self.frames.nbytes + self.meshes.nbytes
 
     @staticmethod
     def load(file: Path) -> PreparedClip:
@@ -51,31 +64,51 @@ class PreparedClip:
         return PreparedClip(frames, meshes, identity, wide.astype(np.float32), turned.astype(np.float32))
 
 
+class ClipCache:
+    """Files -> clips, each read when it is wanted; those wanted longest ago go when all are more than `max_bytes`."""
+
+    def __init__(self, max_bytes: float) -> None:
+        self.max_bytes, self.num_bytes = max_bytes, 0
+        self._clips: OrderedDict[Path, PreparedClip] = OrderedDict()
+
+    def __getitem__(self, file: Path) -> PreparedClip:
+        if file not in self._clips:
+            self._clips[file] = PreparedClip.load(file)
+            self.num_bytes += self._clips[file].num_bytes
+            while self.num_bytes > self.max_bytes and len(self._clips) > 1:
+                self.num_bytes -= self._clips.popitem(last=False)[1].num_bytes
+        self._clips.move_to_end(file)
+        return self._clips[file]
+
+
 class PairDataset(Dataset[tuple[Tensor, Tensor]]):
     """`length` pairs, each identity as often as any other. Every item is a function of (seed, index) alone."""
 
-    def __init__(self, clips: list[PreparedClip], topology: MeshTopology, seed: int, length: int) -> None:
+    def __init__(self, files: Sequence[Path], topology: MeshTopology, seed: int, length: int, cache_gb: float = 4.0) -> None:
+        """cache_gb: how much memory the clips may take; a loader's workers have a cache each."""
         self.topology, self.seed, self.length = topology, seed, length
-        self.by_identity: dict[str, list[PreparedClip]] = {}
-        for clip in clips:
-            group = "photograph" if clip.identity.startswith("photograph") else clip.identity
-            self.by_identity.setdefault(group, []).append(clip)
+        self.clips = ClipCache(cache_gb * 1e9)
+        self.by_identity: dict[str, list[Path]] = {}
+        for file in files:
+            with np.load(file, allow_pickle=False) as archive:
+                identity = str(archive["identity"])
+            self.by_identity.setdefault("photograph" if identity.startswith("photograph") else identity, []).append(file)
         self.people = sorted(name for name in self.by_identity if name != "photograph")
 
     def __len__(self) -> int:
         return self.length
 
-    def _clip(self, rng: np.random.Generator) -> PreparedClip:
+    def _file(self, rng: np.random.Generator) -> Path:
         photographs = self.by_identity.get("photograph", [])
         if photographs and (not self.people or rng.random() < PHOTOGRAPH_SHARE):
             return photographs[rng.integers(len(photographs))]
-        clips = self.by_identity[self.people[rng.integers(len(self.people))]]
-        return clips[rng.integers(len(clips))]
+        files = self.by_identity[self.people[rng.integers(len(self.people))]]
+        return files[rng.integers(len(files))]
 
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
         """(16, h, w) guides in [-1, 1] and (3, h, w) real picture in [0, 1]."""
         rng = np.random.default_rng([self.seed, index])
-        clip = self._clip(rng)
+        clip = self.clips[self._file(rng)]
         if clip.identity.startswith("photograph"):  # frame 0 is real, the others are what it was driven to
             source, target = int(rng.integers(1, len(clip.frames))), 0
         else:

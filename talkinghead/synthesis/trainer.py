@@ -1,15 +1,16 @@
 """Prepared meshes -> a trained denoiser, with accelerate. Killed and started again, it ends where it would have ended.
 
-Every batch is a function of (seed, step), so a checkpoint holds the weights, the optimisers and the step and nothing else.
+Every batch is a function of (seed, step, process), so a checkpoint holds the weights, the optimisers and the step and nothing
+else. Several processes (`accelerate launch`) see other pairs each and share their gradients; the first one saves and reports.
 """
 
 from __future__ import annotations
 
-import json
 import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 import torch
@@ -17,10 +18,10 @@ from accelerate import Accelerator
 from accelerate.optimizer import AcceleratedOptimizer
 from diffusers.training_utils import EMAModel
 from safetensors.torch import load_file, save_file
-from torch.utils.data import DataLoader, Subset
+from torch.utils.data import DataLoader
 
 from talkinghead.errors import ConfigError
-from talkinghead.synthesis.dataset import PairDataset, PreparedClip
+from talkinghead.synthesis.dataset import PairDataset
 from talkinghead.synthesis.denoiser import ResidualDenoiser
 from talkinghead.synthesis.losses import (
     PatchDiscriminator,
@@ -31,11 +32,24 @@ from talkinghead.synthesis.losses import (
     reconstruction_loss,
 )
 from talkinghead.synthesis.proxies import MeshTopology
+from talkinghead.training import check_resumable, save_config
+
+FREE_KEYS: Final = ("output", "num_threads", "num_workers", "save_every_s", "cache_gb")
+"""What may differ when a run is resumed. Not `steps`: the learning rate falls towards the last one."""
+CRITIC_RAMP_STEPS: Final = 300
+"""Over so many steps the discriminator's say grows from nothing to its weight."""
 
 
 @dataclass(frozen=True)
 class DenoiserConfig:
-    """One run. Flat, so that a YAML file is one of these."""
+    """One run. Flat, so that a YAML file is one of these.
+
+    start_from: folder of a denoiser of the same channels, or empty to start from noise.
+    batch_size: pairs a step and process.
+    adversarial_weight: of the discriminator, from step `adversarial_from` on; 0 trains none.
+    one_step_share, own_share: parts of the pairs that begin at pure noise, and at the network's own first guess.
+    cache_gb: memory for clips in each process, shared out among its workers.
+    """
 
     meshes: str = "data/meshes/train"
     output: str = "runs/denoiser"
@@ -45,12 +59,13 @@ class DenoiserConfig:
     learning_rate: float = 3e-4
     warmup_steps: int = 200
     adversarial_from: int = 3000
-    adversarial_weight: float = 0.02
+    adversarial_weight: float = 0.0
     one_step_share: float = 0.5
     own_share: float = 0.35
     ema_decay: float = 0.998
     channels: tuple[int, ...] = (32, 64, 128, 192)
     num_workers: int = 1
+    cache_gb: float = 4.0
     num_threads: int = 1
     save_every_s: float = 180.0
     seed: int = 0
@@ -73,15 +88,15 @@ class DenoiserTrainer:
         self.config, self.accelerator = config, accelerator
         self.denoiser = ResidualDenoiser(channels=tuple(config.channels))
         if config.start_from:
-            self.denoiser = ResidualDenoiser.from_pretrained(config.start_from, torch_dtype=torch.float32).train()
+            self.denoiser = _denoiser_of(config.start_from, tuple(config.channels)).train()
+        if accelerator.device.type == "cpu":
+            self.denoiser = self.denoiser.to(memory_format=torch.channels_last)
         self.discriminator = PatchDiscriminator()
         weights = self.denoiser.parameters()
         self.optimiser = torch.optim.AdamW(weights, lr=config.learning_rate, betas=(0.9, 0.99), weight_decay=1e-4)
         self.critic_optimiser = torch.optim.AdamW(self.discriminator.parameters(), lr=2e-4, betas=(0.5, 0.99))
         parts = accelerator.prepare(self.denoiser, self.discriminator, self.optimiser, self.critic_optimiser)
         self.denoiser, self.discriminator, self.optimiser, self.critic_optimiser = parts
-        if accelerator.device.type == "cpu":
-            self.denoiser = self.denoiser.to(memory_format=torch.channels_last)
         weights = accelerator.unwrap_model(self.denoiser).parameters()
         self.ema = EMAModel(weights, decay=config.ema_decay, use_ema_warmup=True, power=0.75)
         self.step = 0
@@ -89,7 +104,8 @@ class DenoiserTrainer:
     def train_step(self, guide: torch.Tensor, real: torch.Tensor) -> dict[str, float]:
         """guide: (B, 16, h, w); real: (B, 3, h, w) in [0, 1] -> the losses."""
         config, scale = self.config, self.accelerator.unwrap_model(self.denoiser).config.residual_scale
-        random = torch.Generator().manual_seed(config.seed * 1_000_003 + self.step)
+        process = self.accelerator.process_index << 40  # far from any other step's seed
+        random = torch.Generator().manual_seed(process + config.seed * 1_000_003 + self.step)
         for group in self.optimiser.param_groups:
             group["lr"] = learning_rate_at(self.step, config)
         warped = (guide[:, :3] + 1) / 2
@@ -104,9 +120,9 @@ class DenoiserTrainer:
         output = warped + residual.float() * scale
         loss = reconstruction_loss(output, real, guide)
         losses = {"reconstruction": float(loss.detach()), "warp": float(reconstruction_loss(warped, real, guide))}
-        if self.step >= config.adversarial_from:
+        if config.adversarial_weight and self.step >= config.adversarial_from:
             adversarial, losses["critic"] = self._adversarial(output, real, guide)
-            ramp = min(1.0, (self.step - config.adversarial_from) / 300)
+            ramp = min(1.0, (self.step - config.adversarial_from) / CRITIC_RAMP_STEPS)
             loss = loss + ramp * config.adversarial_weight * adversarial
         self.optimiser.zero_grad(set_to_none=True)
         self.accelerator.backward(loss)
@@ -121,7 +137,9 @@ class DenoiserTrainer:
         """(B, 3, h, w) what one step from noise gives: a later step has to mend that, not a noisy truth."""
         noise = torch.randn(len(guide), 3, *guide.shape[2:], generator=random).to(guide)
         with torch.autocast(guide.device.type, dtype=torch.bfloat16, enabled=self.config.bf16):
-            first: torch.Tensor = self.denoiser(noise, torch.ones(len(guide)).to(guide), guide)
+            # Unwrapped: not every process has such pairs in this step, and none may wait for the others here.
+            denoiser = self.accelerator.unwrap_model(self.denoiser)
+            first: torch.Tensor = denoiser(noise, torch.ones(len(guide)).to(guide), guide)
         return first.float()
 
     def _adversarial(self, output: torch.Tensor, real: torch.Tensor, guide: torch.Tensor) -> tuple[torch.Tensor, float]:
@@ -137,7 +155,7 @@ class DenoiserTrainer:
         return generator_loss(fake.float(), weight), float(critic.detach())
 
     def save(self, folder: Path) -> None:
-        """Write beside, then rename: a run killed while it saves still has its last checkpoint."""
+        """Write beside, then rename: a run killed while it saves still has its last checkpoint. For one process to call."""
         folder.mkdir(parents=True, exist_ok=True)
         unwrap = self.accelerator.unwrap_model
         tensors = {f"denoiser.{k}": v for k, v in unwrap(self.denoiser).state_dict().items()}
@@ -147,23 +165,25 @@ class DenoiserTrainer:
                 tensors |= {f"{name}.{index}.{key}": value for key, value in entry.items()}
         tensors |= {f"ema.{i}": p for i, p in enumerate(self.ema.shadow_params)}
         tensors["step"] = torch.tensor(self.step)
-        (folder / "config.json").write_text(json.dumps(asdict(self.config), indent=1))
+        tensors["num_processes"] = torch.tensor(self.accelerator.num_processes)
+        save_config(folder / "config.json", self.config)
         part = folder / "state.safetensors.part"
         save_file({key: value.contiguous() for key, value in tensors.items()}, part)
         part.replace(folder / "state.safetensors")
         self.export(folder.parent / "denoiser")
 
     def load(self, folder: Path) -> None:
-        """Raises ConfigError when the checkpoint is of another configuration."""
+        """Raises ConfigError when the checkpoint is of another configuration, or of another number of processes."""
+        check_resumable(folder / "config.json", self.config, FREE_KEYS)
         state = load_file(folder / "state.safetensors")
+        before, now = int(state.get("num_processes", 1)), self.accelerator.num_processes
+        if before != now:
+            raise ConfigError(f"{folder}: was trained by {before} processes, not {now}; launch as many, or use another output.")
 
         def under(prefix: str) -> dict[str, torch.Tensor]:
             return {k.removeprefix(prefix + "."): v for k, v in state.items() if k.startswith(prefix + ".")}
 
-        try:
-            self.accelerator.unwrap_model(self.denoiser).load_state_dict(under("denoiser"))
-        except RuntimeError as error:
-            raise ConfigError(f"{folder}: holds a denoiser of another shape; use another output folder.") from error
+        self.accelerator.unwrap_model(self.denoiser).load_state_dict(under("denoiser"))
         self.accelerator.unwrap_model(self.discriminator).load_state_dict(under("discriminator"))
         for name, optimiser in self._optimisers():
             entries: dict[int, dict[str, torch.Tensor]] = {}
@@ -172,7 +192,7 @@ class DenoiserTrainer:
                 entries.setdefault(int(index), {})[field] = value
             optimiser.load_state_dict({"state": entries, "param_groups": optimiser.state_dict()["param_groups"]})
         shadow = under("ema")
-        self.ema.shadow_params = [shadow[str(i)] for i in range(len(shadow))]
+        self.ema.shadow_params = [shadow[str(i)].to(self.accelerator.device) for i in range(len(shadow))]
         self.step = int(state["step"])
         self.ema.optimization_step = self.step
 
@@ -181,33 +201,62 @@ class DenoiserTrainer:
 
     def export(self, folder: Path) -> None:
         """The averaged weights, float16, as `from_pretrained` wants them."""
-        model = ResidualDenoiser(channels=tuple(self.config.channels))
-        model.load_state_dict(self.accelerator.unwrap_model(self.denoiser).state_dict())
+        trained = self.accelerator.unwrap_model(self.denoiser)
+        model = ResidualDenoiser(**{key: value for key, value in trained.config.items() if not key.startswith("_")})
+        model.load_state_dict(trained.state_dict())
         self.ema.copy_to(model.parameters())
         model.half().save_pretrained(folder)
 
 
+def _denoiser_of(folder: str, channels: tuple[int, ...]) -> ResidualDenoiser:
+    """The network to start from. Raises ConfigError when there is none, or it is not of the configuration's channels."""
+    try:
+        denoiser: ResidualDenoiser = ResidualDenoiser.from_pretrained(
+            folder, torch_dtype=torch.float32, local_files_only=True, use_safetensors=True
+        )
+    except OSError as error:
+        raise ConfigError(f"start_from {folder}: holds no denoiser; give a folder that a training run wrote.") from error
+    if tuple(denoiser.config.channels) != channels:
+        other, wanted = list(denoiser.config.channels), list(channels)
+        raise ConfigError(
+            f"start_from {folder}: has channels {other}, not {wanted}; write channels: {other}, or start from another."
+        )
+    return denoiser
+
+
+def own_batches(start: int, config: DenoiserConfig, accelerator: Accelerator) -> Iterator[list[int]]:
+    """Which pairs this process sees in each step from `start` on; no other process sees them."""
+    for step in range(start, config.steps):
+        first = (step * accelerator.num_processes + accelerator.process_index) * config.batch_size
+        yield list(range(first, first + config.batch_size))
+
+
 def train_denoiser(config: DenoiserConfig, topology: MeshTopology, report: Callable[[int, dict[str, float]], None]) -> Path:
-    """Run to `config.steps`; returns the folder of the exported weights."""
+    """Run to `config.steps`; returns the folder of the exported weights. `report` is called in the first process alone."""
     torch.set_num_threads(config.num_threads)
-    output = Path(config.output)
+    checkpoint = Path(config.output) / "checkpoint"
     files = sorted(Path(config.meshes).rglob("*.npz"))
     if not files:
         raise ConfigError(f"meshes: {config.meshes} holds no prepared clip; run scripts/prepare_meshes.py first.")
-    trainer = DenoiserTrainer(config, Accelerator(cpu=not torch.cuda.is_available()))
-    if (output / "checkpoint/state.safetensors").is_file():
-        trainer.load(output / "checkpoint")
-    data = PairDataset([PreparedClip.load(f) for f in files], topology, config.seed, config.steps * config.batch_size)
-    rest = Subset(data, range(trainer.step * config.batch_size, len(data)))
+    accelerator = Accelerator(cpu=not torch.cuda.is_available())
+    trainer = DenoiserTrainer(config, accelerator)
+    if (checkpoint / "state.safetensors").is_file():
+        trainer.load(checkpoint)
+    num_pairs = config.steps * config.batch_size * accelerator.num_processes
+    data = PairDataset(files, topology, config.seed, num_pairs, config.cache_gb / max(1, config.num_workers))
     ahead = 4 if config.num_workers else None
-    loader = DataLoader(rest, config.batch_size, num_workers=config.num_workers, prefetch_factor=ahead)
+    batches = own_batches(trainer.step, config, accelerator)
+    loader = DataLoader(data, batch_sampler=batches, num_workers=config.num_workers, prefetch_factor=ahead)
     saved = time.monotonic()
     for guide, real in loader:
-        device = trainer.accelerator.device
-        guide, real = guide.to(device, memory_format=torch.channels_last), real.to(device, memory_format=torch.channels_last)
-        report(trainer.step, trainer.train_step(guide, real))
-        if time.monotonic() - saved > config.save_every_s:
-            trainer.save(output / "checkpoint")
-            saved = time.monotonic()
-    trainer.save(output / "checkpoint")
-    return output / "denoiser"
+        pair = (x.to(accelerator.device, memory_format=torch.channels_last) for x in (guide, real))
+        step, losses = trainer.step, trainer.train_step(*pair)
+        if accelerator.is_main_process:
+            report(step, losses)
+            if time.monotonic() - saved > config.save_every_s:
+                trainer.save(checkpoint)
+                saved = time.monotonic()
+    if accelerator.is_main_process:
+        trainer.save(checkpoint)
+    accelerator.wait_for_everyone()
+    return checkpoint.parent / "denoiser"

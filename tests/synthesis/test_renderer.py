@@ -3,6 +3,7 @@ import pytest
 import torch
 from accelerate import Accelerator
 from diffusers import FlowMatchEulerDiscreteScheduler
+from safetensors.torch import load_file, save_file
 
 from talkinghead.errors import ConfigError
 from talkinghead.synthesis.dataset import PairDataset, PreparedClip
@@ -77,18 +78,39 @@ def clip(face, picture, tmp_path):
 
 
 def test_every_pair_is_a_function_of_its_index(clip, face):
-    data = [PairDataset([PreparedClip.load(clip)], face[1], seed=1, length=8) for _ in range(2)]
+    data = [PairDataset([clip], face[1], seed=1, length=8) for _ in range(2)]
     for index in (5, 0, 7):
         for a, b in zip(data[0][index], data[1][index], strict=True):
             assert torch.equal(a, b)
     assert not torch.equal(data[0][0][0], data[0][1][0])
 
 
+def test_clips_are_read_when_wanted_and_no_more_kept_than_fit(clip, face):
+    with np.load(clip) as archive:
+        for name in "bcde":
+            np.savez(clip.with_name(f"{name}.npz"), **{**archive, "identity": f"somebody_{name}"})
+    files, two = sorted(clip.parent.glob("*.npz")), 2.5 * PreparedClip.load(clip).num_bytes
+    all_kept, few_kept = (PairDataset(files, face[1], seed=1, length=12, cache_gb=gb) for gb in (1, two / 1e9))
+    assert few_kept.clips.num_bytes == 0 and len(few_kept.people) == 5
+    for index in range(12):
+        for a, b in zip(all_kept[index], few_kept[index], strict=True):
+            assert torch.equal(a, b)
+        assert 0 < few_kept.clips.num_bytes <= two
+    assert all_kept.clips.num_bytes > 2 * two - two / 2.5
+    kept = few_kept.clips[files[0]]
+    few_kept.clips[files[1]]
+    assert few_kept.clips[files[0]] is kept  # wanted again, so the other one is the older
+    few_kept.clips[files[2]]
+    assert few_kept.clips[files[0]] is kept
+    tight = PairDataset(files, face[1], seed=1, length=1, cache_gb=0)
+    assert torch.equal(tight[0][0], all_kept[0][0])
+
+
 def test_training_killed_and_resumed_ends_where_it_would_have(clip, face, tmp_path):
     def run(output, steps):
         config = DenoiserConfig(
             meshes=str(clip.parent), output=str(tmp_path / output), steps=4, batch_size=2, channels=TINY, adversarial_from=2,
-            num_workers=0, bf16=False, warmup_steps=2,
+            adversarial_weight=0.02, num_workers=0, bf16=False, warmup_steps=2,
         )  # fmt: skip
         if steps < 4:
             killed = _Killed()
@@ -113,20 +135,102 @@ class _Killed:
 
 def test_training_learns_a_constant_tint(clip, face):
     torch.manual_seed(0)
-    config = DenoiserConfig(channels=TINY, bf16=False, warmup_steps=1, adversarial_from=99, one_step_share=1)
+    config = DenoiserConfig(channels=TINY, bf16=False, warmup_steps=1, one_step_share=1)
     trainer = DenoiserTrainer(config, Accelerator(cpu=True))
-    data = PairDataset([PreparedClip.load(clip)], face[1], seed=0, length=2)
+    data = PairDataset([clip], face[1], seed=0, length=2)
     guide = torch.stack([data[i][0] for i in range(2)])
     tinted = ((guide[:, :3] + 1) / 2 + 0.1).clamp(0, 1)
     losses = [trainer.train_step(guide, tinted)["reconstruction"] for _ in range(60)]
     assert losses[-1] < 0.5 * losses[0]
 
 
-def test_a_checkpoint_of_another_shape_is_refused(clip, tmp_path):
-    config = DenoiserConfig(channels=TINY, output=str(tmp_path))
-    DenoiserTrainer(config, Accelerator(cpu=True)).save(tmp_path / "checkpoint")
-    with pytest.raises(ConfigError, match="another shape"):
-        DenoiserTrainer(DenoiserConfig(channels=(4, 8, 8)), Accelerator(cpu=True)).load(tmp_path / "checkpoint")
+def _trainer(**changes):
+    return DenoiserTrainer(
+        DenoiserConfig(**{"channels": TINY, "bf16": False, "warmup_steps": 1} | changes), Accelerator(cpu=True)
+    )
+
+
+def _batch():
+    random = torch.Generator().manual_seed(0)
+    return torch.rand(2, 16, 32, 32, generator=random), torch.rand(2, 3, 32, 32, generator=random)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("channels", (4, 16)), ("learning_rate", 1e-3), ("seed", 1), ("meshes", "other"), ("steps", 7), ("start_from", "there")],
+)
+def test_a_checkpoint_of_another_configuration_is_refused(tmp_path, key, value):
+    _trainer().save(tmp_path / "checkpoint")
+    if key == "start_from":
+        _trainer().export(tmp_path / value)
+        value = str(tmp_path / value)
+    with pytest.raises(ConfigError, match=rf"trained with {key} .*\(now .*\); use another output folder"):
+        _trainer(**{key: value}).load(tmp_path / "checkpoint")
+
+
+def test_what_nothing_learnt_depends_on_may_change_when_a_run_is_resumed(tmp_path):
+    trainer = _trainer(output="a")
+    trainer.train_step(*_batch())
+    trainer.save(tmp_path / "checkpoint")
+    other = _trainer(output="b", num_threads=2, num_workers=3, save_every_s=1, cache_gb=0.5)
+    other.load(tmp_path / "checkpoint")
+    assert other.step == 1
+
+
+def test_a_checkpoint_of_several_processes_is_refused_by_one(tmp_path):
+    _trainer().save(tmp_path)
+    file = tmp_path / "state.safetensors"
+    save_file(load_file(file) | {"num_processes": torch.tensor(2)}, file)
+    with pytest.raises(ConfigError, match="was trained by 2 processes, not 1; launch as many, or use another output"):
+        _trainer().load(tmp_path)
+    save_file({name: value for name, value in load_file(file).items() if name != "num_processes"}, file)
+    _trainer().load(tmp_path)  # before several processes could train, one did
+
+
+def test_the_averaged_weights_are_resumed_on_the_device_that_trains(tmp_path, monkeypatch):
+    """The meta device stands for a GPU: what is left on the CPU shows."""
+    _trainer().save(tmp_path)
+    trainer = _trainer()
+    monkeypatch.setattr(trainer.accelerator.state, "device", torch.device("meta"))
+    trainer.load(tmp_path)
+    assert {weight.device.type for weight in trainer.ema.shadow_params} == {"meta"}
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_training_is_resumed_on_a_gpu(tmp_path):
+    trainers = [DenoiserTrainer(DenoiserConfig(channels=TINY), Accelerator()) for _ in range(2)]
+    batch = [x.to("cuda") for x in _batch()]
+    trainers[0].train_step(*batch)
+    trainers[0].save(tmp_path)
+    trainers[1].load(tmp_path)
+    losses = [trainer.train_step(*batch)["reconstruction"] for trainer in trainers]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-2)
+
+
+def test_training_starts_from_a_denoiser_of_the_same_channels_alone(tmp_path):
+    trainer = _trainer()
+    trainer.train_step(*_batch())
+    trainer.export(tmp_path / "before")
+    before = ResidualDenoiser.from_pretrained(tmp_path / "before", torch_dtype=torch.float32)
+    started = _trainer(start_from=str(tmp_path / "before"))
+    for a, b in zip(before.parameters(), started.denoiser.parameters(), strict=True):
+        assert torch.equal(a, b)
+    started.save(tmp_path / "checkpoint")
+    assert str(tmp_path) not in (tmp_path / "denoiser/config.json").read_text()
+    with pytest.raises(ConfigError, match=r"before: has channels \[4, 8\], not \[8, 8\]; write channels: \[4, 8\], or"):
+        _trainer(start_from=str(tmp_path / "before"), channels=(8, 8))
+    for folder in (tmp_path / "none", "nobody/denoiser"):
+        with pytest.raises(ConfigError, match=r"start_from .*: holds no denoiser; give a folder that a training run wrote"):
+            _trainer(start_from=str(folder))
+
+
+def test_no_weight_no_discriminator():
+    without, with_it = (_trainer(adversarial_from=0, adversarial_weight=weight) for weight in (0, 0.02))
+    before = [weight.clone() for weight in without.discriminator.parameters()]
+    assert "critic" not in without.train_step(*_batch()) and "critic" in with_it.train_step(*_batch())
+    for a, b, c in zip(before, without.discriminator.parameters(), with_it.discriminator.parameters(), strict=True):
+        assert torch.equal(a, b) and not torch.equal(a, c)
+    assert DenoiserConfig().adversarial_weight == 0
 
 
 def test_scores_tell_better_from_worse(picture):
