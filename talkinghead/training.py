@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from collections.abc import Collection
 from pathlib import Path
-from typing import Any, TypeVar, get_type_hints
+from typing import Any, Final, TypeVar, get_args, get_origin, get_type_hints
 
 import numpy as np
 import numpy.typing as npt
@@ -72,8 +73,10 @@ def check_resumable(file: Path, config: Any, free: Collection[str]) -> None:
 def read_manifest(data: Path) -> list[dict[str, Any]]:
     """A folder of clips -> what its `manifest.jsonl` says of each: `file`, `split`, `identity`, `audio` and more.
 
+    The first three are text and must be there; `audio` says whether the clip has sound that is speech, and is false if absent.
+
     Raises:
-        InputError: there is none, or a line of it is not JSON.
+        InputError: there is none, a line of it is not JSON, or lacks a key or has one of another type.
     """
     manifest = data / "manifest.jsonl"
     if not manifest.is_file():
@@ -81,9 +84,17 @@ def read_manifest(data: Path) -> list[dict[str, Any]]:
     rows = []
     for number, line in enumerate(manifest.read_text().splitlines(), 1):
         try:
-            rows.append(json.loads(line))
+            row = json.loads(line)
         except json.JSONDecodeError as error:
             raise InputError(f"data {manifest}: line {number} is not JSON ({error.msg}); write one object a line.") from error
+        if not isinstance(row, dict):
+            raise InputError(f"data {manifest}: line {number} is a {type(row).__name__}; write one object a line.")
+        row.setdefault("audio", False)
+        for key, kind in (("file", str), ("split", str), ("identity", str), ("audio", bool)):
+            if not isinstance(row.get(key), kind) or row[key] == "":
+                came = f"{key} {row[key]!r}" if key in row else f"no {key}"
+                raise InputError(f"data {manifest}: line {number} has {came}; give {key} as {_WANTED[kind]}.")
+        rows.append(row)
     return rows
 
 
@@ -98,20 +109,29 @@ def save_arrays(path: Path, **arrays: npt.ArrayLike) -> None:
 
 def _converted(value: Any, wanted: Any, where: str) -> Any:
     """A YAML value as the field's type; a list becomes a tuple, an integer serves as a float (1e-3 is text to YAML)."""
+    if get_origin(wanted) is tuple:
+        if not isinstance(value, list):
+            raise ConfigError(f"{where} is {_shown(value)}; give a list such as [1, 2].")
+        return tuple(_converted(item, get_args(wanted)[0], f"{where}[{index}]") for index, item in enumerate(value))
+    converted = _number(value) if wanted in (int, float) else value
+    if wanted is int and converted is not None and float(converted).is_integer():
+        converted = value if isinstance(value, int) else int(converted)
+    if not isinstance(converted, wanted):
+        raise ConfigError(f"{where} is {_shown(value)}; give {_WANTED[wanted]}.")
+    return converted
+
+
+_WANTED: Final = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}
+
+
+def _number(value: Any) -> float | None:
+    """A finite number, or text that says one; None for all else, for a yes is no number."""
     try:
-        if wanted is bool and not isinstance(value, bool):
-            raise ValueError
-        if wanted is int and (isinstance(value, bool) or int(value) != float(value)):
-            raise ValueError
-        if wanted in (int, float, str):
-            if wanted is not str and isinstance(value, (list, dict, bool)):
-                raise ValueError
-            return wanted(value)
-        if str(wanted).startswith("tuple"):
-            if not isinstance(value, list):
-                raise ValueError
-            return tuple(value)
-    except (TypeError, ValueError) as error:
-        name = getattr(wanted, "__name__", str(wanted))
-        raise ConfigError(f"{where} is {value!r}; give {'true or false' if wanted is bool else f'a {name}'}.") from error
-    return value
+        number = None if isinstance(value, bool) else float(value)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return number if number is not None and math.isfinite(number) else None
+
+
+def _shown(value: Any) -> str:
+    return "empty" if value is None else repr(value)

@@ -208,7 +208,7 @@ def test_evaluate_says_what_it_cannot_use_before_it_loads_anything(options, mess
     monkeypatch.chdir(tmp_path)
     (tmp_path / "data").mkdir()
     (tmp_path / "file").touch()
-    (tmp_path / "data/manifest.jsonl").write_text('{"split": "eval"}')
+    (tmp_path / "data/manifest.jsonl").write_text('{"file": "a.mp4", "split": "eval", "identity": "a"}')
     assert cli.main(["evaluate", *options]) == 2
     assert capfd.readouterr() == ("", f"talkinghead: {message}\n")
     assert not (tmp_path / "report").exists()

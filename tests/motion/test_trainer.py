@@ -114,7 +114,7 @@ def test_a_config_is_flat_yaml_of_known_keys(tmp_path: Path) -> None:
     assert (loaded.steps, loaded.learning_rate, loaded.head_dilations) == (7, 1e-3, (1, 2))
     for text, message in (
         ("stepps: 1", r"unknown stepps; the keys are batch_size, "),
-        ("steps: many", "steps is 'many'; give a int"),
+        ("steps: many", "steps is 'many'; give a whole number"),
         ("steps: 1.5", "steps is 1.5"),
         ("- 1", "holds a list"),
         ("a: [", "is not YAML"),
