@@ -53,7 +53,8 @@ def add_residual(proxies: FaceProxies, residual: FloatArray) -> ByteArray:
         large = back[0, 0] ** 2 + back[1, 0] ** 2 > 1
         flags = cv2.INTER_CUBIC if large else cv2.INTER_LINEAR
         picture[y0:y1, x0:x1] += cv2.warpAffine(change, to_box, (int(x1 - x0), int(y1 - y0)), flags=flags)
-    result: ByteArray = np.clip(picture + 0.5, 0, 255).astype(np.uint8)
+    picture += np.float32(0.5)
+    result: ByteArray = np.clip(picture, 0, 255, out=picture).astype(np.uint8)
     return result
 
 

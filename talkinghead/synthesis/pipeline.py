@@ -21,6 +21,10 @@ from talkinghead.synthesis.proxies import FaceProxies, MeshTopology, ReferenceFa
 from talkinghead.types import ByteArray, FloatArray
 
 QUALITY_STEPS: Final[dict[str, int]] = {"draft": 1, "standard": 2, "best": 4}
+MAX_CHUNK: Final = 4
+"""At most so many frames go through the denoiser at a time."""
+WAITING_BYTES: Final = 64_000_000
+"""Frames that wait for the denoiser hold their warped crop in float32; of a large picture fewer wait, and at least one."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,6 +35,12 @@ class PortraitCrop:
     reference: ReferenceFace
     left: int
     top: int
+
+    @property
+    def chunk(self) -> int:
+        """How many frames go through the denoiser at a time, that what waits for it stays small."""
+        height, width = self.reference.image.shape[:2]
+        return max(1, min(MAX_CHUNK, WAITING_BYTES // (height * width * 3 * np.dtype(np.float32).itemsize)))
 
     @staticmethod
     def of(image: ByteArray, mesh_px: FloatArray, topology: MeshTopology) -> PortraitCrop:
@@ -57,9 +67,13 @@ class FaceRenderer(DiffusionPipeline):
         meshes_px: Iterable[FloatArray],
         num_inference_steps: int = 2,
         seed: int = 0,
-        chunk: int = 4,
+        chunk: int | None = None,
     ) -> Iterator[ByteArray]:
-        """meshes_px: (V, 3) px of the whole picture, one a frame -> (H, W, 3) uint8 frames of the whole picture."""
+        """meshes_px: (V, 3) px of the whole picture, one a frame -> (H, W, 3) uint8 frames of the whole picture.
+
+        chunk: frames that go through the denoiser at a time; None is as many as the crop's size allows.
+        """
+        chunk = chunk or crop.chunk
         noise = fixed_noise(seed)
         shift = np.array([crop.left, crop.top, 0], np.float32)
         waiting: list[FaceProxies] = []

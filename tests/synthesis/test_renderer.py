@@ -40,6 +40,21 @@ def test_same_seed_same_frames_and_any_chunk_size(face, picture):
     assert (other != runs[0][0]).any()
 
 
+def test_of_a_large_picture_fewer_frames_wait_for_the_denoiser(face, picture):
+    def asked_for(times):
+        """How many meshes are taken before the first frame comes."""
+        asked, points = [], face[0] * np.array([times, times, 1], np.float32)
+        image = np.repeat(np.repeat(picture, times, 0), times, 1)
+        meshes = (asked.append(mesh) or mesh for mesh in [points] * 6)
+        frame = next(_renderer()(PortraitCrop.of(image, points, face[1]), meshes, 1))
+        assert frame.shape == image.shape
+        return len(asked)
+
+    assert asked_for(1) == 4
+    assert asked_for(8) == 2  # a crop of 1208 x 1528 px, 22 MB a frame
+    assert asked_for(12) == 1
+
+
 def test_a_still_face_is_still(face, picture):
     points, topology = face
     frames = list(_renderer()(PortraitCrop.of(picture, points, topology), [points] * 6, 1, chunk=3))
