@@ -52,7 +52,9 @@ def rasterise(
         (height, width, A) float32 interpolated attributes, 0 where nothing is; and (height, width) depth, inf there.
     """
     out = np.zeros((height, width, attributes.shape[1]), np.float32)
-    depth = np.full((height, width), np.inf, np.float32)
+    # Not inf: fastmath lets the compiler take it that there is none.
+    nothing = np.finfo(np.float32).max
+    depth = np.full((height, width), nothing, np.float32)
     _fill(
         np.ascontiguousarray(points, np.float32),
         np.ascontiguousarray(faces, np.int64),
@@ -60,6 +62,7 @@ def rasterise(
         out,
         depth,
     )
+    depth[depth == nothing] = np.inf
     return out, depth
 
 
