@@ -1,6 +1,8 @@
 """Two pictures -> how alike they are, whole or in a region. Data range is 255.
 
-PSNR and SSIM: Wang et al., TIP 2004. Perceptual distance: FLIP (Andersson et al., HPG 2020), mean over the region, at its
+SSIM: Wang et al., TIP 2004, as scikit-image has it by default: a uniform window of 7 x 7 (less in a smaller region) with sample
+covariances, not their Gaussian one of 11 x 11, and the mean over the three colours; figures differ from those of their window.
+PSNR: of the three colours together. Perceptual distance: FLIP (Andersson et al., HPG 2020), mean over the region, at its
 default of 67 pixels a degree; it needs no network. Sharpness: mean gradient magnitude of a region against the real one's.
 """
 
