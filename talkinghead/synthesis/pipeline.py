@@ -40,7 +40,8 @@ class PortraitCrop:
     def chunk(self) -> int:
         """How many frames go through the denoiser at a time, that what waits for it stays small."""
         height, width = self.reference.image.shape[:2]
-        return max(1, min(MAX_CHUNK, WAITING_BYTES // (height * width * 3 * np.dtype(np.float32).itemsize)))
+        frame_bytes = int(height) * int(width) * 3 * 4
+        return max(1, min(MAX_CHUNK, WAITING_BYTES // frame_bytes))
 
     @staticmethod
     def of(image: ByteArray, mesh_px: FloatArray, topology: MeshTopology) -> PortraitCrop:
