@@ -8,6 +8,14 @@ from talkinghead.synthesis.proxies import MeshTopology
 from talkinghead.synthesis.regions import FACE_OVAL, INNER_LIPS, LEFT_EYE, LEFT_IRIS, OUTER_LIPS, RIGHT_EYE, RIGHT_IRIS
 
 
+def _opening(points, loop, centre, width, height):
+    """Points round an ellipse, and no other in it: an eye and a mouth are holes in the skin."""
+    radius = np.hypot(*((points - centre) / (width, height)).T)
+    inside = radius < 1.4
+    points[inside] = centre + (points[inside] - centre) * (1.4 + 0.4 * radius[inside] / 1.4)[:, None] / radius[inside, None]
+    _loop(points, loop, centre, width, height)
+
+
 def _loop(points, loop, centre, width, height):
     """Points round an ellipse; each loop begins at a corner and goes over the top."""
     angle = np.pi - 2 * np.pi * np.arange(len(loop)) / len(loop)
@@ -22,9 +30,9 @@ def face():
     _loop(xy, FACE_OVAL[np.r_[27:36, 0:27]], (0, 0), 0.075, 0.095)
     _loop(xy, OUTER_LIPS, (0, -0.045), 0.028, 0.016)
     _loop(xy, INNER_LIPS, (0, -0.045), 0.020, 0.006)
-    _loop(xy, RIGHT_EYE, (-0.03, 0.03), 0.014, 0.006)
+    _opening(xy, RIGHT_EYE, (-0.03, 0.03), 0.014, 0.006)
     left = LEFT_EYE
-    _loop(xy, left, (0.03, 0.03), 0.014, 0.006)
+    _opening(xy, left, (0.03, 0.03), 0.014, 0.006)
     xy[left, 0] = 0.06 - xy[left, 0]
     for iris, x in ((RIGHT_IRIS, -0.03), (LEFT_IRIS, 0.03)):
         xy[iris] = np.array([(0, 0), (0.005, 0), (0, 0.005), (-0.005, 0), (0, -0.005)]) + np.array([x, 0.03])
