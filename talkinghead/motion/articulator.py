@@ -179,10 +179,10 @@ class TemporalHead(nn.Module):
             value.zero_()
 
     @torch.no_grad()
-    def set_normalisation(self, content: FloatArray) -> None:
-        """content: (N, C) of the training clips."""
-        self.mean.copy_(torch.from_numpy(content.mean(0))[:, None])
-        self.deviation.copy_(torch.from_numpy(content.std(0) + 1e-3)[:, None])
+    def set_normalisation(self, mean: FloatArray, deviation: FloatArray) -> None:
+        """mean, deviation: (C,) of the content of the training clips."""
+        self.mean.copy_(torch.from_numpy(mean)[:, None])
+        self.deviation.copy_(torch.from_numpy(deviation + 1e-3)[:, None])
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """x: (B, C, T) -> (B, K + 2, T)."""

@@ -99,7 +99,7 @@ def speech_clips(data: Path, prepared: Path, split: str, aligned: bool) -> Itera
         sound, picture = shifted(min(len(content), len(points)), leads.get(row["file"], 0))
         yield SpeechClip(
             name=str(name.with_suffix("")),
-            source=name.parts[1],
+            source=_source(name),
             talker=row["identity"],
             known_talker=bool(row.get("identity_in_train", False)),
             features=SpeechFeatures(content[sound], loudness[sound]),
@@ -107,6 +107,12 @@ def speech_clips(data: Path, prepared: Path, split: str, aligned: bool) -> Itera
             points=points[picture],
             seen=seen[picture].astype(np.float32),
         )
+
+
+def _source(name: Path) -> str:
+    """The folder below the split's, or the only one, or nothing: `train/grid_s1/clip` is of `grid_s1`."""
+    folders = name.parts[:-1]
+    return folders[min(1, len(folders) - 1)] if folders else ""
 
 
 def trusted_leads(path: Path) -> dict[str, int]:

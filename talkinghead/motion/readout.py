@@ -1,12 +1,11 @@
 """Training clips -> an articulator whose linear read-out is solved in closed form, and by how much its outputs are stretched.
 
-Knows sums over clips; knows nothing of steps and batches (`motion.trainer`).
+Goes through the clips twice and keeps none. Knows sums over them; knows nothing of steps and batches (`motion.trainer`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Final
+from collections.abc import Callable, Iterable
 
 import numpy as np
 import torch
@@ -18,8 +17,6 @@ from talkinghead.motion.ridge import Array, RidgeSums, with_neighbours
 from talkinghead.motion.training_clips import ArticulatorConfig, TrainingClip
 from talkinghead.types import FloatArray
 
-MAX_GAIN: Final = 2.0
-
 
 def lip_travel(neutral: FloatArray, deltas: FloatArray) -> FloatArray:
     """A rig's neutral (V, 3) and deltas (52, V, 3), y up -> (52,) as `Articulator.lip_travel`."""
@@ -28,38 +25,44 @@ def lip_travel(neutral: FloatArray, deltas: FloatArray) -> FloatArray:
     return travel
 
 
-def fit_readout(clips: Iterable[TrainingClip], config: ArticulatorConfig, lip_travel: FloatArray | None) -> Articulator:
+def fit_readout(
+    clips: Callable[[], Iterable[TrainingClip]], config: ArticulatorConfig, lip_travel: FloatArray | None
+) -> Articulator:
     """The articulator in closed form: one source of many clips weighs `common_share`, everybody else the rest.
+
+    Args:
+        clips: called, gives the clips, the same each time.
+        config: the run.
+        lip_travel: (52,) as `Articulator.lip_travel`.
 
     Raises:
         ConfigError: no clip at all.
     """
     sums: dict[bool, RidgeSums] = {}
-    means: dict[bool, list[FloatArray]] = {True: [], False: []}
-    others: list[TrainingClip] = []
-    for clip in clips:
+    offsets: dict[bool, Array] = {}
+    for clip in clips():
         features = with_neighbours(clip.content, config.context)
         if clip.common not in sums:
             sums[clip.common] = RidgeSums.zeros(features.shape[1], clip.targets.shape[1])
+            offsets[clip.common] = np.zeros(clip.targets.shape[1])
         sums[clip.common].add(features[clip.seen], clip.targets[clip.seen])
-        means[clip.common].append(clip.mean)
-        if not clip.common:
-            others.append(clip)
+        offsets[clip.common] += clip.seen.sum() * clip.mean
     if not sums:
         raise ConfigError(f"data {config.data}: no prepared training clip with sound; run scripts/prepare_speech.py first.")
     none = RidgeSums.zeros(*next(iter(sums.values())).products.shape)
     mixed = sums.get(True, none).mixed(config.common_share, sums.get(False, none))
     weights, bias = mixed.solve(config.ridge_penalty)
-    centre = np.mean([np.mean(group, axis=0) for group in means.values() if group], axis=0)
+    shares = {True: config.common_share, False: 1 - config.common_share} if len(sums) == 2 else dict.fromkeys(sums, 1.0)
+    centre = np.sum([share / sums[common].num_rows * offsets[common] for common, share in shares.items()], axis=0)
     model = _articulator(weights, bias, centre, config, lip_travel)
-    if others:
-        model.register_to_config(gain=gains(_spread(model, others)))
+    if False in sums:
+        model.register_to_config(gain=gains(_spread(model, (clip for clip in clips() if not clip.common))))
     model.eval()
     return model
 
 
 def _articulator(
-    weights: Array, bias: Array, centre: FloatArray, config: ArticulatorConfig, lip_travel: FloatArray | None
+    weights: Array, bias: Array, centre: Array, config: ArticulatorConfig, lip_travel: FloatArray | None
 ) -> Articulator:
     """weights: (D, K + 2) on frames with their neighbours. bias, centre: (K + 2,)."""
     window = 2 * config.context + 1
@@ -79,23 +82,23 @@ def _articulator(
     return model
 
 
-def _spread(model: Articulator, clips: list[TrainingClip]) -> FloatArray:
+def _spread(model: Articulator, clips: Iterable[TrainingClip]) -> FloatArray:
     """(2, K + 2) sums over the clips of the squares about each clip's mean: of the targets, and of what the model says."""
     spread = np.zeros((2, len(COLUMNS) + 2))
     for clip in clips:
-        said = predict(model, clip.content)
-        spread += np.stack([(clip.targets**2).sum(0), ((said - said.mean(0)) ** 2).sum(0)])
+        said = predict(model, clip.content)[clip.seen]
+        spread += np.stack([(clip.targets[clip.seen] ** 2).sum(0), ((said - said.mean(0)) ** 2).sum(0)])
     return spread.astype(np.float32)
 
 
 def gains(spread: FloatArray) -> tuple[float, ...]:
     """(2, K + 2) sums of squares, real and predicted -> (K + 1,) stretches.
 
-    A column that sound hardly explains is stretched less than its lost variance: the rest of it would be noise.
+    A column whose deviation the model loses to a part 1 / r is stretched by 2 - 1 / r, from 1 to less than 2: of the columns
+    that sound hardly explains the rest would be noise.
     """
     ratio = np.sqrt(spread[0] / np.maximum(spread[1], 1e-9))[:-1]
-    explained = 1 / np.maximum(ratio, 1)
-    return tuple(round(float(value), 4) for value in np.clip(1 + (ratio - 1) * explained, 1, MAX_GAIN))
+    return tuple(round(float(value), 4) for value in 2 - 1 / np.maximum(ratio, 1))
 
 
 @torch.inference_mode()

@@ -1,19 +1,19 @@
 """Prepared clips -> a trained articulator: the closed-form read-out, then the temporal head on top of it, with accelerate.
 
-Killed and started again, training ends where it would have ended: every batch is a function of (seed, step), and a checkpoint
-is written beside and renamed.
+Killed and started again, training ends where it would have ended: every batch is a function of (seed, step), a checkpoint is
+written beside and renamed, and what was fitted by another configuration is refused.
 """
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from accelerate import Accelerator
 from safetensors.torch import load_file, save_file
@@ -22,8 +22,11 @@ from talkinghead.errors import ConfigError
 from talkinghead.motion.articulator import Articulator
 from talkinghead.motion.readout import fit_readout, predict
 from talkinghead.motion.training_clips import ArticulatorConfig, training_clips
+from talkinghead.training import check_resumable, save_config
 from talkinghead.types import FloatArray
 
+FREE_KEYS: Final = ("output", "num_threads", "save_every")
+"""What may differ when a run is resumed: nothing that is learnt depends on it."""
 LIP_WEIGHT: Final = 4.0
 """What the opening and the closure of the lips weigh against any one blendshape."""
 MIN_CLIP_FRAMES: Final = 8
@@ -34,15 +37,26 @@ def train_articulator(config: ArticulatorConfig, lip_travel: FloatArray | None, 
     """Run one configuration to its end, or from where it was killed; returns the folder of the finished articulator.
 
     lip_travel: as `Articulator.lip_travel`, of the rig that the motion is for.
+
+    Raises:
+        ConfigError: no clip to learn from, or the output folder holds a run of another configuration.
+        InputError: no manifest.
     """
     torch.set_num_threads(config.num_threads)
     accelerator = Accelerator()
     output = Path(config.output)
-    readout, state, finished = output / "readout", output / "state", output / "articulator"
-    if accelerator.is_main_process and not readout.is_dir():
-        say("fitting the read-out")
-        _replace(readout, fit_readout(training_clips(config), config, lip_travel).save_pretrained)
+    readout, state, finished = folders = [output / name for name in ("readout", "state", "articulator")]
+    if accelerator.is_main_process:
+        for folder in folders:
+            _recover(folder)
+        if not readout.is_dir():
+            say("fitting the read-out")
+            fitted = fit_readout(lambda: training_clips(config), config, lip_travel)
+            shutil.rmtree(state, ignore_errors=True)  # steps on a read-out that is gone
+            save_config(output / "config.json", config)
+            _replace(readout, fitted.save_pretrained)
     accelerator.wait_for_everyone()
+    check_resumable(output / "config.json", config, FREE_KEYS)
     model = Articulator.load(readout)
     if config.steps and model.head is not None:
         trainer = HeadTrainer(model, config, accelerator)
@@ -61,13 +75,36 @@ def train_articulator(config: ArticulatorConfig, lip_travel: FloatArray | None, 
 
 
 def _replace(folder: Path, write: Callable[[Path], object]) -> None:
-    """Write beside, then rename: a run killed while it saves still has its last folder."""
-    part = folder.with_name(folder.name + ".part")
-    shutil.rmtree(part, ignore_errors=True)
+    """Write beside, then rename: a run killed while it saves still has its last folder, or that folder as `.old`."""
+    _recover(folder)
+    part, old = folder.with_name(folder.name + ".part"), folder.with_name(folder.name + ".old")
     part.mkdir(parents=True)
     write(part)
-    shutil.rmtree(folder, ignore_errors=True)
+    if folder.is_dir():
+        folder.replace(old)
     part.replace(folder)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _recover(folder: Path) -> None:
+    """Take back what `_replace` had put aside when it was killed, and clear away what it had not finished."""
+    part, old = folder.with_name(folder.name + ".part"), folder.with_name(folder.name + ".old")
+    shutil.rmtree(part, ignore_errors=True)
+    if folder.is_dir():
+        shutil.rmtree(old, ignore_errors=True)
+    elif old.is_dir():
+        old.replace(folder)
+
+
+@dataclass(frozen=True, eq=False)
+class _HeadClip:
+    """content: (T, C); targets and said: (T, K + 2) less their means, what is wanted and what the read-out says; seen: (T,)."""
+
+    content: FloatArray
+    targets: FloatArray
+    said: FloatArray
+    seen: npt.NDArray[np.bool_]
+    common: bool
 
 
 class HeadTrainer:
@@ -78,14 +115,15 @@ class HeadTrainer:
             raise ConfigError("head_width is 0; give the temporal head channels, or set steps to 0.")
         self.config, self.accelerator, self.step = config, accelerator, 0
         self._clips = self._prepared(model)
-        common = np.array([clip[3] for clip in self._clips])
-        lengths = np.array([len(clip[0]) for clip in self._clips], np.float64)
+        common = np.array([clip.common for clip in self._clips])
+        lengths = np.array([len(clip.content) for clip in self._clips], np.float64)
         share = np.where(common, config.common_share / max(1, (common * lengths).sum()), 0)
         share += np.where(common, 0, (1 - config.common_share) / max(1, ((~common) * lengths).sum()))
         self._odds = share * lengths / (share * lengths).sum()
         head = model.head
-        head.set_normalisation(np.concatenate([clip[0].astype(np.float32) for clip in self._clips]))
-        self._scale = torch.from_numpy(np.sqrt(np.mean([clip[1].var(0) for clip in self._clips], axis=0)) + 1e-3).float()
+        head.set_normalisation(*self._content_statistics())
+        variance = np.mean([clip.targets[clip.seen].var(0) for clip in self._clips], axis=0)
+        self._scale = torch.from_numpy(np.sqrt(variance) + 1e-3).float()
         torch.manual_seed(config.seed)
         head.restart()
         head.to(accelerator.device)
@@ -95,32 +133,53 @@ class HeadTrainer:
         self._shared_head, self.optimiser = accelerator.prepare(head, optimiser)
         self._average = {name: value.detach().clone() for name, value in head.named_parameters()}
 
-    def _prepared(self, model: Articulator) -> list[tuple[FloatArray, FloatArray, FloatArray, bool]]:
-        """(content, targets without the clip's mean, what the read-out says without its mean, common) a clip."""
+    def _prepared(self, model: Articulator) -> list[_HeadClip]:
         clips = []
         for clip in training_clips(self.config):
             if len(clip.content) >= MIN_CLIP_FRAMES:
                 said = predict(model, clip.content)
-                clips.append((clip.content, clip.targets, said - said.mean(0), clip.common))
+                said = said - said[clip.seen].mean(0)
+                clips.append(_HeadClip(clip.content, clip.targets, said, clip.seen, clip.common))
+        if not clips:
+            raise ConfigError(f"data {self.config.data}: no training clip of {MIN_CLIP_FRAMES} frames; set steps to 0.")
         return clips
 
-    def batch(self, step: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Crops (B, T, C), targets and read-out (B, T, K + 2) of a step; a clip shorter than a crop repeats its last frame."""
+    def _content_statistics(self) -> tuple[FloatArray, FloatArray]:
+        """(C,) mean and deviation of the content of all clips, by running sums: it need not fit in memory in full precision."""
+        width = self._clips[0].content.shape[1]
+        total, squares, num_frames = np.zeros(width), np.zeros(width), 0
+        for clip in self._clips:
+            content = clip.content.astype(np.float64)
+            total, squares, num_frames = total + content.sum(0), squares + (content**2).sum(0), num_frames + len(content)
+        mean = total / num_frames
+        deviation = np.sqrt(np.maximum(squares / num_frames - mean**2, 0))
+        return mean.astype(np.float32), deviation.astype(np.float32)
+
+    def batch(self, step: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Crops (B, T, C), targets and read-out (B, T, K + 2) of a step, and whether a face was seen, (B, T) 0 or 1.
+
+        A clip shorter than a crop repeats its last frame.
+        """
         config = self.config
         random = np.random.default_rng([config.seed, step, self.accelerator.process_index])
-        contents, targets, said = [], [], []
+        contents, targets, said, seen = [], [], [], []
         for index in random.choice(len(self._clips), config.batch_size, p=self._odds):
-            content, target, readout, _ = self._clips[index]
-            start = random.integers(0, max(1, len(content) - config.crop_frames + 1))
-            frames = np.minimum(np.arange(start, start + config.crop_frames), len(content) - 1)
-            contents.append(content[frames].astype(np.float32))
-            targets.append(target[frames])
-            said.append(readout[frames])
-        x, y, z = (torch.from_numpy(np.stack(rows)).float().to(self.accelerator.device) for rows in (contents, targets, said))
-        return x, y, z
+            clip = self._clips[index]
+            start = random.integers(0, max(1, len(clip.content) - config.crop_frames + 1))
+            frames = np.minimum(np.arange(start, start + config.crop_frames), len(clip.content) - 1)
+            contents.append(clip.content[frames].astype(np.float32))
+            targets.append(clip.targets[frames])
+            said.append(clip.said[frames])
+            seen.append(clip.seen[frames])
+        rows = (contents, targets, said, seen)
+        x, y, z, keep = (torch.from_numpy(np.stack(row)).float().to(self.accelerator.device) for row in rows)
+        return x, y, z, keep
 
     def train_step(self) -> float:
-        """One update; the loss is on values and on their change from frame to frame, each output in its own deviations."""
+        """One update; the loss is on values and on their change from frame to frame, each output in its own deviations.
+
+        Frames without a face count nothing: nobody knows what their lips did.
+        """
         config, head = self.config, self.model.head
         assert head is not None
         torch.manual_seed(config.seed * 1_000_003 + self.step)
@@ -128,14 +187,15 @@ class HeadTrainer:
         part = min(1.0, self.step / max(1, config.steps))
         for group in self.optimiser.param_groups:
             group["lr"] = config.learning_rate * warm * (0.05 + 0.95 * 0.5 * (1 + float(np.cos(np.pi * part))))
-        content, target, readout = self.batch(self.step)
+        content, target, readout, seen = self.batch(self.step)
         head.train()
         output = self._shared_head(content.transpose(1, 2)).transpose(1, 2)
         error = (readout + output - target) / self._scale.to(output)
         change = error[:, 1:] - error[:, :-1]
         weight = torch.ones_like(self._scale).to(output)
         weight[-2:] = LIP_WEIGHT
-        loss = (weight * error**2).mean() + (weight * change**2).mean()
+        both = seen[:, 1:] * seen[:, :-1]
+        loss = _mean_where((weight * error**2).mean(-1), seen) + _mean_where((weight * change**2).mean(-1), both)
         self.optimiser.zero_grad(set_to_none=True)
         self.accelerator.backward(loss)
         self.accelerator.clip_grad_norm_(head.parameters(), 1.0)
@@ -156,13 +216,10 @@ class HeadTrainer:
             tensors |= {f"optimiser.{index}.{key}": value for key, value in entry.items()}
         tensors["step"] = torch.tensor(self.step)
         save_file({key: value.detach().clone().contiguous() for key, value in tensors.items()}, folder / "state.safetensors")
-        (folder / "config.json").write_text(json.dumps(asdict(self.config), indent=1))
 
     def load(self, folder: Path) -> None:
-        """Raises ConfigError when the checkpoint is of another configuration."""
+        """Take what `save` wrote; whether it is of this configuration is `train_articulator`'s to check."""
         assert self.model.head is not None
-        if json.loads((folder / "config.json").read_text()) != json.loads(json.dumps(asdict(self.config))):
-            raise ConfigError(f"{folder}: was started with another configuration; use another output folder.")
         state = load_file(folder / "state.safetensors")
 
         def under(prefix: str) -> dict[str, torch.Tensor]:
@@ -185,3 +242,8 @@ class HeadTrainer:
                 value.copy_(self._average[name])
         self.model.cpu().eval()
         return self.model
+
+
+def _mean_where(values: torch.Tensor, keep: torch.Tensor) -> torch.Tensor:
+    """values: (B, T), keep: (B, T) 0 or 1 -> the mean of those that are kept, 0 when none is."""
+    return (values * keep).sum() / keep.sum().clamp(min=1)

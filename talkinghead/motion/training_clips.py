@@ -49,8 +49,9 @@ class ArticulatorConfig:
 class TrainingClip:
     """What one clip teaches.
 
-    content: (T, C). targets: (T, K + 2) less their mean, for what a mouth is at rest is the person's, not the sound's.
-    mean: (K + 2,). seen: (T,) bool, whether a face was seen. common: of the one source that has more clips than all others.
+    content: (T, C). targets: (T, K + 2) less their mean, for what a mouth is at rest is the person's, not the sound's, and 0
+    where no face was seen. mean: (K + 2,). seen: (T,) bool, whether a face was seen; it was in one frame at least.
+    common: of the one source that has more clips than all others.
     """
 
     content: FloatArray
@@ -72,21 +73,24 @@ def training_clips(config: ArticulatorConfig) -> Iterator[TrainingClip]:
         num_common += common
         if common and num_common > config.max_common_clips:
             continue
-        targets = _targets(clip)
-        mean: FloatArray = targets.mean(0)
-        yield TrainingClip(clip.features.content, targets - mean, mean, clip.seen > 0, common)
+        seen = clip.seen > 0
+        if seen.any():
+            targets = _targets(clip, seen)
+            mean: FloatArray = targets[seen].mean(0)
+            targets = np.where(seen[:, None], targets - mean, 0)
+            yield TrainingClip(clip.features.content, targets, mean, seen, common)
 
 
-def _targets(clip: SpeechClip) -> FloatArray:
-    """A clip -> what the model is to say of it, (T, K + 2).
+def _targets(clip: SpeechClip, seen: npt.NDArray[np.bool_]) -> FloatArray:
+    """A clip and where its face was seen, (T,) -> what the model is to say of it, (T, K + 2).
 
     Blendshapes are both sides alike and from what this person has at rest; the opening of the lips is measured on the
     tracked points, from this mouth's own closure.
     """
     blendshapes = symmetric(clip.motion.blendshapes)[:, [arkit.INDEX[name] for name in COLUMNS]]
-    blendshapes = (blendshapes - np.percentile(blendshapes, 10, axis=0)).astype(np.float32)
+    blendshapes = (blendshapes - np.percentile(blendshapes[seen], 10, axis=0)).astype(np.float32)
     opening, gap = lip_opening(clip.points), lip_parting(clip.points)
-    opening = opening - np.percentile(opening, 3)
-    shut = gap < CLOSED_RATIO + np.percentile(gap, 1)
+    opening = opening - np.percentile(opening[seen], 3)
+    shut = gap < CLOSED_RATIO + np.percentile(gap[seen], 1)
     targets: FloatArray = np.c_[blendshapes, opening, shut].astype(np.float32)
     return targets

@@ -1,4 +1,7 @@
 import json
+import shutil
+import weakref
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -10,17 +13,17 @@ from talkinghead.errors import ConfigError, InputError
 from talkinghead.motion.articulator import COLUMNS, Articulator
 from talkinghead.motion.dataset import shifted, speech_clips, trusted_leads
 from talkinghead.motion.io import save_motion
-from talkinghead.motion.readout import predict
-from talkinghead.motion.trainer import train_articulator
-from talkinghead.motion.training_clips import ArticulatorConfig
+from talkinghead.motion.readout import fit_readout, gains, predict
+from talkinghead.motion.trainer import _replace, train_articulator
+from talkinghead.motion.training_clips import ArticulatorConfig, TrainingClip
 from talkinghead.training import load_config
 from talkinghead.types import FaceMotion
 
 WIDTH, NUM_FRAMES = 6, 60
 
 
-def write_clip(folder: Path, name: str, seed: int) -> None:
-    """A face whose lips open by the first feature of the sound."""
+def write_clip(folder: Path, name: str, seed: int, lost: slice = slice(0), nonsense: float = 0.0) -> None:
+    """A face whose lips open by the first feature of the sound; where it is `lost`, points and motion are nonsense."""
     generator = np.random.default_rng(seed)
     content = generator.standard_normal((NUM_FRAMES, WIDTH)).astype(np.float16)
     opening = np.clip(0.5 + 0.2 * content[:, 0].astype(np.float32), 0, 1)
@@ -30,26 +33,33 @@ def write_clip(folder: Path, name: str, seed: int) -> None:
     points[:, 14, 1] += 0.4 * opening
     blendshapes = np.zeros((NUM_FRAMES, 52), np.float32)
     blendshapes[:, arkit.INDEX["jawOpen"]] = opening
+    presence = np.ones(NUM_FRAMES)
+    presence[lost] = 0
+    points[lost, 14, 1] += nonsense
+    blendshapes[lost] = nonsense
     for kind in ("features", "prepared", "motion"):
         (folder / kind / name).parent.mkdir(parents=True, exist_ok=True)
     np.savez(folder / "features" / name, content=content, loudness=np.full(NUM_FRAMES, -20, np.float32))
-    np.savez(folder / "prepared" / name, points=points, presence=np.ones(NUM_FRAMES))
+    np.savez(folder / "prepared" / name, points=points, presence=presence)
     zeros = np.zeros((NUM_FRAMES, 3), np.float32)
     save_motion(folder / "motion" / name, FaceMotion(blendshapes, zeros, zeros, zeros[:, :2]))
 
 
-@pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("data")
+def write_data(folder: Path, lost: slice = slice(0), nonsense: float = 0.0) -> Path:
     rows = []
     for index in range(6):
         source = "grid_s1" if index < 3 else "others"
         name = f"{'eval' if index == 5 else 'train'}/{source}/clip{index}.npz"
-        write_clip(folder, name, index)
+        write_clip(folder, name, index, lost, nonsense)
         row = {"file": name.replace("npz", "mp4"), "split": name.split("/")[0], "identity": f"p{max(index, 2)}", "audio": True}
         rows.append(json.dumps(row))
     (folder / "manifest.jsonl").write_text("\n".join(rows))
     return folder
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_data(tmp_path_factory.mktemp("data"))
 
 
 def config(data: Path, output: Path, **changes: object) -> ArticulatorConfig:
@@ -86,10 +96,109 @@ def test_killed_and_started_again_it_ends_the_same(data: Path, tmp_path: Path) -
     assert float(ours["head.leave.weight"].abs().max()) > 0
 
 
-def test_a_checkpoint_of_another_configuration_is_refused(data: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("changes", [{"learning_rate": 1e-2}, {"ridge_penalty": 3.0}, {"common_share": 0.5}])
+def test_a_run_of_another_configuration_is_refused(data: Path, tmp_path: Path, changes: dict[str, float]) -> None:
     train_articulator(config(data, tmp_path), None, lambda _: None)
-    with pytest.raises(ConfigError, match="another configuration"):
-        train_articulator(config(data, tmp_path, learning_rate=1e-2), None, lambda _: None)
+    (key,) = changes
+    with pytest.raises(ConfigError, match=rf"was trained with {key} .* \(now {changes[key]}\); use another output folder"):
+        train_articulator(config(data, tmp_path, **changes), None, lambda _: None)
+    train_articulator(config(data, tmp_path, num_threads=2, save_every=3), None, lambda _: None)
+
+
+def test_a_readout_that_does_not_say_its_configuration_is_refused(data: Path, tmp_path: Path) -> None:
+    train_articulator(config(data, tmp_path, steps=0), None, lambda _: None)
+    (tmp_path / "config.json").unlink()
+    with pytest.raises(ConfigError, match="does not say what its checkpoint was trained with"):
+        train_articulator(config(data, tmp_path, steps=0), None, lambda _: None)
+
+
+def test_a_new_readout_takes_no_steps_of_an_old_one(data: Path, tmp_path: Path) -> None:
+    train_articulator(config(data, tmp_path), None, lambda _: None)
+    shutil.rmtree(tmp_path / "readout")
+    lines: list[str] = []
+    train_articulator(config(data, tmp_path, ridge_penalty=3.0), None, lines.append)
+    assert lines[:2] == ["fitting the read-out", "step 2: " + lines[1].partition(": ")[2]]
+
+
+def test_killed_between_two_folders_it_takes_the_old_one_back(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train_articulator(config(data, tmp_path), None, lambda _: None)
+    whole = (tmp_path / "state/state.safetensors").read_bytes()
+    rename = Path.replace
+
+    def killed(self: Path, target: Path) -> Path:
+        if self.name.endswith(".part"):
+            raise KeyboardInterrupt
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "replace", killed)
+    with pytest.raises(KeyboardInterrupt):
+        _replace(tmp_path / "state", lambda folder: (folder / "state.safetensors").write_bytes(b"new"))
+    monkeypatch.undo()
+    assert not (tmp_path / "state").exists()
+    lines: list[str] = []
+    train_articulator(config(data, tmp_path), None, lines.append)
+    assert lines == ["going on from step 6"] and (tmp_path / "state/state.safetensors").read_bytes() == whole
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["articulator", "config.json", "readout", "state"]
+
+
+@pytest.mark.parametrize("head_width", [0, 4])
+def test_what_is_not_seen_teaches_nothing(tmp_path: Path, head_width: int) -> None:
+    weights = []
+    for nonsense in (0.3, 0.9):
+        data = write_data(tmp_path / str(nonsense), slice(20, 29), nonsense)
+        settings = config(data, tmp_path / f"out {nonsense}", head_width=head_width)
+        weights.append(Articulator.load(train_articulator(settings, None, lambda _: None)))
+    ours, theirs = (model.state_dict() for model in weights)
+    assert all(torch.equal(ours[name], theirs[name]) for name in ours) and weights[0].config.gain == weights[1].config.gain
+
+
+def clips_of(talkers: list[tuple[bool, float, int]]) -> Iterator[TrainingClip]:
+    """(common, offset, frames) a clip."""
+    for index, (common, offset, num_frames) in enumerate(talkers):
+        content = np.random.default_rng(index).standard_normal((num_frames, WIDTH)).astype(np.float32)
+        targets = np.repeat(content[:, :1], len(COLUMNS) + 2, axis=1)
+        mean = np.full(len(COLUMNS) + 2, offset, np.float32)
+        yield TrainingClip(content, targets - targets.mean(0), mean, np.ones(num_frames, bool), common)
+
+
+def test_the_centre_weighs_the_common_talker_as_the_regression_does() -> None:
+    talkers = [(True, 1.0, 50)] * 4 + [(False, 0.0, 30), (False, 0.4, 10)]
+    settings = ArticulatorConfig(common_share=0.15, ridge_penalty=0.01)
+    model = fit_readout(lambda: clips_of(talkers), settings, None)
+    assert torch.allclose(model.centre, torch.full_like(model.centre, 0.15 * 1.0 + 0.85 * 0.1), atol=1e-6)
+    for alone in (talkers[:4], talkers[4:]):
+        centre = fit_readout(lambda clips=alone: clips_of(clips), settings, None).centre
+        assert torch.allclose(centre, torch.full_like(centre, 1.0 if alone[0][0] else 0.1), atol=1e-6)
+
+
+def test_no_clips_are_kept() -> None:
+    alive: weakref.WeakSet[TrainingClip] = weakref.WeakSet()
+    most = 0
+
+    def counted() -> Iterator[TrainingClip]:
+        nonlocal most
+        for clip in clips_of([(index % 2 == 0, 0.0, 30) for index in range(16)]):
+            alive.add(clip)
+            most = max(most, len(alive))
+            yield clip
+
+    fit_readout(counted, ArticulatorConfig(ridge_penalty=0.01), None)
+    assert most <= 4
+
+
+def test_outputs_are_stretched_by_less_than_two() -> None:
+    real, said = np.float32([0.5, 1.0, 4.0, 1e6, 1.0]), np.float32([1.0, 1.0, 1.0, 1.0, 1.0])
+    assert gains(np.stack([real**2, said])) == (1.0, 1.0, 1.75, 2.0)
+
+
+def test_a_clip_of_no_source_is_a_clip(tmp_path: Path) -> None:
+    for name, source in (("clip.npz", ""), ("mead/clip.npz", "mead"), ("train/mead/m003/clip.npz", "mead")):
+        write_clip(tmp_path, name, 0)
+        row = {"file": name.replace("npz", "mp4"), "split": "train", "identity": "a", "audio": True}
+        (tmp_path / "manifest.jsonl").write_text(json.dumps(row))
+        assert [clip.source for clip in speech_clips(tmp_path, tmp_path, "train", aligned=True)] == [source]
 
 
 def test_no_clips_is_an_error(data: Path, tmp_path: Path) -> None:
