@@ -32,6 +32,9 @@ UNSURE: Final = 0.08
 BACKDROP: Final = 255
 """Grey level that shows through where a picture is transparent."""
 
+_GREY: Final = ("1", "L", "LA", "La")
+_PROFILED: Final = {"RGB": (*_GREY, "RGB", "RGBA", "RGBX", "RGBa", "P", "PA"), "GRAY": _GREY, "CMYK": ("CMYK",)}
+"""Colour space of a profile -> the modes of the pictures that may carry it."""
 _FORMATS: Final = "give a photo such as portrait.jpg, .png, .webp or .tif"
 
 
@@ -60,11 +63,11 @@ def load_image(path: Path) -> tuple[ByteArray, FloatArray | None]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            with Image.open(path) as picture:
+            # Opened by its name, a plain TIFF that stands on its side is mapped into memory as if it were upright (Pillow 13).
+            with path.open("rb") as file, Image.open(file) as picture:
                 _shrink_while_decoding(picture)
                 picture.load()
-                upright = ImageOps.exif_transpose(_eight_bit(_srgb(picture)))
-                return _flatten(upright)
+                return _flatten(_srgb(_eight_bit(ImageOps.exif_transpose(picture))))
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise ImageError(f"{path}: damaged ({_reason(error)}); export or copy it again.") from error
 
@@ -139,20 +142,22 @@ def _shrink_while_decoding(picture: Image.Image) -> None:
 
 
 def _srgb(picture: Image.Image) -> Image.Image:
-    """Colours of a wide-gamut photo (Display P3, Adobe RGB) and of a CMYK print as the screen shows them."""
-    profile = picture.info.get("icc_profile")
-    if picture.mode == "CMYK" and not profile:
-        return picture.convert("RGB")
-    if not profile or picture.mode not in ("RGB", "CMYK"):
-        return picture.convert("RGB") if picture.mode in ("YCbCr", "LAB", "HSV", "CMYK") else picture
+    """Colours of a wide-gamut photo (Display P3, Adobe RGB) and of a CMYK print as the screen shows them; opacity stays."""
+    plain = picture.convert("RGB") if picture.mode in ("YCbCr", "LAB", "HSV", "CMYK") else picture
     try:
-        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        converted = ImageCms.profileToProfile(picture, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
-    except (ImageCms.PyCMSError, OSError):
-        return picture.convert("RGB")  # a damaged profile: the colours are then those of a picture without one
+        profile = ImageCms.ImageCmsProfile(io.BytesIO(picture.info["icc_profile"]))
+        space = profile.profile.xcolor_space.strip()
+        if picture.mode not in _PROFILED.get(space, ()):
+            return plain  # a profile of another kind of picture: the colours are then those of one without
+        layers = picture.convert("RGBA") if _is_layered(picture) else None
+        colours = (picture if layers is None else layers.convert("RGB")).convert("L" if space == "GRAY" else space)
+        converted = ImageCms.profileToProfile(colours, profile, ImageCms.createProfile("sRGB"), outputMode="RGB")
+    except (KeyError, ImageCms.PyCMSError, OSError):
+        return plain  # no profile, or a damaged one
     if converted is None:
-        return picture.convert("RGB")
-    converted.info["exif"] = picture.info.get("exif", b"")
+        return plain
+    if layers is not None:
+        converted.putalpha(layers.getchannel("A"))
     return converted
 
 
@@ -165,12 +170,17 @@ def _eight_bit(picture: Image.Image) -> Image.Image:
         raise ValueError("pixels that are not numbers")
     full = next(m for m in (1.0, 255.0, 65535.0, max(65536.0, values.max())) if values.max() <= m)
     grey = Image.fromarray(np.clip(values / full * 255 + 0.5, 0, 255).astype(np.uint8))
-    grey.info["exif"] = picture.info.get("exif", b"")
+    if "icc_profile" in picture.info:
+        grey.info["icc_profile"] = picture.info["icc_profile"]
     return grey
 
 
+def _is_layered(picture: Image.Image) -> bool:
+    return picture.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in picture.info
+
+
 def _flatten(picture: Image.Image) -> tuple[ByteArray, FloatArray | None]:
-    if not (picture.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in picture.info):
+    if not _is_layered(picture):
         return np.ascontiguousarray(picture.convert("RGB")), None
     layers = np.asarray(picture.convert("RGBA"))
     opacity = layers[..., 3:].astype(np.float32) / 255

@@ -130,14 +130,90 @@ def test_a_moving_picture_gives_its_first_frame(tmp_path, picture):
         assert np.abs(load_image(tmp_path / name)[0].astype(int) - np.asarray(picture)).mean() < 12
 
 
-def test_a_wide_gamut_photo_is_turned_to_srgb(tmp_path, picture):
+@pytest.mark.parametrize("orientation", [3, 5, 6, 8])
+@pytest.mark.parametrize("mode", ["CMYK", "RGBA", "P", "L", "I;16"])
+def test_a_tiff_on_its_side_comes_out_upright(tmp_path, picture, mode, orientation):
+    """Uncompressed, which Pillow maps into memory when it may."""
+    grey = np.asarray(picture.convert("L"))[:400]
+    made = picture.crop((0, 0, 512, 400))
+    made = Image.fromarray(grey.astype(np.uint16) * 257) if mode == "I;16" else made.convert(mode)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    made.save(tmp_path / "turned.tif", exif=exif)
+    turn = {3: lambda x: np.rot90(x, 2), 5: lambda x: x.swapaxes(0, 1), 6: lambda x: np.rot90(x, -1), 8: np.rot90}[orientation]
+    wanted = np.repeat(grey[..., None], 3, -1) if mode in ("L", "I;16") else np.asarray(made.convert("RGB"))
+    assert np.abs(load_image(tmp_path / "turned.tif")[0].astype(int) - turn(wanted)).max() <= 1
+
+
+def swapped_profile():
+    """sRGB but that red and blue have each other's place: who heeds it swaps them."""
     from PIL import ImageCms
 
-    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-    picture.save(tmp_path / "a.png", icc_profile=profile)
-    assert np.abs(load_image(tmp_path / "a.png")[0].astype(int) - np.asarray(picture)).max() <= 1
-    picture.save(tmp_path / "b.png", icc_profile=b"not a profile")
-    assert np.array_equal(load_image(tmp_path / "b.png")[0], np.asarray(picture))
+    profile = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+    tags = range(132, 132 + 12 * int.from_bytes(profile[128:132], "big"), 12)
+    red, blue = (next(at for at in tags if profile[at : at + 4] == name) for name in (b"rXYZ", b"bXYZ"))
+    profile[red : red + 4], profile[blue : blue + 4] = b"bXYZ", b"rXYZ"
+    return bytes(profile)
+
+
+def linear_grey_profile():
+    """A grey scale whose numbers are proportional to light."""
+
+    def xyz(*values):
+        return b"XYZ " + bytes(4) + b"".join(round(v * 65536).to_bytes(4, "big") for v in values)
+
+    tags = {
+        b"desc": b"desc" + bytes(4) + (2).to_bytes(4, "big") + b"a\0" + bytes(78),
+        b"wtpt": xyz(0.9642, 1.0, 0.8249),
+        b"kTRC": b"curv" + bytes(4) + (0).to_bytes(4, "big"),
+    }
+    table, body, start = b"", b"", 128 + 4 + 12 * len(tags)
+    for name, content in tags.items():
+        table += name + (start + len(body)).to_bytes(4, "big") + len(content).to_bytes(4, "big")
+        body += content + bytes(-len(content) % 4)
+    header = bytes(4) + bytes(4) + bytes.fromhex("02100000") + b"mntrGRAYXYZ " + bytes(12) + b"acsp" + bytes(28)
+    header += xyz(0.9642, 1.0, 0.8249)[8:] + bytes(48)
+    whole = header + len(tags).to_bytes(4, "big") + table + body
+    return len(whole).to_bytes(4, "big") + whole[4:]
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "P", "P with a clear colour"])
+def test_a_wide_gamut_photo_is_turned_to_srgb(tmp_path, picture, mode):
+    made = picture.quantize(256) if mode.startswith("P") else picture.convert(mode)
+    wanted, options = np.asarray(made.convert("RGB"))[..., ::-1], {}
+    if mode == "RGBA":
+        made.putalpha(Image.fromarray(np.repeat(np.uint8([[255], [255], [0], [0]]), 512, 1).repeat(128, 0)))
+    elif mode != "RGB":
+        options = {"transparency": 255} if "clear" in mode else {}
+    made.save(tmp_path / "a.png", icc_profile=swapped_profile(), **options)
+    image, opacity = load_image(tmp_path / "a.png")
+    opaque = np.ones((512, 512), bool) if opacity is None else opacity == 1
+    assert (opacity is not None) == (mode in ("RGBA", "P with a clear colour")) and opaque.mean() > 0.4
+    assert np.abs(image.astype(int) - wanted)[opaque].max() <= 2
+    assert (image[~opaque] == 255).all()
+
+
+@pytest.mark.parametrize("mode", ["L", "LA", "I;16"])
+def test_a_grey_profile_is_heeded(tmp_path, picture, mode):
+    grey = np.asarray(picture.convert("L"))
+    made = Image.fromarray(grey.astype(np.uint16) * 257) if mode == "I;16" else Image.fromarray(grey).convert(mode)
+    made.save(tmp_path / "a.png", icc_profile=linear_grey_profile())
+    light = grey[..., None] / 255
+    wanted = 255 * np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)
+    error = np.abs(load_image(tmp_path / "a.png")[0] - wanted)
+    assert error[grey > 20].max() <= 2 and error.mean() < 2  # the steepest shadows are coarse in Little CMS
+
+
+def test_a_profile_that_is_none_or_of_another_kind_of_picture_changes_nothing(tmp_path, picture):
+    for made, profile in (
+        (picture, b"not a profile"),
+        (picture, linear_grey_profile()),
+        (picture.convert("CMYK"), swapped_profile()),
+        (picture.convert("L"), swapped_profile()),
+    ):
+        made.save(tmp_path / "a.tif", icc_profile=profile)
+        wanted = np.asarray(made.convert("RGB")).astype(int)
+        assert np.abs(load_image(tmp_path / "a.tif")[0] - wanted).max() <= 1
 
 
 def test_a_phone_jpeg_beyond_the_limit_is_shrunk_while_decoding(tmp_path, picture, monkeypatch):
