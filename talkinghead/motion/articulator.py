@@ -28,6 +28,7 @@ COLUMNS: Final[tuple[str, ...]] = tuple(
 )
 """What speech moves, both sides alike; sideways motion is a habit of the talker, not of the sound."""
 
+USUAL_FRAMES: Final = 10
 SILENT_DBFS: Final = -62.0
 QUIET_DBFS: Final = -48.0
 CLOSURE_SLOPE: Final = 4.0
@@ -87,9 +88,14 @@ class Articulator(ModelMixin, ConfigMixin):
         self.head = TemporalHead(content_width, num_outputs, head_width, tuple(head_dilations), dropout) if head_width else None
         # What the outputs are about: their mean on the training clips.
         self.centre = nn.Parameter(torch.zeros(num_outputs - 1), requires_grad=False)
+        # What the content is about, of people never heard.
+        self.content_mean = nn.Parameter(torch.zeros(content_width), requires_grad=False)
 
     def forward(self, content: torch.Tensor) -> torch.Tensor:
-        """content: (B, T, C) -> (B, T, K + 2): blendshapes, opening over the eye distance, closure score in about [0, 1]."""
+        """content: (B, T, C) less the mean of its recording -> (B, T, K + 2): blendshapes, opening, closure score.
+
+        The opening is over the eye distance, the score in about [0, 1].
+        """
         x = content.transpose(1, 2)
         output = self.readout(functional.pad(x, (self.context, self.context), mode="replicate"))
         if self.head is not None:
@@ -99,13 +105,14 @@ class Articulator(ModelMixin, ConfigMixin):
 
     @torch.inference_mode()
     def windowed(self, content: FloatArray) -> torch.Tensor:
-        """content: (T, C) -> (T, K + 2) float32 as `forward`, a window at a time, so that its memory does not grow with T."""
+        """content: (T, C) of a whole recording -> (T, K + 2) float32 as `forward`, a window at a time: memory does not grow."""
         num_frames = len(content)
+        mean = recording_mean(content, self.content_mean.float().cpu().numpy())
         output = torch.empty((num_frames, len(self.centre) + 1))
         for start in range(0, num_frames, WINDOW_FRAMES):
             stop = min(start + WINDOW_FRAMES, num_frames)
             first, last = max(0, start - self.reach), min(num_frames, stop + self.reach)
-            window = torch.from_numpy(np.ascontiguousarray(content[first:last], np.float32)).to(self.centre.device)
+            window = torch.from_numpy(np.ascontiguousarray(content[first:last], np.float32) - mean).to(self.centre.device)
             output[start:stop] = self(window[None])[0, start - first : stop - first].float().cpu()
         return output
 
@@ -191,6 +198,16 @@ class TemporalHead(nn.Module):
             x = x + self.dropout(functional.gelu(block(functional.gelu(x))))
         result: torch.Tensor = self.leave(functional.gelu(x))
         return result
+
+
+def recording_mean(content: FloatArray, usual: FloatArray) -> FloatArray:
+    """content: (T, C), usual: (C,) -> (C,) the mean that a recording's voice, room and microphone put into its content.
+
+    A short recording says little of that and much of its few words, so it is drawn to what is usual.
+    """
+    total = content.sum(0, dtype=np.float64) + USUAL_FRAMES * usual
+    mean: FloatArray = (total / (len(content) + USUAL_FRAMES)).astype(np.float32)
+    return mean
 
 
 def speech_presence(loudness: FloatArray) -> FloatArray:

@@ -40,13 +40,16 @@ def fit_readout(
     """
     sums: dict[bool, RidgeSums] = {}
     offsets: dict[bool, Array] = {}
+    content_offsets: dict[bool, Array] = {}
     for clip in clips():
         features = with_neighbours(clip.content, config.context)
         if clip.common not in sums:
             sums[clip.common] = RidgeSums.zeros(features.shape[1], clip.targets.shape[1])
             offsets[clip.common] = np.zeros(clip.targets.shape[1])
+            content_offsets[clip.common] = np.zeros(clip.content.shape[1])
         sums[clip.common].add(features[clip.seen], clip.targets[clip.seen])
         offsets[clip.common] += clip.seen.sum() * clip.mean
+        content_offsets[clip.common] += clip.seen.sum() * clip.content_mean
     if not sums:
         raise ConfigError(f"data {config.data}: no prepared training clip with sound; run scripts/prepare_speech.py first.")
     none = RidgeSums.zeros(*next(iter(sums.values())).products.shape)
@@ -54,7 +57,9 @@ def fit_readout(
     weights, bias = mixed.solve(config.ridge_penalty)
     shares = {True: config.common_share, False: 1 - config.common_share} if len(sums) == 2 else dict.fromkeys(sums, 1.0)
     centre = np.sum([share / sums[common].num_rows * offsets[common] for common, share in shares.items()], axis=0)
+    usual = np.sum([share / sums[common].num_rows * content_offsets[common] for common, share in shares.items()], axis=0)
     model = _articulator(weights, bias, centre, config, lip_travel)
+    model.content_mean.data.copy_(torch.from_numpy(usual))
     if False in sums:
         model.register_to_config(gain=gains(_spread(model, (clip for clip in clips() if not clip.common))))
     model.eval()
@@ -72,6 +77,7 @@ def _articulator(
         head_width=config.head_width,
         head_dilations=tuple(config.head_dilations),
         dropout=config.dropout,
+        closed_threshold=config.closed_threshold,
         lip_travel=None if lip_travel is None else tuple(round(float(value), 6) for value in lip_travel),
     )
     kernel = weights.T.reshape(weights.shape[1], window, -1).transpose(0, 2, 1)
@@ -103,6 +109,6 @@ def gains(spread: FloatArray) -> tuple[float, ...]:
 
 @torch.inference_mode()
 def predict(model: Articulator, content: FloatArray) -> FloatArray:
-    """content: (T, C) -> (T, K + 2) raw outputs."""
+    """content: (T, C) less its mean -> (T, K + 2) raw outputs."""
     output: FloatArray = model(torch.from_numpy(content.astype(np.float32))[None])[0].numpy()
     return output

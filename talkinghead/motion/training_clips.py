@@ -31,6 +31,7 @@ class ArticulatorConfig:
     common_source: str = "grid_s1"
     common_share: float = 0.15
     max_common_clips: int = 1000
+    closed_threshold: float = 0.4
     head_width: int = 0
     head_dilations: tuple[int, ...] = (1, 2, 4, 8)
     dropout: float = 0.3
@@ -49,12 +50,14 @@ class ArticulatorConfig:
 class TrainingClip:
     """What one clip teaches.
 
-    content: (T, C). targets: (T, K + 2) less their mean, for what a mouth is at rest is the person's, not the sound's, and 0
-    where no face was seen. mean: (K + 2,). seen: (T,) bool, whether a face was seen; it was in one frame at least.
-    common: of the one source that has more clips than all others.
+    content: (T, C) less its mean, `content_mean` (C,): voice and room are not what is said. targets: (T, K + 2) less their
+    mean, for what a mouth is at rest is the person's, not the sound's, and 0 where no face was seen. mean: (K + 2,).
+    seen: (T,) bool, whether a face was seen; it was in one frame at least. common: of the one source that has more clips than
+    all others.
     """
 
     content: FloatArray
+    content_mean: FloatArray
     targets: FloatArray
     mean: FloatArray
     seen: npt.NDArray[np.bool_]
@@ -77,8 +80,10 @@ def training_clips(config: ArticulatorConfig) -> Iterator[TrainingClip]:
         if seen.any():
             targets = _targets(clip, seen)
             mean: FloatArray = targets[seen].mean(0)
+            content = clip.features.content.astype(np.float32)
+            content_mean: FloatArray = content.mean(0)
             targets = np.where(seen[:, None], targets - mean, 0)
-            yield TrainingClip(clip.features.content, targets, mean, seen, common)
+            yield TrainingClip(content - content_mean, content_mean, targets, mean, seen, common)
 
 
 def _targets(clip: SpeechClip, seen: npt.NDArray[np.bool_]) -> FloatArray:

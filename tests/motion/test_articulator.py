@@ -12,6 +12,7 @@ from talkinghead.motion.articulator import (
     Articulator,
     close_lips,
     open_lips,
+    recording_mean,
     speech_presence,
 )
 from talkinghead.types import SpeechFeatures
@@ -49,8 +50,9 @@ def test_windowed_equals_whole_and_no_window_is_long(head_width: int) -> None:
     if model.head is not None:
         torch.nn.init.normal_(model.head.leave.weight)
     content = torch.randn(2 * WINDOW_FRAMES + 37, 8)
+    mean = torch.from_numpy(recording_mean(content.numpy(), np.zeros(8, np.float32)))
     with torch.no_grad():
-        whole = model(content[None])[0]
+        whole = model(content[None] - mean)[0]
     lengths: list[int] = []
     model.register_forward_hook(lambda _, inputs, __: lengths.append(inputs[0].shape[1]))
     features = SpeechFeatures(content.numpy(), np.full(len(content), -20, np.float32))
@@ -59,6 +61,18 @@ def test_windowed_equals_whole_and_no_window_is_long(head_width: int) -> None:
     assert torch.allclose(model.windowed(features.content), whole, atol=1e-5)
     columns = [arkit.INDEX[name] for name in COLUMNS]
     assert np.allclose(blendshapes[:, columns], np.clip(whole[:, :-2].numpy(), 0, 1), atol=1e-5)
+
+
+def test_a_voice_or_a_room_that_shifts_the_content_moves_no_lips() -> None:
+    torch.manual_seed(1)
+    model = Articulator(content_width=8).eval()
+    content = np.random.default_rng(0).standard_normal((500, 8)).astype(np.float32)
+    room = np.linspace(-3, 3, 8, dtype=np.float32)
+    here, there = model.windowed(content), model.windowed(content + room)
+    whole = (model(torch.from_numpy(content)[None]) - model(torch.from_numpy(content + room)[None])).abs().max()
+    assert (here - there).abs().max() < 0.03 * whole
+    # Five frames say less about the room than what is usual.
+    assert np.allclose(recording_mean(content[:5] + room, room), room, atol=0.7)
 
 
 def test_silence_and_strength_zero_leave_the_mouth_at_rest() -> None:

@@ -160,7 +160,10 @@ def clips_of(talkers: list[tuple[bool, float, int]]) -> Iterator[TrainingClip]:
         content = np.random.default_rng(index).standard_normal((num_frames, WIDTH)).astype(np.float32)
         targets = np.repeat(content[:, :1], len(COLUMNS) + 2, axis=1)
         mean = np.full(len(COLUMNS) + 2, offset, np.float32)
-        yield TrainingClip(content, targets - targets.mean(0), mean, np.ones(num_frames, bool), common)
+        content_mean = content.mean(0)
+        yield TrainingClip(
+            content - content_mean, content_mean, targets - targets.mean(0), mean, np.ones(num_frames, bool), common
+        )
 
 
 def test_the_centre_weighs_the_common_talker_as_the_regression_does() -> None:
