@@ -16,9 +16,15 @@ from talkinghead.synthesis.geometry import ALIGNED_HEIGHT, ALIGNED_WIDTH
 from talkinghead.synthesis.proxies import FaceProxies
 from talkinghead.types import ByteArray, FloatArray
 
+# By eye, all of them.
 _FEATHER_PX: Final = 6
+"""Of the aligned crop's border."""
+_RIM_EROSIONS: Final = 2
+_RIM_BLUR_PX: Final = 2.0
+"""The mesh's rim: so many px drawn in, then so soft."""
 MOUTH_LIGHT: Final = np.float32(0.6)
 MOUTH_TINT: Final = np.float32(0.3)
+"""Parts of the residual's brightness and of its tint that are kept between the lips."""
 
 
 @lru_cache(maxsize=1)
@@ -32,8 +38,8 @@ def _vignette() -> FloatArray:
 
 def residual_mask(proxies: FaceProxies) -> FloatArray:
     """(h, w, 1) in [0, 1]: where the residual counts, inside the mesh and feathered towards its rim."""
-    inside = cv2.erode((proxies.skin > 0.5).astype(np.float32), np.ones((3, 3), np.uint8), iterations=2)
-    soft: FloatArray = np.asarray(cv2.GaussianBlur(inside, (0, 0), 2.0), np.float32)
+    inside = cv2.erode((proxies.skin > 0.5).astype(np.float32), np.ones((3, 3), np.uint8), iterations=_RIM_EROSIONS)
+    soft: FloatArray = np.asarray(cv2.GaussianBlur(inside, (0, 0), _RIM_BLUR_PX), np.float32)
     return soft[..., None] * _vignette()
 
 

@@ -20,11 +20,57 @@ from talkinghead.types import ByteArray, FloatArray, IntArray
 if TYPE_CHECKING:
     from talkinghead.synthesis.proxies import ReferenceFace
 
+# All these were set by eye, unless something else is said.
+_MARGIN_PX: Final = 3
+"""Round lids and lips, for their anti-aliased rim."""
+_IRIS_REACH: Final = 2.8
+_IRIS_FALL: Final = 1.5
+"""In radii of the iris: as far as the eye moves with the gaze at all, and over how much of that its motion fades."""
+_SHUT_GAP: Final = 0.02
+_OPEN_GAP: Final = 0.08
+"""Parts of the eye's width: the tracker leaves the one between shut lids; from the other on the whole eyeball shows."""
+_MIN_SEEN: Final = 0.02
+"""A portrait that shows less of its eyeballs than this has its eyes shut."""
+_LASH_SHADE: Final = 0.7
+"""Between shut lids, of the upper one's rim."""
+_BLURS_ACROSS: Final = 60
+"""So many blurs go into the width of what they soften; none is much under a pixel."""
+_LID_MARGIN: Final = 0.35
+"""Part of the eye's width that its inside is continued over its lids."""
+_SURE_INSIDE: Final = 0.6
+"""Coverage from which a pixel is the eye's alone."""
+_MIN_EYE_PX: Final = 8
+"""An eye of fewer pixels has no inside to continue."""
+_AMBIENT_LIGHT: Final = 0.45
+_FACING_LIGHT: Final = 0.55
+_DEPTH_LOSS: Final = 1.1
+"""Light in the mouth: on every surface, on one that looks out, and how fast it falls with depth in mouth widths."""
+_MAX_DEPTH: Final = 2.0
+_OVERSAMPLED_PX: Final = 256
+"""A mouth up to this wide is drawn at twice its size."""
+_TOOTH_GAP: Final = 0.035
+_TOOTH_GAP_CLOSED: Final = 0.75
+"""Gaps up to so wide, in parts of the mouth's width, are closed by so much."""
+_LIP_SHADOW: Final = 0.4
+_LIP_SHADOW_BLUR: Final = 0.03
+"""How much of the light the lips take from what is just behind them, and how soft that is in mouth widths."""
+_SHOWN_GAP: Final = 0.05
+"""Lips further apart than this part of the mouth's width show what the portrait has between them."""
+_MIN_SKIN: Final = 0.04
+"""Under less light than this a picture says nothing of its tint."""
+_CHEEKS: Final = np.array([50, 280, 205, 425, 101, 330, 36, 266])
+_NOMINAL_SKIN: Final = np.array([0.80, 0.67, 0.60], np.float32)
+"""RGB of the cheek under which the rig's inner parts have their own colours."""
+_INNER_EXPOSURE: Final = 1.06
+"""Held to the measure that `lit_colours` names."""
+_SKIN_LIGHT: Final = 0.6
+"""Exponent of the skin's brightness in that of the mouth: teeth in a dark face are lighter than its skin."""
+
 
 def lay_in_eye(
     picture: FloatArray, reference: ReferenceFace, target_px: FloatArray, skull: FloatArray, loop: IntArray, iris: IntArray
 ) -> None:
-    box = box_around(target_px[loop, :2], 3, picture)
+    box = box_around(target_px[loop, :2], _MARGIN_PX, picture)
     if box is None:
         return
     x0, y0, x1, y1 = box
@@ -37,7 +83,7 @@ def lay_in_eye(
     shift = target_px[iris[0], :2] @ back[:, :2].T + back[:, 2] - centre
     # The iris moves as a whole; the white stretches between it and the corners of the eye.
     distance = np.linalg.norm(p - (centre + shift), axis=-1) / radius
-    weight = np.clip((2.8 - distance) / 1.5, 0, 1)[..., None]
+    weight = np.clip((_IRIS_REACH - distance) / _IRIS_FALL, 0, 1)[..., None]
     p = p - (shift * weight).astype(np.float32)
     eye = cv2.remap(reference.eyeballs, p[..., 0], p[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     eye = eye + (1 - _openness(target_px[loop, :2], reference.mesh_px[loop, :2])) * (_lash_colour(reference, loop) - eye)
@@ -49,10 +95,11 @@ def _openness(lids: FloatArray, own: FloatArray) -> float:
 
     def seen(loop: FloatArray) -> float:
         gap = float(np.linalg.norm(loop[3:6] - loop[13:10:-1], axis=1).mean())
-        x = float(np.clip((gap / max(1e-3, float(np.linalg.norm(loop[0] - loop[8]))) - 0.02) / 0.06, 0, 1))
+        part = gap / max(1e-3, float(np.linalg.norm(loop[0] - loop[8])))
+        x = float(np.clip((part - _SHUT_GAP) / (_OPEN_GAP - _SHUT_GAP), 0, 1))
         return x * x * (3 - 2 * x)
 
-    return min(1.0, seen(lids) / max(seen(own), 0.02)) if seen(own) > 0.02 else 1.0
+    return min(1.0, seen(lids) / seen(own)) if seen(own) > _MIN_SEEN else 1.0
 
 
 def _lash_colour(reference: ReferenceFace, loop: IntArray) -> FloatArray:
@@ -60,13 +107,13 @@ def _lash_colour(reference: ReferenceFace, loop: IntArray) -> FloatArray:
     height, width = reference.image.shape[:2]
     rim = np.clip(reference.mesh_px[loop[2:7], :2].round().astype(int), 0, (width - 1, height - 1))
     colours = reference.image[rim[:, 1], rim[:, 0]].astype(np.float32)
-    shade: FloatArray = (np.median(colours, 0) * 0.7).astype(np.float32)
+    shade: FloatArray = (np.median(colours, 0) * _LASH_SHADE).astype(np.float32)
     return shade
 
 
 def lay_in_mouth(picture: FloatArray, reference: ReferenceFace, target_px: FloatArray, skull: FloatArray) -> None:
     lips = target_px[INNER_LIPS, :2]
-    box = box_around(lips, 3, picture)
+    box = box_around(lips, _MARGIN_PX, picture)
     if box is None:
         return
     x0, y0, x1, y1 = box
@@ -84,33 +131,31 @@ def lay_in_mouth(picture: FloatArray, reference: ReferenceFace, target_px: Float
 
 
 def draw_mouth(reference: ReferenceFace, target_px: FloatArray, box: tuple[int, int, int, int]) -> FloatArray:
-    """Teeth, gums, tongue and cavity by the rig's own parts, (h, w, 3) in [0, 255], twice oversampled."""
+    """Teeth, gums, tongue and cavity by the rig's own parts, (h, w, 3) in [0, 255]; black where there is none of them."""
     x0, y0, x1, y1 = box
     height, width = y1 - y0, x1 - x0
     topology = reference.topology
-    oversample = 2 if width <= 256 else 1
+    oversample = 2 if width <= _OVERSAMPLED_PX else 1
     local = target_px.copy()
     local[:, :2] = (target_px[:, :2] - (x0, y0)) * oversample
     facing = vertex_normals(target_px * np.array([1, -1, -1], np.float32), topology.inner)[:, 2]
     # Light falls in through the opening: what faces it is bright, what lies deep is dark.
     lips_z = float(target_px[INNER_LIPS, 2].mean())
     mouth_px = max(1.0, float(np.linalg.norm(target_px[78, :2] - target_px[308, :2])))
-    depth = np.clip((target_px[:, 2] - lips_z) / mouth_px, 0, 2)
-    light = np.sqrt((0.45 + 0.55 * np.abs(facing)) * np.exp(-1.1 * depth))
+    depth = np.clip((target_px[:, 2] - lips_z) / mouth_px, 0, _MAX_DEPTH)
+    light = np.sqrt((_AMBIENT_LIGHT + _FACING_LIGHT * np.abs(facing)) * np.exp(-_DEPTH_LOSS * depth))
     colours = reference.inner_colours * light[:, None] * np.float32(255)
-    drawn, zbuffer = rasterise(local, topology.inner, colours, height * oversample, width * oversample)
-    dark = reference.inner_colours.min(0) * np.float32(128)
-    drawn[~np.isfinite(zbuffer)] = dark
+    drawn, _ = rasterise(local, topology.inner, colours, height * oversample, width * oversample)
     # Between two teeth there is a line, not a gap that shows the throat.
-    reach = 2 * round(0.035 * mouth_px * oversample) + 1
+    reach = 2 * round(_TOOTH_GAP * mouth_px * oversample) + 1
     closed = cv2.morphologyEx(drawn, cv2.MORPH_CLOSE, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach)))
-    drawn = drawn + np.float32(0.75) * (closed - drawn)
+    drawn = drawn + np.float32(_TOOTH_GAP_CLOSED) * (closed - drawn)
     if oversample > 1:
         drawn = np.asarray(cv2.resize(drawn, (width, height), interpolation=cv2.INTER_AREA), np.float32)
     # The lips throw a soft shadow on what is just behind them.
     lips = polygon_mask([target_px[INNER_LIPS, :2] - (x0, y0)], height, width)
-    shadow = cv2.GaussianBlur(lips, (0, 0), max(0.8, mouth_px * 0.03))
-    shaded: FloatArray = drawn * np.asarray(0.6 + 0.4 * shadow, np.float32)[..., None]
+    shadow = cv2.GaussianBlur(lips, (0, 0), max(0.8, mouth_px * _LIP_SHADOW_BLUR))
+    shaded: FloatArray = drawn * np.asarray(1 - _LIP_SHADOW + _LIP_SHADOW * shadow, np.float32)[..., None]
     return shaded
 
 
@@ -119,17 +164,17 @@ def without_lids(image: ByteArray, mesh_px: FloatArray) -> ByteArray:
     result = image.copy()
     for loop in (RIGHT_EYE, LEFT_EYE):
         points = mesh_px[loop, :2]
-        box = box_around(points, int(np.ptp(points[:, 0]) * 0.35) + 3, image)
+        box = box_around(points, int(np.ptp(points[:, 0]) * _LID_MARGIN) + _MARGIN_PX, image)
         if box is None:
             continue
         x0, y0, x1, y1 = box
-        inside = polygon_mask([points - (x0, y0)], y1 - y0, x1 - x0) > 0.6
-        if inside.sum() < 8:
+        inside = polygon_mask([points - (x0, y0)], y1 - y0, x1 - x0) > _SURE_INSIDE
+        if inside.sum() < _MIN_EYE_PX:
             continue
         nearest = ndimage.distance_transform_edt(~inside, return_distances=False, return_indices=True)
         part = image[y0:y1, x0:x1]
         filled = part[nearest[0], nearest[1]].astype(np.float32)
-        soft = cv2.GaussianBlur(filled, (0, 0), max(0.6, (x1 - x0) / 60))
+        soft = cv2.GaussianBlur(filled, (0, 0), max(0.6, (x1 - x0) / _BLURS_ACROSS))
         result[y0:y1, x0:x1] = np.where(inside[..., None], part, soft).astype(np.uint8)
     return result
 
@@ -140,17 +185,13 @@ def shown_mouth(image: ByteArray, mesh_px: FloatArray) -> FloatArray:
     lips = mesh_px[INNER_LIPS, :2]
     width = float(np.linalg.norm(mesh_px[78, :2] - mesh_px[308, :2]))
     gap = float(np.linalg.norm(mesh_px[13, :2] - mesh_px[14, :2]))
-    box = box_around(lips, 3, image)
-    if box is None or gap < 0.05 * width:
+    box = box_around(lips, _MARGIN_PX, image)
+    if box is None or gap < _SHOWN_GAP * width:
         return mask
     x0, y0, x1, y1 = box
     inside = polygon_mask([lips - (x0, y0)], y1 - y0, x1 - x0)
-    mask[y0:y1, x0:x1] = np.clip(cv2.GaussianBlur(inside, (0, 0), max(0.5, width / 60)) * 2 - 1, 0, 1)
+    mask[y0:y1, x0:x1] = np.clip(cv2.GaussianBlur(inside, (0, 0), max(0.5, width / _BLURS_ACROSS)) * 2 - 1, 0, 1)
     return mask
-
-
-_NOMINAL_SKIN: Final = np.array([0.80, 0.67, 0.60], np.float32)
-_INNER_EXPOSURE: Final = 1.06
 
 
 def lit_colours(colours: FloatArray, image: ByteArray, mesh_px: FloatArray) -> FloatArray:
@@ -159,14 +200,14 @@ def lit_colours(colours: FloatArray, image: ByteArray, mesh_px: FloatArray) -> F
     In the tracked clips the inside of an open mouth has 0.7 to 0.8 of the cheek's colour, teeth and tongue nearly alike: light
     that bounces about in there halves the contrasts, hence the root, and takes a part of the skin's tint.
     """
-    cheeks = mesh_px[[50, 280, 205, 425, 101, 330, 36, 266], :2].round().astype(int)
+    cheeks = mesh_px[_CHEEKS, :2].round().astype(int)
     height, width = image.shape[:2]
     inside = (cheeks >= 0).all(1) & (cheeks < (width, height)).all(1)
     skin = np.median(image[cheeks[inside, 1], cheeks[inside, 0]], 0) / 255 if inside.any() else _NOMINAL_SKIN
-    skin = np.clip(skin, 0.04, 1).astype(np.float32)
+    skin = np.clip(skin, _MIN_SKIN, 1).astype(np.float32)
     chroma = float(np.clip((np.ptp(skin) / skin.mean()) / (np.ptp(_NOMINAL_SKIN) / _NOMINAL_SKIN.mean()), 0, 1))
     tint = np.sqrt(skin / skin.mean())
-    light = float(skin.mean() ** 0.6 * _NOMINAL_SKIN.mean() ** 0.4)
+    light = float(skin.mean() ** _SKIN_LIGHT * _NOMINAL_SKIN.mean() ** (1 - _SKIN_LIGHT))
     grey = colours.mean(1, keepdims=True)
     lit: FloatArray = np.sqrt(grey + chroma * (colours - grey)) * tint * np.float32(light * _INNER_EXPOSURE)
     return lit.astype(np.float32)
