@@ -7,6 +7,7 @@ Knows the rig and the tracker's 478 points; knows no pixels' colours. The camera
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -16,14 +17,18 @@ from talkinghead import arkit
 from talkinghead.errors import FaceError, MotionError
 from talkinghead.rig import topology
 from talkinghead.rig.expression import ExpressionSolver, score_prior
+from talkinghead.rig.eyes import MAX_GAZE_RAD, gaze_of_frames, straight_irises
 from talkinghead.rig.face_rig import CAMERA_DISTANCE_M, FaceRig
-from talkinghead.rig.gaze import eye_look, gaze_from_direction, place_eyeball, rotation_from_gaze, with_eye_look
-from talkinghead.rig.pose import Array, axis_angle_from_matrix, matrix_from_axis_angle, similarity
+from talkinghead.rig.gaze import eye_look, with_eye_look
+from talkinghead.rig.pose import Array, CameraPose, axis_angle_from_matrix, matrix_from_axis_angle, similarity
 from talkinghead.types import FaceMotion, FloatArray, TrackedFace
 
 _ROUNDS: Final = 4
+PERSON_FRAMES: Final = 500
+"""A person is fitted to so many frames at most, evenly chosen from a longer clip."""
+BLOCK_FRAMES: Final = 500
+"""Frames that are worked on at once, at about 80 kB each."""
 _TO_OURS: Final = np.array([1.0, -1.0, -1.0])
-MAX_GAZE_RAD: Final = (0.75, 0.6)
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,8 +111,10 @@ def fit_motion(
         seen = seen & (presence > 0)
     if not seen.any():
         raise MotionError("no frame of points has a face; give a clip in which one face is seen.")
+    if seen.all():
+        return _fit(points, scores, rig)
     motion, face = _fit(points[seen], scores[seen], rig)
-    return (motion if seen.all() else _fill(motion, seen)), face
+    return _fill(motion, seen), face
 
 
 def relative_motion(motion: FaceMotion, face: FittedFace, reference: int = 0) -> FaceMotion:
@@ -130,68 +137,119 @@ def relative_motion(motion: FaceMotion, face: FittedFace, reference: int = 0) ->
 
 
 @dataclass(frozen=True, eq=False)
-class _Pose:
-    """rotation: (T, 3, 3); scale: (T,) px per m; shift: (T, 3) px, all in our axes."""
+class _Person:
+    """neutral: (478, 3) m; lid_scale: (2,)."""
 
-    rotation: Array
-    scale: Array
-    shift: Array
+    neutral: Array
+    lid_scale: Array
 
-    def to_head(self, camera: Array) -> Array:
-        """camera: (T, N, 3) px -> (T, N, 3) m in head space."""
-        head: Array = ((camera - self.shift[:, None]) @ self.rotation) / self.scale[:, None, None]
-        return head
+
+@dataclass(frozen=True, eq=False)
+class _Frames:
+    """pose of T frames; coefficients: (T, 52); gaze: (T, 2) rad."""
+
+    pose: CameraPose
+    coefficients: Array
+    gaze: Array
 
 
 def _fit(points: FloatArray, scores: FloatArray, rig: FaceRig) -> tuple[FaceMotion, FittedFace]:
-    camera = points.astype(np.float64) * _TO_OURS
-    expected = score_prior(scores)
+    """The person on some frames, then pose, gaze and expression on all of them, a block at a time."""
     solver = ExpressionSolver(rig)
-    neutral = rig.neutral[: topology.NUM_POINTS].astype(np.float64)
-    rigid = list(topology.RIGID)
-    pose = _Pose(*similarity(neutral[rigid], camera[:, rigid]))
-    gaze, lid_scale = np.zeros((len(points), 2)), np.ones(2)
-    coefficients = np.zeros((len(points), len(arkit.BLENDSHAPES)))
-    for step in range(_ROUNDS):
-        head = pose.to_head(camera)
-        if step == 0 or len(points) == 1:
-            neutral, coefficients[:], lid_scale = solver.neutral_of_mean(head.mean(0), expected.mean(0), gaze.mean(0))
-        if len(points) > 1:
-            coefficients = solver.coefficients(head, neutral, expected, gaze, lid_scale)
-            neutral = solver.neutral_of_frames(head, coefficients, lid_scale)
-            lid_scale = solver.lid_scale(neutral)
-        predicted = neutral + solver.offsets(coefficients, lid_scale)
-        skin = slice(0, topology.NUM_SKIN)
-        pose = _Pose(*similarity(predicted[:, skin], camera[:, skin], solver.pose_weights))
-        gaze = _gaze(pose, camera, neutral, rig, lid_scale)
-    head = pose.to_head(camera)
-    if len(points) > 1:
+    num_frames = len(points)
+    chosen = np.linspace(0, num_frames - 1, min(num_frames, PERSON_FRAMES)).round().astype(int)
+    persons, frames = _fit_person(_camera(points[chosen]), score_prior(scores[chosen]), rig, solver)
+    blocks = [slice(start, start + BLOCK_FRAMES) for start in range(0, num_frames, BLOCK_FRAMES)]
+    if len(chosen) < num_frames:
+        frames = _joined([_fit_frames(_camera(points[b]), score_prior(scores[b]), persons, rig, solver) for b in blocks])
+    pose, coefficients, gaze = frames.pose, frames.coefficients, frames.gaze
+    if num_frames > 1:
         # Where the points do not decide between blendshapes, neighbouring frames do: what is seen is not smoothed.
-        calm = _smoothed(coefficients)
-        coefficients = solver.coefficients(head, neutral, calm, gaze, lid_scale)
+        calm, person = _smoothed(coefficients), persons[-1]
+        for block in blocks:
+            head = pose[block].to_head(_camera(points[block]))
+            coefficients[block] = solver.coefficients(head, person.neutral, calm[block], gaze[block], person.lid_scale)
     coefficients[:, list(arkit.EYE_LOOK)] = eye_look(gaze.astype(np.float32))
-    return _finish(pose, camera, coefficients, gaze, lid_scale, rig, solver)
+    return _finish(frames, _camera(points[chosen]), chosen, persons[-1].lid_scale, rig, solver)
+
+
+def _camera(points: FloatArray) -> Array:
+    """Points as the tracker gives them -> in our axes, px."""
+    camera: Array = points.astype(np.float64) * _TO_OURS
+    return camera
+
+
+def _fit_person(camera: Array, expected: Array, rig: FaceRig, solver: ExpressionSolver) -> tuple[list[_Person], _Frames]:
+    """camera: (T, 478, 3) px, expected: (T, 52) -> the person as believed before and after each round, and the frames."""
+    pose, gaze = _first_pose(camera, rig), np.zeros((len(camera), 2))
+    persons: list[_Person] = []
+    for _ in range(_ROUNDS):
+        head = pose.to_head(camera)
+        if not persons or len(camera) == 1:
+            neutral, mean, lid_scale = solver.neutral_of_mean(head.mean(0), expected.mean(0), gaze.mean(0))
+            persons.append(_Person(neutral, lid_scale))
+            coefficients = np.tile(mean, (len(camera), 1))
+        if len(camera) > 1:
+            person = persons[-1]
+            coefficients = solver.coefficients(head, person.neutral, expected, gaze, person.lid_scale)
+            neutral = solver.neutral_of_frames(head, coefficients, person.lid_scale)
+            persons.append(_Person(neutral, solver.lid_scale(neutral)))
+        pose, gaze = _posed(camera, coefficients, persons[-1], rig, solver)
+    return persons, _Frames(pose, coefficients, gaze)
+
+
+def _fit_frames(camera: Array, expected: Array, persons: list[_Person], rig: FaceRig, solver: ExpressionSolver) -> _Frames:
+    """Other frames of a person: in each round as believed then, so that they go the way of those that the person is of."""
+    pose, gaze = _first_pose(camera, rig), np.zeros((len(camera), 2))
+    for before, after in pairwise(persons):
+        head = pose.to_head(camera)
+        coefficients = solver.coefficients(head, before.neutral, expected, gaze, before.lid_scale)
+        pose, gaze = _posed(camera, coefficients, after, rig, solver)
+    return _Frames(pose, coefficients, gaze)
+
+
+def _joined(parts: list[_Frames]) -> _Frames:
+    poses = [part.pose for part in parts]
+    pose = CameraPose(*(np.concatenate([getattr(part, name) for part in poses]) for name in ("rotation", "scale", "shift")))
+    return _Frames(pose, *(np.concatenate([getattr(part, name) for part in parts]) for name in ("coefficients", "gaze")))
+
+
+def _first_pose(camera: Array, rig: FaceRig) -> CameraPose:
+    rigid = list(topology.RIGID)
+    return CameraPose(*similarity(rig.neutral[rigid].astype(np.float64), camera[:, rigid]))
+
+
+def _posed(
+    camera: Array, coefficients: Array, person: _Person, rig: FaceRig, solver: ExpressionSolver
+) -> tuple[CameraPose, Array]:
+    """Pose and gaze (T, 2) of frames whose expression is known."""
+    skin = slice(0, topology.NUM_SKIN)
+    predicted = person.neutral + solver.offsets(coefficients, person.lid_scale)
+    pose = CameraPose(*similarity(predicted[:, skin], camera[:, skin], solver.pose_weights))
+    return pose, gaze_of_frames(pose, camera, person.neutral, rig, person.lid_scale)
 
 
 def _finish(
-    pose: _Pose, camera: Array, coefficients: Array, gaze: Array, lid_scale: Array, rig: FaceRig,
-    solver: ExpressionSolver,
+    frames: _Frames, camera: Array, chosen: npt.NDArray[np.int64], lid_scale: Array, rig: FaceRig, solver: ExpressionSolver,
 ) -> tuple[FaceMotion, FittedFace]:  # fmt: skip
+    """camera: points in our axes of the frames `chosen`, which say what of the face is the person's own."""
+    pose = frames.pose
     scale = float(np.median(pose.scale))
     translation = pose.shift[0, :2]
-    shift = np.zeros((len(camera), 3))
+    shift = np.zeros((len(pose.scale), 3))
     shift[:, :2] = (pose.shift[:, :2] - translation) / scale
     # A head that grows by g has come nearer: g = distance / (distance - z).
     shift[:, 2] = CAMERA_DISTANCE_M * (1 - scale / pose.scale)
-    head = pose.to_head(camera)
+    own, coefficients = pose[chosen], frames.coefficients[chosen]
+    head = own.to_head(camera)
     # What nothing explains is the person's own, and the lids' travel follows from the opening that this leaves.
     skin = (head - solver.offsets(coefficients, lid_scale)).mean(0)
     lid_scale = solver.closing_lid_scale(skin, coefficients.mean(0), lid_scale)
     skin = (head - solver.offsets(coefficients, lid_scale)).mean(0)
-    skin[topology.NUM_SKIN :] = _straight_irises(pose, camera, gaze, skin, rig, lid_scale)
+    skin[topology.NUM_SKIN :] = straight_irises(own, camera, frames.gaze[chosen], skin, rig, lid_scale)
     motion = FaceMotion(
-        coefficients.astype(np.float32), axis_angle_from_matrix(pose.rotation).astype(np.float32),
-        shift.astype(np.float32), gaze.astype(np.float32),
+        frames.coefficients.astype(np.float32), axis_angle_from_matrix(pose.rotation).astype(np.float32),
+        shift.astype(np.float32), frames.gaze.astype(np.float32),
     )  # fmt: skip
     face = FittedFace(
         rig.place_parts(skin.astype(np.float32), lid_scale.astype(np.float32)), motion.blendshapes[0], motion.gaze[0],
@@ -207,49 +265,6 @@ def _smoothed(values: Array) -> Array:
     return mean
 
 
-def _balls(skin: Array, rig: FaceRig, lid_scale: Array) -> list[tuple[Array, float, slice]]:
-    balls = []
-    for index, (side, iris) in enumerate((("Right", topology.IRIS_RIGHT), ("Left", topology.IRIS_LEFT))):
-        delta = rig.deltas[arkit.INDEX[f"eyeBlink{side}"], : topology.NUM_SKIN]
-        blinked = skin[: topology.NUM_SKIN] + lid_scale[index] * delta
-        ball = place_eyeball(skin, blinked, rig.neutral, side.lower())
-        balls.append((ball.centre, ball.radius, iris))
-    return balls
-
-
-def _on_ball(pose: _Pose, camera: Array, centre: Array, radius: float) -> Array:
-    """camera: (T, N, 3) px near an eye -> (T, N, 3) m from the eyeball's centre to its surface, in head space."""
-    middle = pose.scale[:, None] * (centre @ np.swapaxes(pose.rotation, -1, -2)) + pose.shift
-    beside = (camera - middle[:, None])[..., :2] / pose.scale[:, None, None]
-    squared = (beside**2).sum(-1)
-    limit = np.minimum(1, 0.9 * radius / np.sqrt(np.maximum(squared, 1e-12)))
-    depth = np.sqrt(np.maximum(radius**2 - squared * limit**2, 0))
-    surface: Array = np.concatenate([beside, depth[..., None]], axis=-1) @ pose.rotation
-    return surface
-
-
-def _gaze(pose: _Pose, camera: Array, shape: Array, rig: FaceRig, lid_scale: Array) -> Array:
-    """(T, 2) mean gaze of both eyes. The eye that is turned away counts less."""
-    directions = np.zeros((len(camera), 3))
-    for centre, radius, iris in _balls(shape, rig, lid_scale):
-        direction = _on_ball(pose, camera[:, iris], centre, radius).mean(1)
-        direction /= np.linalg.norm(direction, axis=-1, keepdims=True)
-        side = np.sign(centre[0])
-        yaw = np.arctan2(pose.rotation[:, 0, 2], pose.rotation[:, 2, 2])
-        directions += direction * (1 + np.clip(-side * yaw * 1.5, -0.9, 0.9))[:, None]
-    gaze: Array = np.clip(gaze_from_direction(directions), -np.array(MAX_GAZE_RAD), MAX_GAZE_RAD)
-    return gaze
-
-
-def _straight_irises(pose: _Pose, camera: Array, gaze: Array, skin: Array, rig: FaceRig, lid_scale: Array) -> Array:
-    """(10, 3) m: where the irises are when the eyes look straight ahead, so that the gaze puts them where they were seen."""
-    back = rotation_from_gaze(gaze)
-    straight = []
-    for centre, radius, iris in _balls(skin, rig, lid_scale):
-        straight.append((_on_ball(pose, camera[:, iris], centre, radius) @ back).mean(0) + centre)
-    return np.concatenate(straight)
-
-
 def _fill(motion: FaceMotion, seen: npt.NDArray[np.bool_]) -> FaceMotion:
     """Frames without a face take the motion between the frames around them."""
     wanted, known = np.arange(len(seen)), np.flatnonzero(seen)
@@ -258,5 +273,6 @@ def _fill(motion: FaceMotion, seen: npt.NDArray[np.bool_]) -> FaceMotion:
         columns = [np.interp(wanted, known, column) for column in values.T]
         return np.stack(columns, axis=-1).astype(np.float32)
 
-    rotation = np.unwrap(motion.head_rotation.astype(np.float64), axis=0).astype(np.float32)
-    return FaceMotion(between(motion.blendshapes), between(rotation), between(motion.head_translation), between(motion.gaze))
+    return FaceMotion(*(between(values) for values in (
+        motion.blendshapes, motion.head_rotation, motion.head_translation, motion.gaze,
+    )))  # fmt: skip

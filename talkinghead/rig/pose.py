@@ -5,6 +5,8 @@ Knows nothing of faces. Rotations are axis-angle, rad, or 3 x 3 matrices, as eac
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
 
@@ -71,3 +73,20 @@ def turn(rotation: Array, points: npt.ArrayLike) -> FloatArray:
     """rotation: (..., 3, 3), points: (..., N, 3) -> (..., N, 3) float32."""
     turned: FloatArray = (np.asarray(points, np.float32) @ np.swapaxes(rotation, -1, -2).astype(np.float32)).astype(np.float32)
     return turned
+
+
+@dataclass(frozen=True, eq=False)
+class CameraPose:
+    """Where heads stand before a camera. rotation: (T, 3, 3); scale: (T,) px per m; shift: (T, 3) px, y up, z to the viewer."""
+
+    rotation: Array
+    scale: Array
+    shift: Array
+
+    def __getitem__(self, frames: slice | npt.NDArray[np.int64]) -> CameraPose:
+        return CameraPose(self.rotation[frames], self.scale[frames], self.shift[frames])
+
+    def to_head(self, camera: Array) -> Array:
+        """camera: (T, N, 3) px -> (T, N, 3) m in head space."""
+        head: Array = ((camera - self.shift[:, None]) @ self.rotation) / self.scale[:, None, None]
+        return head

@@ -1,5 +1,6 @@
 """Fitting to points that the rig itself made, so that the truth is known."""
 
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 
 from talkinghead import arkit
 from talkinghead.errors import FaceError, MotionError
-from talkinghead.rig import topology
+from talkinghead.rig import fitting, topology
 from talkinghead.rig.face_rig import FaceRig
 from talkinghead.rig.fitting import FittedFace, fit_face, fit_motion, project, relative_motion
 from talkinghead.rig.pose import matrix_from_axis_angle
@@ -88,6 +89,66 @@ def test_clip_recovers_the_vertices_and_the_pose(rig):
     assert np.degrees(angle).mean() < 3
     assert np.corrcoef(found.gaze[:, 0], gaze[:, 0])[0, 1] > 0.95
     assert found.blendshapes.min() >= 0 and found.blendshapes.max() <= 1
+
+
+def long_clip(rig, num_frames, seed=0):
+    """(T, 478, 3) px of a person who talks, nods and looks about."""
+    truth, random = person(rig, seed), np.random.default_rng(seed)
+    time = np.linspace(0, num_frames / 6, num_frames)[:, None]
+    wave = 0.5 + 0.5 * np.sin(time + random.uniform(0, 6, (1, 52)))
+    motion = FaceMotion(
+        (wave * (random.random((1, 52)) < 0.2) * 0.5).astype(np.float32),
+        (0.15 * np.sin(time + np.array([[0, 1, 2]]))).astype(np.float32),
+        (0.01 * np.sin(time + np.array([[2, 0, 1]]))).astype(np.float32),
+        (0.2 * np.sin(time + np.array([[0, 2]]))).astype(np.float32),
+    )
+    return project(rig(motion, truth).vertices, truth)[:, :478]
+
+
+def test_the_blocks_of_a_long_clip_do_not_show(rig, monkeypatch):
+    points, scores = long_clip(rig, 90), np.zeros((90, 52), np.float32)
+    monkeypatch.setattr(fitting, "PERSON_FRAMES", 30)
+    fits = []
+    for block in (90, 16):
+        monkeypatch.setattr(fitting, "BLOCK_FRAMES", block)
+        fits.append(fit_motion(points, scores, rig))
+    (whole, face), (blocks, same) = fits
+    for name in ("blendshapes", "head_rotation", "head_translation", "gaze"):
+        np.testing.assert_allclose(getattr(blocks, name), getattr(whole, name), atol=1e-5)
+    np.testing.assert_allclose(same.shape, face.shape, atol=1e-6)
+    again = project(rig(whole, face).vertices, face)[:, :478]
+    assert np.linalg.norm((again - points)[..., :2], axis=-1).mean() < 0.005 * topology.interocular(points).mean()
+
+
+def test_a_person_of_all_frames_and_of_some_is_the_same_person(rig, monkeypatch):
+    points, scores = long_clip(rig, 60), np.zeros((60, 52), np.float32)
+    monkeypatch.setattr(fitting, "PERSON_FRAMES", 60)
+    whole, face = fit_motion(points, scores, rig)
+    monkeypatch.setattr(fitting, "PERSON_FRAMES", 30)
+    some, same = fit_motion(points, scores, rig)
+    assert np.abs(some.blendshapes - whole.blendshapes).mean() < 0.01
+    assert np.linalg.norm(same.shape - face.shape, axis=1).max() < 0.002
+
+
+def test_memory_hardly_grows_with_the_clip(rig, monkeypatch):
+    monkeypatch.setattr(fitting, "PERSON_FRAMES", 40)
+    monkeypatch.setattr(fitting, "BLOCK_FRAMES", 40)
+    peaks = []
+    for num_frames in (100, 300):
+        points, scores = long_clip(rig, num_frames), np.zeros((num_frames, 52), np.float32)
+        tracemalloc.start()
+        fit_motion(points, scores, rig)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert (peaks[1] - peaks[0]) / 200 < 8_000  # bytes a frame; a block needs ten times as much
+
+
+def test_frames_without_a_face_change_no_frame_that_has_one():
+    motion = FaceMotion.neutral(4)
+    motion.head_rotation[:, 1] = [3.0, 3.0, -3.0, -3.0]
+    seen = np.array([True, True, False, True])
+    filled = fitting._fill(motion[np.flatnonzero(seen)], seen)
+    np.testing.assert_array_equal(filled.head_rotation[seen, 1], [3.0, 3.0, -3.0])
 
 
 def test_frames_without_a_face_lie_between_their_neighbours(rig):
