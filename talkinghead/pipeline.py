@@ -23,7 +23,7 @@ from talkinghead.motion.pipeline import MotionPipeline
 from talkinghead.rig.face_rig import FaceRig
 from talkinghead.rig.fitting import FittedFace, fit_face, fit_motion, project, relative_motion
 from talkinghead.synthesis.denoiser import ResidualDenoiser
-from talkinghead.synthesis.pipeline import QUALITY_STEPS, FaceRenderer, PortraitCrop
+from talkinghead.synthesis.pipeline import QUALITIES, FaceRenderer, PortraitCrop
 from talkinghead.synthesis.portrait import MIN_FACE_PX, choose_face, load_image, load_portrait
 from talkinghead.synthesis.proxies import MeshTopology
 from talkinghead.types import Audio, ByteArray, EmotionTrack, FaceMotion, FloatArray, Portrait
@@ -156,7 +156,7 @@ class TalkingHead:
         Args:
             portrait: whose face.
             motion: what it does.
-            quality: "draft", "standard" or "best": 1, 2 or 4 denoising steps.
+            quality: "draft", "standard" or "best", as `QUALITIES`.
             steps: denoising steps, instead of the quality's.
             seed: of the renderer's noise.
             relative: the expression too is taken as a change from its first frame, as when a video of the same person
@@ -164,17 +164,18 @@ class TalkingHead:
         """
         if len(motion) == 0:
             raise MotionError("motion: holds no frame; give one with at least a frame.")
-        if quality not in QUALITY_STEPS:
-            raise InputError(f"quality: '{quality}' is unknown; choose from {', '.join(QUALITY_STEPS)}.")
+        if quality not in QUALITIES:
+            raise InputError(f"quality: '{quality}' is unknown; choose from {', '.join(QUALITIES)}.")
         if steps is not None and steps < 1:
             raise InputError(f"steps is {steps}; give 1 or more denoising steps, or None for the quality's.")
         face = fit_face(portrait.face, self.rig)
         placed = relative_motion(motion, face)
         if not relative:
             placed = replace(placed, blendshapes=motion.blendshapes)
-        crop = PortraitCrop.of(portrait.image, portrait_mesh(self.rig, face), mesh_topology(self.rig))
+        wanted = QUALITIES[quality]
+        crop = PortraitCrop.of(portrait.image, portrait_mesh(self.rig, face), mesh_topology(self.rig), wanted.warp_px)
         meshes = self._meshes(placed, face)
-        return self.renderer(crop, meshes, num_inference_steps=steps or QUALITY_STEPS[quality], seed=seed)
+        return self.renderer(crop, meshes, steps or wanted.steps, seed, both_ways=wanted.both_ways)
 
     def track(self, video: Path) -> FaceMotion:
         """A video -> the motion of its largest face, at 25 frames a second.

@@ -69,9 +69,9 @@ def test_help_lists_the_commands_and_version_the_version(capsys):
 
 
 def test_the_choices_and_limits_are_those_of_the_parts():
-    from talkinghead.synthesis.pipeline import QUALITY_STEPS
+    from talkinghead.synthesis.pipeline import QUALITIES
 
-    assert tuple(QUALITY_STEPS) == cli_options.QUALITIES
+    assert tuple(QUALITIES) == cli_options.QUALITIES
 
 
 @pytest.mark.parametrize(("knob", "most"), cli_options.MAX_KNOBS.items())

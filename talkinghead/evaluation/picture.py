@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 
@@ -18,7 +19,7 @@ from talkinghead.errors import InputError
 from talkinghead.pipeline import TalkingHead, mesh_topology, portrait_mesh
 from talkinghead.rig.fitting import fit_face, fit_motion, project, relative_motion
 from talkinghead.synthesis.metrics import PictureScore, region_box, score_region
-from talkinghead.synthesis.pipeline import QUALITY_STEPS, PortraitCrop
+from talkinghead.synthesis.pipeline import PortraitCrop
 from talkinghead.synthesis.proxies import compose_guide, warp_picture
 from talkinghead.synthesis.regions import FACE_OVAL, LEFT_EYE, OUTER_LIPS, RIGHT_EYE
 from talkinghead.types import ByteArray, FloatArray
@@ -26,6 +27,7 @@ from talkinghead.video.reader import read_frames
 
 REGIONS = ("whole", "mouth", "eyes")
 MAX_FRAMES = 150
+RENDERED: Final = {"1 step (standard)": (1, False), "both ways (best)": (1, True), "2 steps": (2, False), "4 steps": (4, False)}
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,8 +73,8 @@ def _pictures(head: TalkingHead, crop: PortraitCrop, frames: list[ByteArray], me
         "warp alone": whole(warp_picture(crop.reference, local)),
         "guide": whole(compose_guide(crop.reference, local)),
         **{
-            f"rendered, {quality}": next(iter(head.renderer(crop, [mesh], num_inference_steps=steps)))
-            for quality, steps in QUALITY_STEPS.items()
+            f"rendered, {name}": next(iter(head.renderer(crop, [mesh], steps, both_ways=both_ways)))
+            for name, (steps, both_ways) in RENDERED.items()
         },
         "real, two frames on": frames[min(t + 2, len(frames) - 1)],
     }

@@ -19,7 +19,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from talkinghead.synthesis.geometry import aligned_crop
-from talkinghead.synthesis.proxies import FaceProxies, MeshTopology, ReferenceFace, build_proxies
+from talkinghead.synthesis.proxies import FaceProxies, MeshTopology, ReferenceFace, build_proxies, mirrored
 from talkinghead.synthesis.regions import INNER_LIPS, LEFT_EYE, OUTER_LIPS, RIGHT_EYE
 from talkinghead.types import ByteArray, FloatArray
 
@@ -122,11 +122,10 @@ class PairDataset(Dataset[tuple[Tensor, Tensor]]):
         return _as_tensors(proxies, aligned_crop(frames[1], proxies.to_aligned), bool(rng.random() < 0.5))
 
 
-def _as_tensors(proxies: FaceProxies, real: FloatArray, mirrored: bool) -> tuple[Tensor, Tensor]:
+def _as_tensors(proxies: FaceProxies, real: FloatArray, turned: bool) -> tuple[Tensor, Tensor]:
     stack, picture = torch.from_numpy(proxies.stack()), torch.from_numpy(real.transpose(2, 0, 1) / np.float32(255))
-    if mirrored:
-        stack, picture = stack.flip(-1), picture.flip(-1)
-        stack[9] = -stack[9]  # the normals' x
+    if turned:
+        stack, picture = mirrored(stack), picture.flip(-1)
     return stack, picture
 
 

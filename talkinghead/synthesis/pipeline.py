@@ -5,8 +5,9 @@ Streams: a few frames are in memory at a time, whatever the length, and the same
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import numpy as np
@@ -17,10 +18,25 @@ from torch import Tensor
 from talkinghead.synthesis.compositor import add_residual, paste
 from talkinghead.synthesis.denoiser import ResidualDenoiser
 from talkinghead.synthesis.geometry import ALIGNED_HEIGHT, ALIGNED_WIDTH
-from talkinghead.synthesis.proxies import FaceProxies, MeshTopology, ReferenceFace, build_proxies
+from talkinghead.synthesis.proxies import WARP_PX, FaceProxies, MeshTopology, ReferenceFace, build_proxies, mirrored
 from talkinghead.types import ByteArray, FloatArray
 
-QUALITY_STEPS: Final[dict[str, int]] = {"draft": 1, "standard": 2, "best": 4}
+
+@dataclass(frozen=True)
+class Quality:
+    """What a quality buys: denoising steps, the mean of both ways round, and how finely the displacement is drawn."""
+
+    steps: int
+    both_ways: bool
+    warp_px: int
+
+
+QUALITIES: Final[dict[str, Quality]] = {
+    "draft": Quality(1, False, 256),
+    "standard": Quality(1, False, WARP_PX),
+    "best": Quality(1, True, WARP_PX),
+}
+"""More than one step invents detail that scores lower (docs/log.md): it is there for who asks for it."""
 MAX_CHUNK: Final = 4
 """At most so many frames go through the denoiser at a time."""
 WAITING_BYTES: Final = 64_000_000
@@ -44,15 +60,16 @@ class PortraitCrop:
         return max(1, min(MAX_CHUNK, WAITING_BYTES // frame_bytes))
 
     @staticmethod
-    def of(image: ByteArray, mesh_px: FloatArray, topology: MeshTopology) -> PortraitCrop:
-        """image: (H, W, 3) uint8; mesh_px: (V, 3) px, the portrait's own mesh."""
+    def of(image: ByteArray, mesh_px: FloatArray, topology: MeshTopology, warp_px: int = WARP_PX) -> PortraitCrop:
+        """image: (H, W, 3) uint8; mesh_px: (V, 3) px, the portrait's own mesh; warp_px: as `ReferenceFace`."""
         height, width = image.shape[:2]
         moving = np.unique(np.concatenate([topology.skin.ravel(), topology.ring.ravel()]))
         low, high = mesh_px[moving, :2].min(0), mesh_px[moving, :2].max(0)
         left, top = np.clip(np.floor(low).astype(int) - 4, 0, (width - 1, height - 1))
         right, bottom = np.clip(np.ceil(high).astype(int) + 4, (left + 1, top + 1), (width, height))
         local = mesh_px - np.array([left, top, 0], np.float32)
-        return PortraitCrop(image, ReferenceFace(image[top:bottom, left:right], local, topology), int(left), int(top))
+        reference = ReferenceFace(image[top:bottom, left:right], local, topology, warp_px)
+        return PortraitCrop(image, reference, int(left), int(top))
 
 
 class FaceRenderer(DiffusionPipeline):
@@ -66,41 +83,38 @@ class FaceRenderer(DiffusionPipeline):
         self,
         crop: PortraitCrop,
         meshes_px: Iterable[FloatArray],
-        num_inference_steps: int = 2,
+        num_inference_steps: int = 1,
         seed: int = 0,
         chunk: int | None = None,
+        both_ways: bool = False,
     ) -> Iterator[ByteArray]:
         """meshes_px: (V, 3) px of the whole picture, one a frame -> (H, W, 3) uint8 frames of the whole picture.
 
         chunk: frames that go through the denoiser at a time; None is as many as the crop's size allows.
+        both_ways: the mean of what the denoiser makes of the face and of its mirror image.
         """
         chunk = chunk or crop.chunk
-        noise = fixed_noise(seed)
+        denoise = partial(self.denoise, noise=fixed_noise(seed), num_inference_steps=num_inference_steps, both_ways=both_ways)
         shift = np.array([crop.left, crop.top, 0], np.float32)
         waiting: list[FaceProxies] = []
         for mesh in meshes_px:
             waiting.append(build_proxies(crop.reference, mesh - shift))
             if len(waiting) == chunk:
-                yield from self._finish(crop, waiting, noise, num_inference_steps)
+                yield from _finished(crop, waiting, denoise)
                 waiting = []
         if waiting:
-            yield from self._finish(crop, waiting, noise, num_inference_steps)
-
-    def _finish(
-        self, crop: PortraitCrop, proxies: list[FaceProxies], noise: Tensor, num_inference_steps: int
-    ) -> Iterator[ByteArray]:
-        guide = torch.from_numpy(np.stack([p.stack() for p in proxies]))
-        residual = self.denoise(guide, noise, num_inference_steps).permute(0, 2, 3, 1).numpy()
-        for frame, change in zip(proxies, residual, strict=True):
-            yield paste(crop.whole, add_residual(frame, change), crop.left, crop.top)
+            yield from _finished(crop, waiting, denoise)
 
     @torch.inference_mode()
-    def denoise(self, guide: Tensor, noise: Tensor, num_inference_steps: int) -> Tensor:
+    def denoise(self, guide: Tensor, noise: Tensor, num_inference_steps: int, both_ways: bool = False) -> Tensor:
         """guide: (B, 16, h, w); noise: (1, 3, h, w), the same for every frame: what is invented must hold still.
 
         Returns:
             (B, 3, h, w) float32 residual on the guide's picture, in units of [0, 1].
         """
+        if both_ways:
+            there = self.denoise(guide, noise, num_inference_steps)
+            return (there + self.denoise(mirrored(guide), noise, num_inference_steps).flip(-1)) / 2
         device = self.denoiser.device
         half = device.type == "cuda" or (device.type == "cpu" and torch.ops.mkldnn._is_mkldnn_bf16_supported())
         guide = guide.to(device, memory_format=torch.channels_last)
@@ -113,6 +127,13 @@ class FaceRenderer(DiffusionPipeline):
                 sample = self.scheduler.step(velocity, timestep, sample).prev_sample
         residual: Tensor = sample.float().cpu() * self.denoiser.config.residual_scale
         return residual
+
+
+def _finished(crop: PortraitCrop, proxies: list[FaceProxies], denoise: Callable[[Tensor], Tensor]) -> Iterator[ByteArray]:
+    guide = torch.from_numpy(np.stack([p.stack() for p in proxies]))
+    residual = denoise(guide).permute(0, 2, 3, 1).numpy()
+    for frame, change in zip(proxies, residual, strict=True):
+        yield paste(crop.whole, add_residual(frame, change), crop.left, crop.top)
 
 
 def fixed_noise(seed: int) -> Tensor:

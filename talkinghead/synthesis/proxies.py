@@ -13,6 +13,7 @@ from typing import Final
 
 import cv2
 import numpy as np
+from torch import Tensor
 
 from talkinghead.synthesis.geometry import (
     ALIGNED_HEIGHT,
@@ -31,7 +32,6 @@ from talkinghead.types import ByteArray, FloatArray, IntArray
 _ALIGNED_PX_PER_M: Final = 900.0
 _ALIGNED_TOP_PX: Final = 4.0
 WARP_PX: Final = 512
-"""The displacement is rasterised at most this large and scaled up: it is smooth."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,13 +94,25 @@ class FaceProxies:
 
 
 NUM_GUIDE_CHANNELS: Final = 16
+_NORMAL_X: Final = 9
+
+
+def mirrored(stack: Tensor) -> Tensor:
+    """(..., C, h, w) guides of a face -> those of its mirror image."""
+    turned = stack.flip(-1)
+    turned[..., _NORMAL_X, :, :] = -turned[..., _NORMAL_X, :, :]
+    return turned
 
 
 class ReferenceFace:
     """What is taken once from the portrait: its mesh, its eyeballs without lids, whether it shows teeth, its light."""
 
-    def __init__(self, image: ByteArray, mesh_px: FloatArray, topology: MeshTopology) -> None:
-        """image: (H, W, 3) uint8 RGB; mesh_px: (V, 3) px, where its vertices stand in it."""
+    def __init__(self, image: ByteArray, mesh_px: FloatArray, topology: MeshTopology, warp_px: int = WARP_PX) -> None:
+        """image: (H, W, 3) uint8 RGB; mesh_px: (V, 3) px, where its vertices stand in it.
+
+        warp_px: the displacement is rasterised at most this large and scaled up: it is smooth.
+        """
+        self.warp_px = warp_px
         self.image = np.ascontiguousarray(image)
         self.mesh_px = mesh_px.astype(np.float32)
         self.topology = topology
@@ -153,7 +165,7 @@ def warp_picture(reference: ReferenceFace, target_px: FloatArray) -> FloatArray:
     """The picture carried by the mesh alone, (H, W, 3) float32 in [0, 255]: the baseline that all else is measured by."""
     topology, source_px = reference.topology, reference.mesh_px
     left, top, right, bottom = reference.left, reference.top, reference.right, reference.bottom
-    scale = min(1.0, WARP_PX / max(right - left, bottom - top))
+    scale = min(1.0, reference.warp_px / max(right - left, bottom - top))
     height, width = max(1, round((bottom - top) * scale)), max(1, round((right - left) * scale))
     local = target_px.copy()
     local[:, 0] = (target_px[:, 0] - left) * (width / (right - left))

@@ -10,6 +10,7 @@ from talkinghead.synthesis.dataset import PairDataset, PreparedClip
 from talkinghead.synthesis.denoiser import ResidualDenoiser
 from talkinghead.synthesis.metrics import score_region
 from talkinghead.synthesis.pipeline import FaceRenderer, PortraitCrop
+from talkinghead.synthesis.proxies import mirrored
 from talkinghead.synthesis.trainer import DenoiserConfig, DenoiserTrainer, train_denoiser
 
 TINY = (4, 8)
@@ -254,3 +255,13 @@ def test_scores_tell_better_from_worse(picture):
     assert same.ssim == pytest.approx(1) and same.sharpness == pytest.approx(1)
     assert same.perceptual == pytest.approx(0, abs=1e-3)
     assert worse.psnr_db < 30 and worse.ssim < same.ssim and worse.perceptual > same.perceptual
+
+
+def test_both_ways_of_a_mirrored_face_is_the_mirror_image():
+    renderer, noise = _renderer(), torch.randn(1, 3, 192, 160)
+    guide = torch.randn(2, 16, 192, 160)
+    assert torch.equal(mirrored(mirrored(guide)), guide)
+    here = renderer.denoise(guide, noise, 1, both_ways=True)
+    there = renderer.denoise(mirrored(guide), noise, 1, both_ways=True)
+    assert torch.allclose(there.flip(-1), here, atol=0.02)
+    assert not torch.allclose(renderer.denoise(mirrored(guide), noise, 1).flip(-1), renderer.denoise(guide, noise, 1), atol=0.02)
