@@ -1,4 +1,4 @@
-"""Which of the tracker's 478 points is what: lips, lids, irises, face oval and the points that move least.
+"""The tracker's points as the rig wants them: `facemesh`'s names for lips, lids and oval, and the points that move least.
 
 Knows indices only. Left and right are the subject's.
 """
@@ -9,38 +9,33 @@ from typing import Final
 
 import numpy as np
 
+from talkinghead import facemesh
 from talkinghead.types import FloatArray, IntArray
 
-NUM_SKIN: Final = 468
-NUM_POINTS: Final = 478
+NUM_SKIN: Final = facemesh.NUM_SKIN
+NUM_POINTS: Final = facemesh.NUM_POINTS
 
-UPPER_LIP_INNER: Final = (191, 80, 81, 82, 13, 312, 311, 310, 415)
-LOWER_LIP_INNER: Final = (95, 88, 178, 87, 14, 317, 402, 318, 324)
-LIP_CORNERS_INNER: Final = (78, 308)
-INNER_LIPS: Final = (78, *UPPER_LIP_INNER, 308, *LOWER_LIP_INNER[::-1])
-"""The 20 points round the opening of the mouth, in order."""
+UPPER_LIP_INNER: Final = facemesh.UPPER_LIP_INNER
+LOWER_LIP_INNER: Final = facemesh.LOWER_LIP_INNER
+LIP_CORNERS_INNER: Final = facemesh.LIP_CORNERS_INNER
+INNER_LIPS: Final = facemesh.INNER_LIPS
+UPPER_LIP_OUTER: Final = facemesh.UPPER_LIP_OUTER
+LOWER_LIP_OUTER: Final = facemesh.LOWER_LIP_OUTER
+OUTER_LIPS: Final = facemesh.OUTER_LIPS
 
-UPPER_LIP_OUTER: Final = (185, 40, 39, 37, 0, 267, 269, 270, 409)
-LOWER_LIP_OUTER: Final = (146, 91, 181, 84, 17, 314, 405, 321, 375)
-OUTER_LIPS: Final = (61, *UPPER_LIP_OUTER, 291, *LOWER_LIP_OUTER[::-1])
+UPPER_LID_RIGHT: Final = facemesh.UPPER_LID_RIGHT
+LOWER_LID_RIGHT: Final = facemesh.LOWER_LID_RIGHT
+UPPER_LID_LEFT: Final = facemesh.UPPER_LID_LEFT
+LOWER_LID_LEFT: Final = facemesh.LOWER_LID_LEFT
+EYE_CORNERS_RIGHT: Final = facemesh.EYE_CORNERS_RIGHT
+EYE_CORNERS_LEFT: Final = facemesh.EYE_CORNERS_LEFT
+EYE_RING_RIGHT: Final = (EYE_CORNERS_RIGHT[0], *UPPER_LID_RIGHT, EYE_CORNERS_RIGHT[1], *LOWER_LID_RIGHT[::-1])
+EYE_RING_LEFT: Final = (EYE_CORNERS_LEFT[0], *UPPER_LID_LEFT, EYE_CORNERS_LEFT[1], *LOWER_LID_LEFT[::-1])
+"""`facemesh`'s loops the other way round, from the inner corner over the top: sums over them depend on the order."""
+IRIS_RIGHT: Final = slice(facemesh.RIGHT_IRIS[0], facemesh.RIGHT_IRIS[-1] + 1)
+IRIS_LEFT: Final = slice(facemesh.LEFT_IRIS[0], facemesh.LEFT_IRIS[-1] + 1)
 
-# From the inner corner outwards, point against point.
-UPPER_LID_RIGHT: Final = (173, 157, 158, 159, 160, 161, 246)
-LOWER_LID_RIGHT: Final = (155, 154, 153, 145, 144, 163, 7)
-UPPER_LID_LEFT: Final = (398, 384, 385, 386, 387, 388, 466)
-LOWER_LID_LEFT: Final = (382, 381, 380, 374, 373, 390, 249)
-EYE_CORNERS_RIGHT: Final = (133, 33)
-EYE_CORNERS_LEFT: Final = (362, 263)
-EYE_RING_RIGHT: Final = (133, *UPPER_LID_RIGHT, 33, *LOWER_LID_RIGHT[::-1])
-EYE_RING_LEFT: Final = (362, *UPPER_LID_LEFT, 263, *LOWER_LID_LEFT[::-1])
-IRIS_RIGHT: Final = slice(468, 473)
-IRIS_LEFT: Final = slice(473, 478)
-
-FACE_OVAL: Final = (
-    10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377,
-    152, 148, 176, 149, 150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109,
-)  # fmt: skip
-"""From the middle of the forehead over the subject's left side and the chin, all round."""
+FACE_OVAL: Final = facemesh.FACE_OVAL
 
 CHIN: Final = (152, 148, 377, 176, 400, 175, 199)
 RIGID: Final = (

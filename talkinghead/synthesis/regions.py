@@ -1,4 +1,4 @@
-"""Which of the 478 tracked points bound the eyes and the mouth, and which move with skull and jaw.
+"""`facemesh`'s loops as arrays that index points, and which points move with skull and jaw.
 
 Knows indices alone. "Right" and "left" are the subject's own.
 """
@@ -7,20 +7,15 @@ from typing import Final
 
 import numpy as np
 
-INNER_LIPS: Final = np.array(
-    [78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308, 324, 318, 402, 317, 14, 87, 178, 88, 95]
-)  # fmt: skip
-OUTER_LIPS: Final = np.array(
-    [61, 185, 40, 39, 37, 0, 267, 269, 270, 409, 291, 375, 321, 405, 314, 17, 84, 181, 91, 146]
-)  # fmt: skip
-RIGHT_EYE: Final = np.array([33, 246, 161, 160, 159, 158, 157, 173, 133, 155, 154, 153, 145, 144, 163, 7])
-LEFT_EYE: Final = np.array([263, 466, 388, 387, 386, 385, 384, 398, 362, 382, 381, 380, 374, 373, 390, 249])
-RIGHT_IRIS: Final = np.arange(468, 473)
-LEFT_IRIS: Final = np.arange(473, 478)
-FACE_OVAL: Final = np.array(
-    [10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377,
-     152, 148, 176, 149, 150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109]
-)  # fmt: skip
+from talkinghead import facemesh
+
+INNER_LIPS: Final = np.array(facemesh.INNER_LIPS)
+OUTER_LIPS: Final = np.array(facemesh.OUTER_LIPS)
+RIGHT_EYE: Final = np.array(facemesh.RIGHT_EYE)
+LEFT_EYE: Final = np.array(facemesh.LEFT_EYE)
+RIGHT_IRIS: Final = np.array(facemesh.RIGHT_IRIS)
+LEFT_IRIS: Final = np.array(facemesh.LEFT_IRIS)
+FACE_OVAL: Final = np.array(facemesh.FACE_OVAL)
 SKULL: Final = np.array([1, 4, 5, 6, 8, 9, 195, 197, 168, 2, 94, 98, 327, 48, 278, 33, 133, 263, 362, 10, 151, 127, 356])
 JAW: Final = np.array([152, 148, 377, 176, 400, 149, 378, 199, 200, 175, 208, 428, 201, 421, 18, 83, 313])
 
