@@ -3,7 +3,8 @@
     python scripts/prepare_data.py ../shared/data -o data/prepared --workers 2
 
 Reads `manifest.jsonl` (a `file`, `split` and `identity` a line). Resumable: a clip that is there is skipped, a clip cut off
-in the middle leaves no file. Ends with a report of what was left out and why (`report.json`). Needs no extra.
+in the middle leaves no file. Ends with a report of what was left out and why (`report.json`); clips that cannot be used are no
+failure, anything else that went wrong is. Needs no extra.
 """
 
 from __future__ import annotations
@@ -14,7 +15,6 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 
 import numpy as np
-from rich.console import Console
 from rich.progress import track as progress
 
 from talkinghead.errors import TalkingHeadError
@@ -57,30 +57,37 @@ def main() -> None:
     parser.add_argument("source", type=Path, help="folder that holds manifest.jsonl")
     parser.add_argument("-o", "--output", type=Path, default=Path("data/prepared"))
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--common-source", default="grid_s1", help="folder of the one talker with most clips: they come last")
     options = parser.parse_args()
     try:
         clips = [row["file"] for row in read_manifest(options.source)]
     except TalkingHeadError as error:
         raise SystemExit(f"error: {error}") from error
     # The fewest first: the many clips of one talker come last, so training can start on everybody else.
-    clips.sort(key=lambda clip: "grid_s1" in clip)
+    clips.sort(key=lambda clip: options.common_source in Path(clip).parts)
+    jobs = {}
     left_out: dict[str, str] = {}
-    with ProcessPoolExecutor(options.workers) as pool:
-        jobs = {}
-        for clip in clips:
-            target = (options.output / clip).with_suffix(".npz")
-            if not target.exists():
-                jobs[pool.submit(prepare_clip, options.source / clip, target)] = clip
-        for job in progress(as_completed(jobs), total=len(jobs), description="tracking"):
-            reason = job.result()
-            if reason:
-                left_out[jobs[job]] = reason
-    options.output.mkdir(parents=True, exist_ok=True)
-    (options.output / "report.json").write_text(json.dumps(left_out, indent=1, sort_keys=True))
-    console = Console()
-    console.print(f"{len(jobs) - len(left_out)} clips tracked, {len(clips) - len(jobs)} were there, {len(left_out)} left out")
-    for clip, reason in sorted(left_out.items()):
-        console.print(f"{clip}: {reason}")
+    failed = tracked = 0
+    try:
+        with ProcessPoolExecutor(options.workers) as pool:
+            for clip in clips:
+                target = (options.output / clip).with_suffix(".npz")
+                if not target.exists():
+                    jobs[pool.submit(prepare_clip, options.source / clip, target)] = clip
+            for job in progress(as_completed(jobs), total=len(jobs), description="tracking"):
+                # What nobody thought of costs its own clip only.
+                failure = job.exception()
+                reason = job.result() if failure is None else f"{type(failure).__name__}: {failure}"
+                failed, tracked = failed + (failure is not None), tracked + (reason is None)
+                if reason:
+                    left_out[jobs[job]] = reason
+    finally:
+        options.output.mkdir(parents=True, exist_ok=True)
+        (options.output / "report.json").write_text(json.dumps(left_out, indent=1, sort_keys=True))
+        there, report = len(clips) - len(jobs), options.output / "report.json"
+        print(f"{tracked} clips tracked, {there} were there, {len(left_out)} left out: {report}")
+    if failed:
+        raise SystemExit(f"error: {failed} clips failed in a way that is no fault of theirs; see the report")
 
 
 if __name__ == "__main__":

@@ -3,21 +3,24 @@
     python scripts/prepare_meshes.py ../shared/data --prepared data/prepared -o data/meshes --split train
 
 Photographs give pairs too (`--photographs`): each is warped to a more closed mouth, and the way back is learnt: that shows the
-renderer teeth that its reference does not. Resumable: a clip that is there is skipped. Needs no extra.
+renderer teeth that its reference does not. Resumable: a clip that is there is skipped. What was left out and why is in
+`report.json`. Needs no extra.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 from dataclasses import replace
 from pathlib import Path
+from zipfile import BadZipFile
 
 import cv2
 import imageio.v3 as iio
 import numpy as np
 from rich.progress import track as progress
 
-from talkinghead.errors import TalkingHeadError
+from talkinghead.errors import FaceError, TalkingHeadError, VideoError
 from talkinghead.landmarks import FaceTracker
 from talkinghead.pipeline import mesh_topology, portrait_mesh
 from talkinghead.rig.face_rig import FaceRig
@@ -28,7 +31,8 @@ from talkinghead.training import read_manifest, save_arrays
 from talkinghead.video.reader import read_frames
 
 CHECKPOINT = Path(__file__).parents[1] / "checkpoints/default"
-MAX_GRID_S1 = 30
+UNUSABLE = (TalkingHeadError, OSError, EOFError, KeyError, ValueError, BadZipFile)
+"""What a video, a picture or a file of points that is damaged raises: it costs its own clip only."""
 NUM_VARIANTS = 3
 PHOTOGRAPH_PX = 384
 
@@ -43,15 +47,17 @@ def clip_meshes(video: Path, tracked: Path, rig: FaceRig, every: int) -> tuple[n
     seen = np.flatnonzero(presence > 0.5)[::every]
     frames = np.stack([frame for i, frame in enumerate(read_frames(video)) if i < len(points)])
     seen = seen[seen < len(frames)]
+    if not len(seen):
+        raise VideoError(f"{video}: the face is seen in none of its frames.")
     return frames[seen], meshes[seen].astype(np.float32)
 
 
-def photograph_pairs(file: Path, tracker: FaceTracker, rig: FaceRig, seed: int) -> tuple[np.ndarray, np.ndarray] | None:
+def photograph_pairs(file: Path, tracker: FaceTracker, rig: FaceRig, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """The photograph and variants of it with a more closed mouth (and eyes), and their meshes."""
     image = np.ascontiguousarray(iio.imread(file)[..., :3])
     faces = tracker.detect(image)
     if not faces:
-        return None
+        raise FaceError(f"no face found in {file.name}; use photographs of one person each.")
     scale = PHOTOGRAPH_PX / max(image.shape[:2])
     image = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
     own = replace(faces[0], points=faces[0].points * np.float32(scale))
@@ -88,6 +94,8 @@ def main() -> None:
     parser.add_argument("-o", "--output", type=Path, default=Path("data/meshes"))
     parser.add_argument("--split", default="train")
     parser.add_argument("--every", type=int, default=2, help="keep every n-th frame")
+    parser.add_argument("--common-source", default="grid_s1", help="folder of the one talker with most clips")
+    parser.add_argument("--max-common", type=int, default=30, help="how many clips of that talker")
     parser.add_argument("--photographs", type=int, default=0, help="how many of train/portraits_us_congress")
     options = parser.parse_args()
     rig = FaceRig.from_pretrained(CHECKPOINT / "rig")
@@ -95,23 +103,36 @@ def main() -> None:
         rows = [row for row in read_manifest(options.source) if row["split"] == options.split]
     except TalkingHeadError as error:
         raise SystemExit(f"error: {error}") from error
-    one_talker = [row for row in rows if "train/grid_s1" in row["file"]]
-    rows = [row for row in rows if "train/grid_s1" not in row["file"]] + one_talker[:MAX_GRID_S1]
+    common = [row for row in rows if options.common_source in Path(row["file"]).parts]
+    rows = [row for row in rows if options.common_source not in Path(row["file"]).parts] + common[: options.max_common]
+    left_out: dict[str, str] = {}
+    num_there = 0
     for row in progress(rows, description="clips"):
         target = (options.output / row["file"]).with_suffix(".npz")
         tracked = (options.prepared / row["file"]).with_suffix(".npz")
-        if tracked.exists() and not target.exists():
-            frames, meshes = clip_meshes(options.source / row["file"], tracked, rig, options.every)
-            save_arrays(target, frames=frames, meshes=meshes, identity=row["identity"])
+        try:
+            if tracked.exists() and not target.exists():
+                frames, meshes = clip_meshes(options.source / row["file"], tracked, rig, options.every)
+                save_arrays(target, frames=frames, meshes=meshes, identity=row["identity"])
+            num_there += target.exists()
+        except UNUSABLE as error:
+            left_out[row["file"]] = str(error) or type(error).__name__
     if options.photographs:
         tracker = FaceTracker(CHECKPOINT / "tracker/face_landmarker.task", num_threads=1)
         files = sorted((options.source / "train/portraits_us_congress").glob("*.jpg"))[: options.photographs]
         for seed, file in enumerate(progress(files, description="photographs")):
             target = options.output / "train/photographs" / f"{file.stem}.npz"
-            if not target.exists():
-                pair = photograph_pairs(file, tracker, rig, seed)
-                if pair is not None:
-                    save_arrays(target, frames=pair[0], meshes=pair[1], identity=f"photograph_{file.stem}")
+            try:
+                if not target.exists():
+                    frames, meshes = photograph_pairs(file, tracker, rig, seed)
+                    save_arrays(target, frames=frames, meshes=meshes, identity=f"photograph_{file.stem}")
+                num_there += 1
+            except UNUSABLE as error:
+                left_out[str(file.relative_to(options.source))] = str(error) or type(error).__name__
+    options.output.mkdir(parents=True, exist_ok=True)
+    report = options.output / "report.json"
+    report.write_text(json.dumps(left_out, indent=1, sort_keys=True))
+    print(f"{num_there} clips and photographs are ready, {len(left_out)} left out: {report}")
 
 
 if __name__ == "__main__":

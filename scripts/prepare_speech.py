@@ -3,13 +3,17 @@
     python scripts/prepare_speech.py ../shared/data --prepared data/prepared --features data/features --motion data/motion
 
 Writes `<features>/<clip>.npz` (content, loudness) and `<motion>/<clip>.npz` (as `talkinghead track`). Resumable: what is
-there is skipped, a clip cut off in the middle leaves no file. Needs no extra.
+there is skipped, a clip cut off in the middle leaves no file. What was left out and why is in `<features>/report.json`.
+Needs no extra.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
+from collections.abc import Callable
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 import torch
@@ -23,6 +27,8 @@ from talkinghead.rig.face_rig import FaceRig
 from talkinghead.rig.fitting import fit_motion
 from talkinghead.training import read_manifest, save_arrays
 
+UNUSABLE = (TalkingHeadError, OSError, EOFError, KeyError, ValueError, BadZipFile)
+"""What a recording or a file of points that is damaged raises: it costs its own clip only."""
 VOICES = ("ravdess", "emodb")
 CHECKPOINT = Path(__file__).parents[1] / "checkpoints/default"
 
@@ -41,12 +47,23 @@ def write_motion(tracked: Path, target: Path, rig: FaceRig) -> None:
     save_motion(target, motion)
 
 
+def reason_against(write: Callable[[], None], target: Path) -> str | None:
+    """Write a file that is not there yet; why it could not be, or None."""
+    try:
+        if not target.exists():
+            write()
+    except UNUSABLE as error:
+        return str(error) or type(error).__name__
+    return None
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("source", type=Path, help="folder that holds manifest.jsonl")
     parser.add_argument("--prepared", type=Path, default=Path("data/prepared"))
     parser.add_argument("--features", type=Path, default=Path("data/features"))
     parser.add_argument("--motion", type=Path, default=Path("data/motion"))
+    parser.add_argument("--common-source", default="grid_s1", help="folder of the one talker with most clips: they come last")
     options = parser.parse_args()
     torch.set_num_threads(1)
     try:
@@ -54,25 +71,28 @@ def main() -> None:
     except TalkingHeadError as error:
         raise SystemExit(f"error: {error}") from error
     # The fewest first: training can start on many talkers while the many clips of one talker are still being fitted.
-    rows.sort(key=lambda row: "grid_s1" in row["file"])
+    rows.sort(key=lambda row: options.common_source in Path(row["file"]).parts)
     encoder, rig = SpeechEncoder.from_pretrained(CHECKPOINT / "speech_encoder"), FaceRig.from_pretrained(CHECKPOINT / "rig")
     left_out: dict[str, str] = {}
     for row in progress(rows, description="encoding and fitting"):
-        name = Path(row["file"]).with_suffix(".npz")
-        try:
-            if row["audio"] and not (options.features / name).exists():
-                write_features(options.source / row["file"], options.features / name, encoder)
-            if (options.prepared / name).exists() and not (options.motion / name).exists():
-                write_motion(options.prepared / name, options.motion / name, rig)
-        except TalkingHeadError as error:
-            left_out[row["file"]] = str(error)
+        clip, name = row["file"], Path(row["file"]).with_suffix(".npz")
+        sound, motion, tracked = options.features / name, options.motion / name, options.prepared / name
+        reasons = []
+        if row["audio"]:
+            reasons.append(reason_against(lambda c=clip, t=sound: write_features(options.source / c, t, encoder), sound))
+        if tracked.exists():
+            reasons.append(reason_against(lambda f=tracked, t=motion: write_motion(f, t, rig), motion))
+        if any(reasons):
+            left_out[clip] = "; ".join(filter(None, reasons))
     voices = [file for name in VOICES for file in sorted((options.source / name).glob("*.ogg"))]
     for file in progress(voices, description="encoding voices"):
         target = options.features / "voices" / file.parent.name / f"{file.stem}.npz"
-        if not target.exists():
-            write_features(file, target, encoder)
-    report = "\n".join(f"{clip}: {reason}" for clip, reason in sorted(left_out.items()))
-    raise SystemExit(f"{len(left_out)} clips left out:\n{report}" if left_out else 0)
+        if reason := reason_against(lambda f=file, t=target: write_features(f, t, encoder), target):
+            left_out[f"{file.parent.name}/{file.name}"] = reason
+    options.features.mkdir(parents=True, exist_ok=True)
+    report = options.features / "report.json"
+    report.write_text(json.dumps(left_out, indent=1, sort_keys=True))
+    print(f"{len(rows) + len(voices) - len(left_out)} clips and voices are ready, {len(left_out)} left out: {report}")
 
 
 if __name__ == "__main__":
