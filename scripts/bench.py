@@ -82,6 +82,22 @@ def stages(seconds: float, size: int, quality: str, console: Console) -> None:
     console.print(table)
 
 
+PEAK = """
+import resource
+from talkinghead.cli import main
+
+status = main()
+print("PEAK", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+raise SystemExit(status)
+"""
+
+
+def peak_memory_mb(*arguments: str) -> int:
+    """Of one run of the command line, in a process of its own; a command that fails raises CalledProcessError."""
+    result = subprocess.run([sys.executable, "-c", PEAK, *arguments], stdout=subprocess.PIPE, text=True, check=True)
+    return int(result.stdout.split("PEAK")[-1])
+
+
 def memory(console: Console) -> None:
     import soundfile
 
@@ -93,15 +109,9 @@ def memory(console: Console) -> None:
         with tempfile.TemporaryDirectory() as folder:
             sound, video = Path(folder) / "a.wav", Path(folder) / "a.mp4"
             soundfile.write(sound, lengthened(samples, seconds), 16_000)
-            code = (
-                "import resource, sys; from talkinghead.cli import main\n"
-                "try: main()\n"
-                "except SystemExit as e: code = e.code\n"
-                "print('PEAK', resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)"
-            )
-            command = [sys.executable, "-c", code, "generate", "--image", str(ASSETS / "astronaut.jpg"), "--audio", str(sound)]
-            result = subprocess.run([*command, "--size", "512", "-o", str(video)], capture_output=True, text=True, check=True)
-            table.add_row(f"{seconds} s", result.stdout.split("PEAK")[-1].strip())
+            inputs = ("--image", str(ASSETS / "astronaut.jpg"), "--audio", str(sound))
+            peak_mb = peak_memory_mb("generate", *inputs, "--size", "512", "-o", str(video))
+            table.add_row(f"{seconds} s", str(peak_mb))
     console.print(table)
 
 
