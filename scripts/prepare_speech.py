@@ -35,8 +35,10 @@ CHECKPOINT = Path(__file__).parents[1] / "checkpoints/default"
 
 def write_features(clip: Path, target: Path, encoder: SpeechEncoder) -> None:
     """Encode the sound of one clip; content is kept in half precision."""
-    features = encoder.encode(load_audio(clip))
-    save_arrays(target, content=features.content.astype(np.float16), loudness=features.loudness)
+    features = encoder.encode(load_audio(clip), with_voice=True)
+    assert features.voice is not None
+    halves = {"content": features.content.astype(np.float16), "voice": features.voice.astype(np.float16)}
+    save_arrays(target, loudness=features.loudness, **halves)
 
 
 def write_motion(tracked: Path, target: Path, rig: FaceRig) -> None:

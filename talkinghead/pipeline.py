@@ -173,7 +173,8 @@ class TalkingHead:
         if not relative:
             placed = replace(placed, blendshapes=motion.blendshapes)
         wanted = QUALITIES[quality]
-        crop = PortraitCrop.of(portrait.image, portrait_mesh(self.rig, face), mesh_topology(self.rig), wanted.warp_px)
+        mesh = portrait_mesh(self.rig, face)
+        crop = PortraitCrop.of(portrait.image, mesh, mesh_topology(self.rig), wanted.warp_px, portrait.matte)
         meshes = self._meshes(placed, face)
         return self.renderer(crop, meshes, steps or wanted.steps, seed, both_ways=wanted.both_ways)
 

@@ -60,14 +60,16 @@ class Audio:
 
 @dataclass(frozen=True, eq=False)
 class SpeechFeatures:
-    """What was said, a row a video frame.
+    """What was said and how, a row a video frame.
 
     content: (T, C) float32 speech encoder features.
     loudness: (T,) float32 dBFS.
+    voice: (T, V) float32, the encoder's first block: how it is said more than what; None when nobody listens for it.
     """
 
     content: FloatArray
     loudness: FloatArray
+    voice: FloatArray | None = None
 
     def __len__(self) -> int:
         return len(self.content)

@@ -62,10 +62,14 @@ class SpeechEncoder:
     @property
     def content_width(self) -> int:
         """C of the features: every block but the first, and the last layer norm."""
-        return int(self._encoder.config.d_model) * len(self._encoder.layers)
+        return self._width * len(self._encoder.layers)
 
-    def encode(self, audio: Audio) -> SpeechFeatures:
-        """audio -> content (T, C) float32 and loudness (T,) dBFS, with T = `audio.num_frames`.
+    @property
+    def _width(self) -> int:
+        return int(self._encoder.config.d_model)
+
+    def encode(self, audio: Audio, with_voice: bool = False) -> SpeechFeatures:
+        """audio -> content (T, C) float32, loudness (T,) dBFS and, if asked, voice (T, V); T is `audio.num_frames`.
 
         Raises:
             AudioError: no samples at all, or samples that are not finite.
@@ -79,12 +83,15 @@ class SpeechEncoder:
         samples = np.pad(audio.samples.astype(np.float32), (0, padding))
         mels = self.log_mel(samples)
         content = np.empty((num_frames, self.content_width), np.float32)
+        voice = np.empty((num_frames, self._width), np.float32) if with_voice else None
         for start in range(0, num_frames, WINDOW_FRAMES):
             stop = min(start + WINDOW_FRAMES, num_frames)
             first, last = max(0, start - CONTEXT_FRAMES), min(num_frames, stop + CONTEXT_FRAMES)
             window = self._hidden(mels[:, first * MELS_PER_FRAME : last * MELS_PER_FRAME])
-            content[start:stop] = window[start - first : stop - first]
-        return SpeechFeatures(content, loudness_dbfs(samples))
+            content[start:stop] = window[start - first : stop - first, self._width :]
+            if voice is not None:
+                voice[start:stop] = window[start - first : stop - first, : self._width]
+        return SpeechFeatures(content, loudness_dbfs(samples), voice)
 
     def log_mel(self, samples: FloatArray) -> FloatArray:
         """samples: (T * 640,) -> (80, T * 4) Whisper's log-mel: floor 8 below the loudest of the whole sound."""
@@ -102,7 +109,7 @@ class SpeechEncoder:
 
     @torch.inference_mode()
     def _hidden(self, mels: FloatArray) -> FloatArray:
-        """mels: (80, M), at most 30 s -> (M // 4, C)."""
+        """mels: (80, M), at most 30 s -> (M // 4, V + C): the first block, and the others with the last layer norm."""
         encoder = self._encoder
         x = torch.from_numpy(np.ascontiguousarray(mels))[None].to(self._device)
         x = functional.gelu(encoder.conv2(functional.gelu(encoder.conv1(x)))).transpose(1, 2)
@@ -111,9 +118,8 @@ class SpeechEncoder:
         for layer in encoder.layers:
             x = _tensor(layer(x, None))
             outputs.append(x)
-        outputs = [*outputs[1:], encoder.layer_norm(x)]
-        content = torch.cat(outputs, -1)[0]
-        frames = content.reshape(-1, STEPS_PER_FRAME, content.shape[-1]).mean(1)
+        hidden = torch.cat([*outputs, encoder.layer_norm(x)], -1)[0]
+        frames = hidden.reshape(-1, STEPS_PER_FRAME, hidden.shape[-1]).mean(1)
         array: FloatArray = frames.float().cpu().numpy()
         return array
 

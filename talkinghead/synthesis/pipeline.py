@@ -60,15 +60,22 @@ class PortraitCrop:
         return max(1, min(MAX_CHUNK, WAITING_BYTES // frame_bytes))
 
     @staticmethod
-    def of(image: ByteArray, mesh_px: FloatArray, topology: MeshTopology, warp_px: int = WARP_PX) -> PortraitCrop:
-        """image: (H, W, 3) uint8; mesh_px: (V, 3) px, the portrait's own mesh; warp_px: as `ReferenceFace`."""
+    def of(
+        image: ByteArray,
+        mesh_px: FloatArray,
+        topology: MeshTopology,
+        warp_px: int = WARP_PX,
+        matte: FloatArray | None = None,
+    ) -> PortraitCrop:
+        """image: (H, W, 3) uint8; mesh_px: (V, 3) px, the portrait's own mesh; warp_px, matte: as `ReferenceFace`."""
         height, width = image.shape[:2]
         moving = np.unique(np.concatenate([topology.skin.ravel(), topology.ring.ravel()]))
         low, high = mesh_px[moving, :2].min(0), mesh_px[moving, :2].max(0)
         left, top = np.clip(np.floor(low).astype(int) - 4, 0, (width - 1, height - 1))
         right, bottom = np.clip(np.ceil(high).astype(int) + 4, (left + 1, top + 1), (width, height))
         local = mesh_px - np.array([left, top, 0], np.float32)
-        reference = ReferenceFace(image[top:bottom, left:right], local, topology, warp_px)
+        part = None if matte is None else matte[top:bottom, left:right]
+        reference = ReferenceFace(image[top:bottom, left:right], local, topology, warp_px, part)
         return PortraitCrop(image, reference, int(left), int(top))
 
 

@@ -32,6 +32,10 @@ from talkinghead.types import ByteArray, FloatArray, IntArray
 _ALIGNED_PX_PER_M: Final = 900.0
 _ALIGNED_TOP_PX: Final = 4.0
 WARP_PX: Final = 512
+MATTE_MARGIN: Final = 0.06
+"""How far beyond the matte the picture still moves with the person, of the face's width; by eye, for loose hair."""
+MATTE_SEES_FACE: Final = 0.9
+"""A matte that leaves out more of the face's points than this is no matte."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,12 +111,22 @@ def mirrored(stack: Tensor) -> Tensor:
 class ReferenceFace:
     """What is taken once from the portrait: its mesh, its eyeballs without lids, whether it shows teeth, its light."""
 
-    def __init__(self, image: ByteArray, mesh_px: FloatArray, topology: MeshTopology, warp_px: int = WARP_PX) -> None:
+    def __init__(
+        self,
+        image: ByteArray,
+        mesh_px: FloatArray,
+        topology: MeshTopology,
+        warp_px: int = WARP_PX,
+        matte: FloatArray | None = None,
+    ) -> None:
         """image: (H, W, 3) uint8 RGB; mesh_px: (V, 3) px, where its vertices stand in it.
+
+        matte: (H, W) in [0, 1], where the person is; what is neither there nor where the person goes stays as it is.
 
         warp_px: the displacement is rasterised at most this large and scaled up: it is smooth.
         """
         self.warp_px = warp_px
+        self.matte = _trusted(matte, mesh_px) if matte is not None else None
         self.image = np.ascontiguousarray(image)
         self.mesh_px = mesh_px.astype(np.float32)
         self.topology = topology
@@ -178,10 +192,27 @@ def warp_picture(reference: ReferenceFace, target_px: FloatArray) -> FloatArray:
     map_x = displacement[..., 0] + np.arange(left, right, dtype=np.float32)
     map_y = displacement[..., 1] + np.arange(top, bottom, dtype=np.float32)[:, None]
     picture = reference.image.astype(np.float32)
-    picture[top:bottom, left:right] = cv2.remap(
-        reference.image, map_x, map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
-    )
+    warped = cv2.remap(reference.image, map_x, map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    if reference.matte is not None:
+        there = cv2.remap(reference.matte, map_x, map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        person = np.maximum(there, reference.matte[top:bottom, left:right])[..., None]
+        still = picture[top:bottom, left:right]
+        still += person * (warped - still)
+    else:
+        picture[top:bottom, left:right] = warped
     return picture
+
+
+def _trusted(matte: FloatArray, mesh_px: FloatArray) -> FloatArray | None:
+    """The matte a little wider, so that no hair stays behind; None when it misses the face (drawings, statues)."""
+    height, width = matte.shape
+    face = np.clip(mesh_px[:468, :2].round().astype(int), 0, (width - 1, height - 1))
+    if float((matte[face[:, 1], face[:, 0]] > 0.5).mean()) < MATTE_SEES_FACE:
+        return None
+    reach = 2 * max(1, round(MATTE_MARGIN * float(np.ptp(mesh_px[:468, 0])))) + 1
+    wide = cv2.dilate(matte, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach)))
+    soft: FloatArray = np.asarray(cv2.GaussianBlur(wide, (0, 0), reach / 4), np.float32)
+    return soft
 
 
 def compose_guide(reference: ReferenceFace, target_px: FloatArray) -> FloatArray:

@@ -45,9 +45,16 @@ def test_windows_are_near_the_whole(encoder: SpeechEncoder) -> None:
     sentence = load_audio(Path(__file__).parents[2] / "assets/speech.wav").samples
     audio = Audio(np.concatenate([sentence, sentence])[: 640 * 320])
     assert audio.num_frames > WINDOW_FRAMES
-    windowed, whole = encoder.encode(audio).content, encoder._hidden(encoder.log_mel(audio.samples))
+    windowed, whole = encoder.encode(audio).content, encoder._hidden(encoder.log_mel(audio.samples))[:, 384:]
     a, b = windowed - windowed.mean(0), whole - whole.mean(0)
     assert (a * b).sum() / np.sqrt((a * a).sum() * (b * b).sum()) > 0.9
+
+
+def test_the_voice_is_the_first_block_and_only_there_when_asked_for(encoder: SpeechEncoder) -> None:
+    audio = load_audio(Path(__file__).parents[2] / "assets/speech.wav")
+    plain, heard = encoder.encode(audio), encoder.encode(audio, with_voice=True)
+    assert plain.voice is None and np.array_equal(plain.content, heard.content)
+    assert heard.voice is not None and heard.voice.shape == (audio.num_frames, 384) and heard.voice.std() > 0
 
 
 @pytest.mark.parametrize("num_samples", [1, 639, 640, 641, 800, 16_000])

@@ -1,3 +1,6 @@
+from dataclasses import replace
+
+import cv2
 import numpy as np
 import pytest
 
@@ -33,6 +36,28 @@ def test_the_warp_carries_a_moved_face(face, picture):
     warped = warp_picture(ReferenceFace(picture, points, topology), moved)
     # The picture is linear in x and y, so every skin pixel has the colour from 6 px left and 4 px below.
     assert warped[124 - 30, 134] == pytest.approx(picture[128 - 30, 128].astype(float), abs=1.5)
+
+
+def test_with_a_matte_the_background_stays_and_the_person_moves(face, picture):
+    points, topology = face
+    with_ring = replace(topology, ring=np.array([[0, 1, 2]]))
+    matte = np.zeros((256, 256), np.float32)
+    matte[20:230, 50:206] = 1
+    moved = points + np.array([12, 0, 0], np.float32)
+    free = warp_picture(ReferenceFace(picture, points, with_ring), moved)
+    held = warp_picture(ReferenceFace(picture, points, with_ring, matte=matte), moved)
+    person = cv2.dilate(matte, np.ones((61, 61), np.uint8)) > 0
+    assert np.array_equal(held[~person], picture.astype(np.float32)[~person])
+    inside = cv2.erode(matte, np.ones((9, 9), np.uint8)) > 0
+    assert np.abs(held - free)[inside].max() < 2
+
+
+def test_a_matte_that_misses_the_face_is_not_believed(face, picture):
+    points, topology = face
+    moved = points + np.array([12, 0, 0], np.float32)
+    free = warp_picture(ReferenceFace(picture, points, topology), moved)
+    missed = warp_picture(ReferenceFace(picture, points, topology, matte=np.zeros((256, 256), np.float32)), moved)
+    assert np.array_equal(free, missed)
 
 
 @pytest.mark.parametrize("left_open_px", [0.0, 0.5])
