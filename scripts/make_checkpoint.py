@@ -1,0 +1,128 @@
+"""What training made + an existing checkpoint -> a folder for `--checkpoint`, whole and tried, or none at all.
+
+    python scripts/make_checkpoint.py runs -o my_checkpoint
+    talkinghead generate --checkpoint my_checkpoint ...
+
+Takes the finished models of RUNS/articulator, RUNS/gesture and RUNS/denoiser, those of the three that are there (or other
+folders, by option), and everything else from `--base`. Needs no extra.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+from pathlib import Path
+
+import torch
+from diffusers import FlowMatchEulerDiscreteScheduler
+
+from talkinghead.checkpoints import checkpoint_folder, default_folder
+from talkinghead.errors import CheckpointError, InputError, OutputError, TalkingHeadError
+from talkinghead.motion.articulator import Articulator
+from talkinghead.motion.gesture import GestureStatistics
+from talkinghead.pipeline import TalkingHead
+from talkinghead.synthesis.denoiser import ResidualDenoiser
+from talkinghead.synthesis.pipeline import FaceRenderer
+
+FINISHED = {"articulator": "articulator", "gesture": ".", "denoiser": "denoiser"}
+"""Stage -> where below its folder training leaves what it has finished."""
+CARD = """# Model card
+
+Made by scripts/make_checkpoint.py: {stages} trained anew. What follows is the card of the checkpoint that all else is of; for
+what was trained anew, its data and licence are those of your clips.
+
+"""
+
+
+def finished_models(runs: Path, folders: dict[str, Path | None]) -> dict[str, Path]:
+    """Stage -> the folder of its finished model, of the stages that were trained.
+
+    Raises:
+        InputError: none was trained, one that was asked for is not there, or training has not ended.
+    """
+    found = {}
+    for stage, below in FINISHED.items():
+        folder = folders[stage] or runs / stage
+        if folder.is_dir() or folders[stage]:
+            if not (folder / below / "config.json").is_file():
+                raise InputError(f"{folder}: holds no finished {stage}; train it to its end with scripts/train.py {stage}.")
+            found[stage] = folder / below
+    if not found:
+        raise InputError(f"{runs}: holds none of {', '.join(FINISHED)}; train one with scripts/train.py first.")
+    return found
+
+
+def make_checkpoint(models: dict[str, Path], base: Path, output: Path) -> None:
+    """Write the folder beside, try it, and rename it.
+
+    Raises:
+        OutputError: it is there already. CheckpointError: a model is not whole, or does not fit the others.
+    """
+    if output.exists():
+        raise OutputError(f"output {output}: is there already; give a new name.")
+    base = checkpoint_folder(base)
+    part = output.with_name(output.name + ".part")
+    shutil.rmtree(part, ignore_errors=True)
+    try:
+        shutil.copytree(base, part)
+        if "articulator" in models:
+            _replaced(Articulator.load(models["articulator"]), part / "articulator")
+        if "gesture" in models:
+            GestureStatistics.from_pretrained(models["gesture"]).save_pretrained(part / "gesture")
+        if "denoiser" in models:
+            denoiser = _denoiser(models["denoiser"])
+            scheduler = FlowMatchEulerDiscreteScheduler.from_pretrained(base / "renderer/scheduler")
+            _replaced(FaceRenderer(denoiser, scheduler), part / "renderer")
+        card = part / "README.md"
+        text = card.read_text() if card.is_file() else ""
+        card.write_text(CARD.format(stages=", ".join(models)) + text)
+        head = TalkingHead.from_pretrained(part, device="cpu")
+        heard, given = head.motion.articulator.config.content_width, head.speech_encoder.content_width
+        if heard != given:
+            raise CheckpointError(
+                f"the articulator hears {heard} features a frame, the speech encoder gives {given}; train anew."
+            )
+        part.replace(output)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def _denoiser(folder: Path) -> ResidualDenoiser:
+    """In half precision, as its trainer exports it."""
+    try:
+        return ResidualDenoiser.from_pretrained(
+            folder, torch_dtype=torch.float16, local_files_only=True, low_cpu_mem_usage=False
+        )
+    except (OSError, ValueError, RuntimeError) as error:
+        raise CheckpointError(f"{folder}: not a denoiser ({' '.join(str(error).split())[:160]}); train it again.") from error
+
+
+def _replaced(model: Articulator | FaceRenderer, folder: Path) -> None:
+    """Save a model; where it was on this machine is nobody's business."""
+    shutil.rmtree(folder)
+    model.save_pretrained(folder)
+    for file in folder.rglob("*.json"):
+        content = json.loads(file.read_text())
+        if content.pop("_name_or_path", None) is not None:
+            file.write_text(json.dumps(content, indent=2, sort_keys=True) + "\n")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("runs", type=Path, nargs="?", default=Path("runs"), help="folder that holds the stages' folders")
+    parser.add_argument("-o", "--output", type=Path, required=True, help="folder to make; it must not be there")
+    parser.add_argument("--base", type=Path, default=default_folder(), help="checkpoint that all else is taken from")
+    for stage in FINISHED:
+        parser.add_argument(f"--{stage}", type=Path, help=f"output folder of the {stage}'s training, instead of RUNS/{stage}")
+    options = parser.parse_args()
+    try:
+        models = finished_models(options.runs, {stage: getattr(options, stage) for stage in FINISHED})
+        make_checkpoint(models, options.base, options.output)
+    except TalkingHeadError as error:
+        raise SystemExit(f"error: {error}") from error
+    print(f"{options.output}: " + ", ".join(f"{stage} of {folder}" for stage, folder in models.items()))
+
+
+if __name__ == "__main__":
+    main()
