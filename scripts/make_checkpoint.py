@@ -16,6 +16,7 @@ from pathlib import Path
 
 import torch
 from diffusers import FlowMatchEulerDiscreteScheduler
+from safetensors import SafetensorError
 
 from talkinghead.checkpoints import checkpoint_folder, default_folder
 from talkinghead.errors import CheckpointError, InputError, OutputError, TalkingHeadError
@@ -94,7 +95,7 @@ def _denoiser(folder: Path) -> ResidualDenoiser:
         return ResidualDenoiser.from_pretrained(
             folder, torch_dtype=torch.float16, local_files_only=True, low_cpu_mem_usage=False
         )
-    except (OSError, ValueError, RuntimeError) as error:
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise CheckpointError(f"{folder}: not a denoiser ({' '.join(str(error).split())[:160]}); train it again.") from error
 
 

@@ -74,7 +74,7 @@ def test_one_stage_from_another_folder_is_enough(make, runs, root, tmp_path):
 
 
 def test_nothing_is_written_over_and_nothing_half_is_left(make, runs, tmp_path):
-    with pytest.raises(SystemExit, match="none of articulator, gesture, denoiser; train one with scripts/train.py first"):
+    with pytest.raises(SystemExit, match=r"none of articulator, gesture, denoiser; train one with scripts/train\.py first"):
         make(tmp_path, "-o", tmp_path / "mine")
     (tmp_path / "there").mkdir()
     with pytest.raises(SystemExit, match="there: is there already; give a new name"):
@@ -88,5 +88,10 @@ def test_nothing_is_written_over_and_nothing_half_is_left(make, runs, tmp_path):
         make(unfinished, "-o", tmp_path / "mine")
     Articulator(content_width=8).save_pretrained(unfinished / "articulator/articulator")
     with pytest.raises(SystemExit, match="articulator hears 8 features a frame, the speech encoder gives 1536"):
+        make(unfinished, "-o", tmp_path / "mine")
+    broken = unfinished / "denoiser/denoiser"
+    shutil.copytree(runs / "denoiser/denoiser", broken)
+    (broken / "diffusion_pytorch_model.safetensors").write_bytes(b"cut")
+    with pytest.raises(SystemExit, match=r"not a denoiser \(.*; train it again"):
         make(unfinished, "-o", tmp_path / "mine")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["there", "unfinished"]
