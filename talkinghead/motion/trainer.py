@@ -98,9 +98,9 @@ def _recover(folder: Path) -> None:
 
 @dataclass(frozen=True, eq=False)
 class _HeadClip:
-    """content: (T, C); targets and said: (T, K + 2) less their means, what is wanted and what the read-out says; seen: (T,)."""
+    """content: (T, C), kept in half precision; targets and said: (T, K + 2) less their means, wanted and said; seen: (T,)."""
 
-    content: FloatArray
+    content: npt.NDArray[np.float16]
     targets: FloatArray
     said: FloatArray
     seen: npt.NDArray[np.bool_]
@@ -139,7 +139,7 @@ class HeadTrainer:
             if len(clip.content) >= MIN_CLIP_FRAMES:
                 said = predict(model, clip.content)
                 said = said - said[clip.seen].mean(0)
-                clips.append(_HeadClip(clip.content, clip.targets, said, clip.seen, clip.common))
+                clips.append(_HeadClip(clip.content.astype(np.float16), clip.targets, said, clip.seen, clip.common))
         if not clips:
             raise ConfigError(f"data {self.config.data}: no training clip of {MIN_CLIP_FRAMES} frames; set steps to 0.")
         return clips
