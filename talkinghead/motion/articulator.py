@@ -144,9 +144,11 @@ class Articulator(ModelMixin, ConfigMixin):
             CheckpointError: a file is missing, or holds tensors of other shapes.
         """
         try:
-            model = Articulator.from_pretrained(
-                folder, torch_dtype=torch.float32, local_files_only=True, low_cpu_mem_usage=False
+            model, found = Articulator.from_pretrained(
+                folder, torch_dtype=torch.float32, local_files_only=True, low_cpu_mem_usage=False, output_loading_info=True
             )
+            if found["missing_keys"]:
+                raise ValueError(f"{', '.join(found['missing_keys'])} missing: made by an earlier version, train it again")
             if unknown := set(model.config.columns) - set(arkit.BLENDSHAPES):
                 raise ValueError(f"columns {sorted(unknown)} are not ARKit names")
             travel = model.config.lip_travel

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from talkinghead import arkit
 from talkinghead.errors import CheckpointError
@@ -119,3 +120,14 @@ def test_speech_presence_opens_early_and_ignores_the_noise_floor() -> None:
     loudness[20:30] = -20
     presence = speech_presence(loudness)
     assert presence[20:30].min() == 1 and presence[18] > 0.5 and presence[:12].max() == 0 and presence[40:].max() == 0
+
+
+def test_an_articulator_that_lacks_a_tensor_is_refused(tmp_path) -> None:
+    saved = model()
+    saved.save_pretrained(tmp_path)
+    file = tmp_path / "diffusion_pytorch_model.safetensors"
+    tensors = load_file(file)
+    del tensors["content_mean"]
+    save_file(tensors, file)
+    with pytest.raises(CheckpointError, match="content_mean missing: made by an earlier version, train it again"):
+        Articulator.load(tmp_path)
