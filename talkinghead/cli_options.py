@@ -59,7 +59,7 @@ StepsOption = Annotated[int | None, typer.Option(help="Denoising steps, 1 by def
 FaceOption = Annotated[int | None, typer.Option(help="Which face, from 1, left to right, when there are several.")]
 CheckpointOption = Annotated[Path | None, typer.Option(help="Folder of models. (Default: the one installed.)")]
 HeadMotionOption = Annotated[float, typer.Option(help="Head motion: 0 holds it still, 1 is natural, 2 is lively.")]
-BlinkRateOption = Annotated[float | None, typer.Option(help="Blinks a minute, 0 for none. (Default: 19, as tracked talkers do.)")]
+BlinkRateOption = Annotated[float | None, typer.Option(help="Blinks a minute, 0 for none. (Default: 19, as people do.)")]
 LipStrengthOption = Annotated[float, typer.Option(help="How far the mouth opens: 1 is natural.")]
 
 
