@@ -49,7 +49,7 @@ from talkinghead.cli_options import (
     checked_knobs,
     emotion_request,
 )
-from talkinghead.cli_progress import loading, say, say_prompt, stages, write_video
+from talkinghead.cli_progress import loading, say, say_prompt, say_what_is_cut, stages, write_video
 from talkinghead.errors import InputError, TalkingHeadError
 
 if TYPE_CHECKING:
@@ -183,10 +183,11 @@ def render(
     check_image(image)
     from talkinghead.audio.waveform import load_audio
     from talkinghead.motion.io import load_motion
+    from talkinghead.types import FPS
 
     performance = load_motion(motion)
     if audio is not None:
-        load_audio(audio)
+        say_what_is_cut(audio, load_audio(audio).duration_s, len(performance) / FPS)
     with loading():
         head = _load(checkpoint, device)
         portrait = head.load_portrait(image, face=face, size=size)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from talkinghead.types import Audio, ByteArray
 
+LATE_S: Final = 0.2
 _BANNER: Final = b"TensorFlow Lite XNNPACK delegate"
 
 
@@ -94,6 +95,13 @@ def write_video(frames: Iterable[ByteArray], num_frames: int, output: Path, soun
 def say(message: str) -> None:
     """A line for a person; a script reads the exit status."""
     if sys.stderr.isatty():
+        typer.echo(message, err=True)
+
+
+def say_what_is_cut(sound: Path, sound_s: float, video_s: float) -> None:
+    """A recording that goes on after the picture's end is cut there: said even where nobody watches."""
+    if sound_s > video_s + LATE_S:
+        message = f"talkinghead: {sound}: {sound_s:.1f} s of sound, the motion ends at {video_s:.1f} s and so does the video"
         typer.echo(message, err=True)
 
 

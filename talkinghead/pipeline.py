@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from talkinghead.audio.speech_encoder import SpeechEncoder
+from talkinghead.audio.waveform import load_audio
 from talkinghead.checkpoints import checkpoint_folder
 from talkinghead.emotion.reference import CLIP_SUFFIXES, reference_activation
 from talkinghead.emotion.track import EmotionRequest, emotion_track, requested_track
@@ -78,8 +79,8 @@ class TalkingHead:
 
     def __call__(
         self,
-        portrait: Portrait,
-        audio: Audio,
+        portrait: Portrait | Path | str,
+        audio: Audio | Path | str,
         emotion: str | EmotionRequest | EmotionTrack = "neutral",
         intensity: float | None = None,
         seed: int = 0,
@@ -87,25 +88,26 @@ class TalkingHead:
         steps: int | None = None,
         **knobs: float,
     ) -> Iterator[ByteArray]:
-        """A portrait and a recording -> (H, W, 3) uint8 frames at 25 a second, as many as the recording is long.
+        """A portrait and a recording (or files of them) -> (H, W, 3) uint8 frames at 25 a second, as long as the recording.
 
         `emotion` and `intensity` as in `felt`.
         """
-        features = self.speech_encoder.encode(audio)
+        portrait = portrait if isinstance(portrait, Portrait) else self.load_portrait(portrait)
+        features = self.speech_encoder.encode(audio if isinstance(audio, Audio) else load_audio(Path(audio)))
         emotions = self.felt(emotion, intensity, len(features))
         motion = self.motion(features, emotions, seed=seed, **knobs)
         return self.render(portrait, motion, quality=quality, steps=steps, seed=seed)
 
     def animate(
         self,
-        audio: Audio,
+        audio: Audio | Path | str,
         emotion: str | EmotionRequest | EmotionTrack = "neutral",
         intensity: float | None = None,
         seed: int = 0,
         **knobs: float,
     ) -> FaceMotion:
         """Speech -> motion, no picture. Knobs: head_motion, blink_rate, lip_strength. Emotion and intensity as in `felt`."""
-        features = self.speech_encoder.encode(audio)
+        features = self.speech_encoder.encode(audio if isinstance(audio, Audio) else load_audio(Path(audio)))
         return self.motion(features, self.felt(emotion, intensity, len(features)), seed=seed, **knobs)
 
     def felt(self, emotion: str | EmotionRequest | EmotionTrack, intensity: float | None, num_frames: int) -> EmotionTrack:

@@ -5,13 +5,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.io import wavfile
 
 from talkinghead import arkit
 from talkinghead.audio.waveform import load_audio
 from talkinghead.emotion.track import EmotionRequest, emotion_track
 from talkinghead.errors import CheckpointError, EmotionError, InputError, MotionError
 from talkinghead.pipeline import TalkingHead
-from talkinghead.types import EMOTIONS, SAMPLES_PER_FRAME, Audio, FaceMotion
+from talkinghead.types import EMOTIONS, SAMPLE_RATE, SAMPLES_PER_FRAME, Audio, FaceMotion
 
 ROOT = Path(__file__).parents[1]
 
@@ -112,3 +113,10 @@ def test_wrong_arguments_are_named(head, portrait):
         TalkingHead.from_pretrained(device="toaster")
     with pytest.raises(CheckpointError, match="no such folder"):
         TalkingHead.from_pretrained(ROOT / "nowhere")
+
+
+def test_files_will_do_for_a_portrait_and_a_recording(head, tmp_path):
+    sound = tmp_path / "speech.wav"
+    wavfile.write(sound, SAMPLE_RATE, load_audio(ROOT / "assets/speech.wav").samples[: 3 * SAMPLES_PER_FRAME])
+    frames = list(head(ROOT / "assets/drawn_man.png", str(sound)))
+    assert len(frames) == 3 and np.array_equal(head.animate(sound).gaze, head.animate(load_audio(sound)).gaze)

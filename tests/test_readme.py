@@ -27,6 +27,10 @@ def test_every_command_line_parses(line):
     PROGRAM.commands[name].make_context(name, arguments)  # raises on an option that is not there
 
 
+def test_no_figure_is_left_open():
+    assert not re.search(r"\b(TODO|TBD|XXX|MEMORY)\b", README)
+
+
 @pytest.mark.parametrize("line", [line for line in COMMANDS if "scripts/" in line])
 def test_every_script_and_configuration_is_there_and_knows_its_options(line):
     words = shlex.split(line)

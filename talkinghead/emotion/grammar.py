@@ -10,6 +10,7 @@ A share says how much of the mix, a strength how far the face goes. Knows the na
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
@@ -99,7 +100,10 @@ def _index(name: str) -> int:
     word = name.lower()
     word = SYNONYMS.get(word, word)
     if word not in EMOTIONS:
-        raise EmotionError(f"emotion {name!r} is not known; choose from {', '.join(EMOTIONS)}, or a mix such as {_EXAMPLE}.")
+        near = difflib.get_close_matches(word, [*EMOTIONS, *SYNONYMS], n=1)
+        meant = f" Did you mean {near[0]}?" if near else ""
+        choices = ", ".join(EMOTIONS)
+        raise EmotionError(f"emotion {name!r} is not known; choose from {choices}, or a mix such as {_EXAMPLE}.{meant}")
     return EMOTIONS.index(word)
 
 

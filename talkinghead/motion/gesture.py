@@ -147,12 +147,14 @@ def blinks(num_frames: int, statistics: GestureStatistics, per_minute: float | N
     # Means of all intervals, of those that no second blink ends, and of what these are beyond the shortest.
     mean_s = (60 / rate - share * float(np.mean(_SECOND_BLINK_S))) / (1 - share)
     mean_beyond_s = max(0.0, mean_s - _SHORTEST_INTERVAL_S)
+    is_first = True
     while time_s < length_s:
         pace, depth, lead = generator.uniform(0.85, 1.2), generator.uniform(0.9, 1.0), generator.normal(0, 0.006)
         for side in range(2):
             shape = blink_shape(frames_s - time_s - (lead if side else 0.0), pace, statistics)
             lids[:, side] = np.maximum(lids[:, side], depth * shape)
-        if generator.uniform() < share:  # a second one follows at once
+        follows, is_first = generator.uniform() < share and not is_first, False
+        if follows:  # a second one at once, but not where a short clip would have little else
             time_s += generator.uniform(*_SECOND_BLINK_S)
             continue
         time_s += _SHORTEST_INTERVAL_S + mean_beyond_s * np.exp(spread * generator.standard_normal() - spread**2 / 2)

@@ -75,6 +75,7 @@ def test_it_knows_whether_it_needs_an_intensity(text: str, needs: bool) -> None:
     [
         ("hungry", "'hungry' is not known; choose from angry, contempt, disgusted, fear, happy, neutral, sad, surprised"),
         ("auto", "'auto' is not known; choose from"),
+        ("hapy", "such as happy:0.7,surprised:0.3. Did you mean happy.$"),
         ("", "'' is not known"),
         ("happy,", "'' is not known"),
         ("happy:much", "'happy:much'; give a share of 0 or more after the colon, .* or a region of brow, eyes, mouth"),
