@@ -13,6 +13,7 @@ import argparse
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
@@ -29,6 +30,7 @@ from talkinghead.training import read_manifest, save_arrays
 
 UNUSABLE = (TalkingHeadError, OSError, EOFError, KeyError, ValueError, BadZipFile)
 """What a recording or a file of points that is damaged raises: it costs its own clip only."""
+MAX_PLAIN = 6
 VOICES = ("ravdess", "emodb")
 CHECKPOINT = Path(__file__).parents[1] / "checkpoints/default"
 
@@ -39,6 +41,15 @@ def write_features(clip: Path, target: Path, encoder: SpeechEncoder) -> None:
     assert features.voice is not None
     halves = {"content": features.content.astype(np.float16), "voice": features.voice.astype(np.float16)}
     save_arrays(target, loudness=features.loudness, **halves)
+
+
+def plain_voices(source: Path, rows: list[dict[str, Any]]) -> list[Path]:
+    """Speech that nobody acted, some of each talker of `train`, and what is read aloud: to be heard as neutral."""
+    taken: dict[str, list[Path]] = {}
+    for row in rows:
+        if row["split"] == "train" and row["audio"] and len(taken.setdefault(row["identity"], [])) < MAX_PLAIN:
+            taken[row["identity"]].append(source / row["file"])
+    return [file for files in taken.values() for file in files] + sorted((source / "speech/librivox").glob("*.flac"))
 
 
 def write_motion(tracked: Path, target: Path, rig: FaceRig) -> None:
@@ -87,8 +98,10 @@ def main() -> None:
         if any(reasons):
             left_out[clip] = "; ".join(filter(None, reasons))
     voices = [file for name in VOICES for file in sorted((options.source / name).glob("*.ogg"))]
+    voices += plain_voices(options.source, rows)
     for file in progress(voices, description="encoding voices"):
-        target = options.features / "voices" / file.parent.name / f"{file.stem}.npz"
+        kind = file.parent.name if file.parent.name in VOICES else "plain"
+        target = options.features / "voices" / kind / f"{file.stem}.npz"
         if reason := reason_against(lambda f=file, t=target: write_features(f, t, encoder), target):
             left_out[f"{file.parent.name}/{file.name}"] = reason
     options.features.mkdir(parents=True, exist_ok=True)

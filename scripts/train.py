@@ -42,6 +42,13 @@ def train_denoiser(config: Path) -> str:
     return str(train_denoiser(load_config(config, DenoiserConfig), topology, report))
 
 
+def train_emotion(config: Path) -> str:
+    """Emotion heard in the voice, from acted speech."""
+    from talkinghead.emotion.emotion_training import EmotionConfig, train_emotion_encoder
+
+    return str(train_emotion_encoder(load_config(config, EmotionConfig), print))
+
+
 def fit_gesture(config: Path) -> str:
     """Head, lids and eyes from tracked clips."""
     from talkinghead.motion.gesture_fitting import GestureConfig, fit_gesture
@@ -53,6 +60,7 @@ CHECKPOINT: Final = Path(__file__).parents[1] / "checkpoints/default"
 STAGES: Final[dict[str, Callable[[Path], str]]] = {
     "articulator": train_articulator,
     "denoiser": train_denoiser,
+    "emotion": train_emotion,
     "gesture": fit_gesture,
 }
 

@@ -29,6 +29,12 @@ FILES: Final[tuple[str, ...]] = (
 )
 """What a whole checkpoint holds, a folder for each model."""
 
+OPTIONAL_FILES: Final[tuple[str, ...]] = (
+    "emotion_encoder/config.json",
+    "emotion_encoder/diffusion_pytorch_model.safetensors",
+)
+"""What only `--emotion auto` needs: a part with terms of its own, which may be left out."""
+
 
 def default_folder() -> Path:
     """The models that came with the package: beside its modules when installed, at the top of a source tree otherwise."""

@@ -33,7 +33,7 @@ EmotionOption = Annotated[
         "--emotion",
         "-e",
         help="angry, contempt, disgusted, fear, happy, neutral, sad or surprised; a mix: happy:0.7,surprised:0.3; "
-        "one region (brow, eyes or mouth): angry:brow:0.8. Give it again for more.",
+        "one region (brow, eyes or mouth): angry:brow:0.8. Give it again for more. auto: as it is heard in the voice.",
     ),
 ]
 IntensityOption = Annotated[
@@ -116,8 +116,10 @@ def check_emotion(request: EmotionRequest, num_frames: int) -> None:
     from talkinghead.synthesis.portrait import check_image_file
     from talkinghead.video.reader import check_video_file
 
-    if request.reference is None:
+    if request.reference is None and not request.is_heard:
         requested_track(request, num_frames)
+    elif request.reference is None:
+        return  # what is heard is known when the speech has been encoded
     elif request.reference.suffix.lower() in CLIP_SUFFIXES:
         check_video_file(request.reference)
     else:

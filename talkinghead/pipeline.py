@@ -15,6 +15,7 @@ import torch
 from talkinghead.audio.speech_encoder import SpeechEncoder
 from talkinghead.audio.waveform import load_audio
 from talkinghead.checkpoints import checkpoint_folder
+from talkinghead.emotion.emotion_encoder import EmotionEncoder, neutral_unless_sure
 from talkinghead.emotion.reference import CLIP_SUFFIXES, reference_activation
 from talkinghead.emotion.track import EmotionRequest, emotion_track, requested_track
 from talkinghead.errors import CheckpointError, EmotionError, FaceError, InputError, MotionError, VideoError
@@ -27,7 +28,7 @@ from talkinghead.synthesis.denoiser import ResidualDenoiser
 from talkinghead.synthesis.pipeline import QUALITIES, FaceRenderer, PortraitCrop
 from talkinghead.synthesis.portrait import MIN_FACE_PX, choose_face, load_image, load_portrait
 from talkinghead.synthesis.proxies import MeshTopology
-from talkinghead.types import Audio, ByteArray, EmotionTrack, FaceMotion, FloatArray, Portrait
+from talkinghead.types import Audio, ByteArray, EmotionTrack, FaceMotion, FloatArray, Portrait, SpeechFeatures
 from talkinghead.video.reader import read_frames
 
 INNER_PARTS: Final = ("upper_teeth", "lower_teeth", "tongue", "mouth_cavity")
@@ -93,8 +94,8 @@ class TalkingHead:
         `emotion` and `intensity` as in `felt`.
         """
         portrait = portrait if isinstance(portrait, Portrait) else self.load_portrait(portrait)
-        features = self.speech_encoder.encode(audio if isinstance(audio, Audio) else load_audio(Path(audio)))
-        emotions = self.felt(emotion, intensity, len(features))
+        features = self.heard(audio, emotion)
+        emotions = self.felt(emotion, intensity, features)
         motion = self.motion(features, emotions, seed=seed, **knobs)
         return self.render(portrait, motion, quality=quality, steps=steps, seed=seed)
 
@@ -107,22 +108,42 @@ class TalkingHead:
         **knobs: float,
     ) -> FaceMotion:
         """Speech -> motion, no picture. Knobs: head_motion, blink_rate, lip_strength. Emotion and intensity as in `felt`."""
-        features = self.speech_encoder.encode(audio if isinstance(audio, Audio) else load_audio(Path(audio)))
-        return self.motion(features, self.felt(emotion, intensity, len(features)), seed=seed, **knobs)
+        features = self.heard(audio, emotion)
+        return self.motion(features, self.felt(emotion, intensity, features), seed=seed, **knobs)
 
-    def felt(self, emotion: str | EmotionRequest | EmotionTrack, intensity: float | None, num_frames: int) -> EmotionTrack:
-        """What was asked -> a track of `num_frames`.
+    def heard(self, audio: Audio | Path | str, emotion: str | EmotionRequest | EmotionTrack = "neutral") -> SpeechFeatures:
+        """A recording, or its file -> its features, with the voice when the emotion is to be heard in it."""
+        sound = audio if isinstance(audio, Audio) else load_audio(Path(audio))
+        return self.speech_encoder.encode(sound, with_voice=_is_heard(emotion))
+
+    def felt(
+        self, emotion: str | EmotionRequest | EmotionTrack, intensity: float | None, features: SpeechFeatures
+    ) -> EmotionTrack:
+        """What was asked -> a track as long as the speech.
 
         Args:
-            emotion: a label, mix or regions (docs/emotion.md), a request for anything else, or a track as it is.
+            emotion: a label, mix or regions (docs/emotion.md), a request for anything else, or a track as it is. "auto" is
+                what is heard in the voice.
             intensity: of a label, 0.7 when None; a request and a track have their own.
-            num_frames: T, at 25 frames a second.
+            features: of the speech, with its voice for "auto".
         """
+        if isinstance(emotion, str) and not _is_heard(emotion):
+            return emotion_track(emotion, intensity, len(features))
         if isinstance(emotion, str):
-            return emotion_track(emotion, intensity, num_frames)
+            emotion, intensity = EmotionRequest((emotion,), intensity), None
         if intensity is not None:
             raise EmotionError(f"intensity is {intensity}, and the {type(emotion).__name__} has its own; drop one of them.")
-        return emotion if isinstance(emotion, EmotionTrack) else requested_track(emotion, num_frames, self.read_emotion)
+        if isinstance(emotion, EmotionTrack):
+            return emotion
+        return requested_track(emotion, len(features), self.read_emotion, lambda: self.hear(features))
+
+    def hear(self, features: SpeechFeatures) -> EmotionTrack:
+        """Features with their voice -> the emotion that is heard, and neutral where none is heard clearly.
+
+        Raises:
+            CheckpointError: the checkpoint has no emotion encoder.
+        """
+        return neutral_unless_sure(EmotionEncoder.load(self.folder / "emotion_encoder").hear(features))
 
     def read_emotion(self, path: Path | str) -> FloatArray:
         """A picture or a video of a face -> (T, 3, 8), how strongly each of its regions shows each emotion.
@@ -217,6 +238,11 @@ def portrait_mesh(rig: FaceRig, face: FittedFace) -> FloatArray:
     own.blendshapes[:], own.gaze[:], own.head_rotation[:] = face.resting, face.gaze, face.rotation
     mesh: FloatArray = project(rig(own, face).vertices, face)[0]
     return mesh
+
+
+def _is_heard(emotion: str | EmotionRequest | EmotionTrack) -> bool:
+    request = EmotionRequest((emotion,)) if isinstance(emotion, str) else emotion
+    return isinstance(request, EmotionRequest) and request.is_heard
 
 
 def _resized(portrait: Portrait, size: int) -> Portrait:

@@ -24,18 +24,25 @@ from talkinghead.errors import EmotionError
 from talkinghead.types import EMOTIONS, NEUTRAL, EmotionTrack, FloatArray
 
 DEFAULT_INTENSITY: Final = 0.7
+AUTO: Final = "auto"
+"""The emotion that is heard in the voice (`emotion_encoder`), instead of one that is named."""
 
 ReadReference = Callable[[Path], FloatArray]
 """A picture or a clip of a face -> (T, 3, 8), what it shows (`reference.reference_activation`)."""
+
+Hear = Callable[[], EmotionTrack]
+"""What is heard in the speech, T frames (`EmotionEncoder.hear`)."""
 
 
 @dataclass(frozen=True)
 class EmotionRequest:
     """What a face is to feel, as people say it.
 
-    emotions: strings of the notation (`grammar`), read as one: a whole face, regions, or both.
+    emotions: strings of the notation (`grammar`), read as one: a whole face, regions, or both. "auto" among them is what is
+        heard in the voice.
     intensity: strength of what says none itself, 0.7 when None; of a prompt, of valence and arousal and of a reference, which
-        say their own, it is how strong the strongest moment is to be.
+        say their own, it is how strong the strongest moment is to be. What is heard is as strong as it is heard at 0.7, and
+        more or less so by this.
     timeline: a file of cues; before the first one the face shows `emotions`.
     prompt: a line of text.
     valence, arousal: in [-1, 1]; one alone leaves the other 0.
@@ -67,8 +74,14 @@ class EmotionRequest:
 
     @property
     def emotion(self) -> Emotion | None:
-        """The strings of `emotions` as one; None when there are none."""
-        return parse_emotion(self.emotions) if self.emotions else None
+        """The strings of `emotions` but "auto" as one; None when there are none."""
+        named = [part for text in self.emotions for part in text.split(",") if part.strip().lower() != AUTO]
+        return parse_emotion(named) if named else None
+
+    @property
+    def is_heard(self) -> bool:
+        """Whether the emotion is that of the voice."""
+        return any(part.strip().lower() == AUTO for text in self.emotions for part in text.split(","))
 
     def affect(self) -> FloatArray | None:
         """(3, 8) activation of valence and arousal, None when neither is given."""
@@ -82,6 +95,7 @@ class EmotionRequest:
             "prompt": self.prompt is not None,
             "valence and arousal": self.valence is not None or self.arousal is not None,
             "reference": self.reference is not None,
+            "emotion 'auto'": self.is_heard,
         }
         return [name for name, is_given in given.items() if is_given]
 
@@ -116,17 +130,22 @@ def emotion_track(emotion: str, intensity: float | None, num_frames: int) -> Emo
         EmotionError: an unknown emotion (the choices are listed), a share or an intensity out of range.
     """
     _check_intensity(intensity)
+    if EmotionRequest((emotion,)).is_heard:
+        raise EmotionError("emotion 'auto': needs the speech to listen to; ask TalkingHead for it.")
     is_used = parse_emotion(emotion).needs_intensity
     return requested_track(EmotionRequest((emotion,), intensity if is_used else None), num_frames)
 
 
-def requested_track(request: EmotionRequest, num_frames: int, read_reference: ReadReference | None = None) -> EmotionTrack:
+def requested_track(
+    request: EmotionRequest, num_frames: int, read_reference: ReadReference | None = None, hear: Hear | None = None
+) -> EmotionTrack:
     """All that was asked for, as one track of `num_frames` at 25 frames a second.
 
     Everything eases in at the beginning of the clip and out at its end, but for a timeline, whose cues say when.
 
     Raises:
-        EmotionError: a timeline that cannot be used, a reference without `read_reference`; whatever `read_reference` raises.
+        EmotionError: a timeline that cannot be used, a reference without `read_reference`, "auto" without `hear`; whatever
+            these raise.
     """
     if num_frames < 1:
         raise EmotionError(f"num_frames is {num_frames}; an emotion needs at least one frame.")
@@ -138,7 +157,10 @@ def requested_track(request: EmotionRequest, num_frames: int, read_reference: Re
         timeline = load_timeline(request.timeline).activation(held[0], intensity, num_frames)
         return EmotionTrack.from_activation(timeline if emotion is None else _regions_over(emotion, timeline, intensity))
     whole = _whole_face(request, num_frames, read_reference)
-    if whole is not None:
+    if request.is_heard:
+        held = _heard(hear, intensity, num_frames)
+        held = held if emotion is None else emotion.over(held, intensity)
+    elif whole is not None:
         held = whole if request.intensity is None else _with_peak(whole, request.intensity)
         held = held if emotion is None else emotion.over(held, intensity)
     return EmotionTrack.from_activation(held * onset_and_release(num_frames)[:, None, None])
@@ -156,6 +178,18 @@ def _whole_face(request: EmotionRequest, num_frames: int, read_reference: ReadRe
     if read_reference is None:
         raise EmotionError(f"reference {request.reference}: needs the face tracker; ask TalkingHead, or give read_reference.")
     return stretch(read_reference(request.reference), num_frames)
+
+
+def _heard(hear: Hear | None, intensity: float, num_frames: int) -> FloatArray:
+    """(T, 3, 8) what is heard in the voice, as strong as it is heard at the intensity that a label would have."""
+    if hear is None:
+        raise EmotionError("emotion 'auto': needs the speech to listen to; ask TalkingHead, or give hear.")
+    track = hear()
+    if len(track) != num_frames:
+        raise EmotionError(f"emotion 'auto': {len(track)} frames were heard, the speech has {num_frames}.")
+    heard: FloatArray = np.clip(track.activation * np.float32(intensity / DEFAULT_INTENSITY), 0, 1)
+    total: FloatArray = np.maximum(heard.sum(-1, keepdims=True), 1)
+    return np.asarray(heard / total, np.float32)
 
 
 def _with_peak(activation: FloatArray, intensity: float) -> FloatArray:

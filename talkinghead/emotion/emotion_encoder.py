@@ -1,0 +1,139 @@
+"""How something is said -> which emotion is heard, how strongly, from moment to moment.
+
+Statistics of the speech encoder's first blocks over a window of some seconds, and a small network on them. Knows voices of
+actors (RAVDESS, EmoDB) and plain reading; contempt it has never heard. Sources: Pepino, Riera, Ferrer, "Emotion recognition
+from speech using wav2vec 2.0 embeddings", Interspeech 2021 (statistics of frozen layers); Wang, Ravanelli, Yacoubi, "Speech
+emotion diarization", 2023 (which emotion appears when).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import torch
+from diffusers.configuration_utils import ConfigMixin, register_to_config
+from diffusers.models.modeling_utils import ModelMixin
+from torch import nn
+
+from talkinghead.errors import CheckpointError, EmotionError
+from talkinghead.types import EMOTIONS, FPS, NEUTRAL, EmotionTrack, FloatArray, SpeechFeatures
+
+WINDOW_FRAMES: Final = round(2.4 * FPS)
+HOP_FRAMES: Final = 5
+NUM_BLOCKS: Final = 3
+_QUIET_DB: Final = 40.0
+_FADE_DB: Final = 20.0
+_LEAST_WEIGHT: Final = 0.05
+NUM_LEVELS: Final = 3
+"""Numbers that say how the loudness moves: beside the statistics of the blocks."""
+
+
+class EmotionEncoder(ModelMixin, ConfigMixin):
+    """Statistics (B, F) of a window of speech -> logits of the eight emotions and of the strength, (B, 9)."""
+
+    config_name = "config.json"
+
+    @register_to_config
+    def __init__(self, num_features: int = 2 * NUM_BLOCKS * 384 + NUM_LEVELS, hidden: int = 192) -> None:
+        super().__init__()
+        self.mean = nn.Parameter(torch.zeros(num_features), requires_grad=False)
+        self.deviation = nn.Parameter(torch.ones(num_features), requires_grad=False)
+        # 0 for an emotion that was heard, -inf for one that never was: nobody acted contempt.
+        self.unheard = nn.Parameter(torch.zeros(len(EMOTIONS) + 1), requires_grad=False)
+        self.layers = nn.Sequential(
+            nn.Dropout(0.3), nn.Linear(num_features, hidden), nn.GELU(), nn.Dropout(0.5), nn.Linear(hidden, len(EMOTIONS) + 1)
+        )
+
+    def forward(self, statistics: torch.Tensor) -> torch.Tensor:
+        logits: torch.Tensor = self.layers((statistics - self.mean) / self.deviation) + self.unheard
+        return logits
+
+    @torch.inference_mode()
+    def hear(self, features: SpeechFeatures) -> EmotionTrack:
+        """Speech with its voice (`SpeechEncoder.encode(audio, with_voice=True)`) -> what is heard in it, T frames.
+
+        Where nothing is said the face is neutral.
+
+        Raises:
+            EmotionError: the features hold no voice.
+        """
+        centres, statistics = window_statistics(features)
+        logits = self(torch.from_numpy(statistics)).float()
+        shares = _between(centres, logits[:, :-1].softmax(-1).numpy(), len(features))
+        strength = _between(centres, logits[:, -1:].sigmoid().numpy(), len(features))[:, 0]
+        spoken = _between(centres, _spoken(features, centres)[:, None], len(features))[:, 0]
+        return EmotionTrack(shares / shares.sum(1, keepdims=True), (strength * spoken).astype(np.float32))
+
+    @staticmethod
+    def load(folder: Path) -> EmotionEncoder:
+        """`from_pretrained` in float32, with this package's errors.
+
+        Raises:
+            CheckpointError: a file is missing, or holds tensors of other shapes.
+        """
+        try:
+            model = EmotionEncoder.from_pretrained(
+                folder, torch_dtype=torch.float32, local_files_only=True, low_cpu_mem_usage=False
+            )
+        except (OSError, ValueError, RuntimeError, TypeError, KeyError) as error:
+            reason = " ".join(str(error).split())[:160]
+            raise CheckpointError(
+                f"{folder}: no emotion encoder ({reason}); reinstall talkinghead, or name the emotion instead of 'auto'."
+            ) from error
+        result: EmotionEncoder = model.eval()
+        return result
+
+
+def window_statistics(features: SpeechFeatures) -> tuple[FloatArray, FloatArray]:
+    """-> the windows' centres (N,) in frames and their statistics (N, F).
+
+    Raises:
+        EmotionError: the features hold no voice.
+    """
+    if features.voice is None:
+        raise EmotionError("features hold no voice; encode the speech with with_voice=True to hear its emotion.")
+    num_frames = len(features)
+    half = WINDOW_FRAMES // 2
+    low, high = min(half, num_frames // 2), max(num_frames - half, num_frames // 2)
+    centres = np.unique(np.append(np.arange(low, high, HOP_FRAMES), high))
+    rows = [statistics(features, max(0, c - half), min(num_frames, c + half + 1)) for c in centres]
+    return centres.astype(np.float32), np.stack(rows)
+
+
+def statistics(features: SpeechFeatures, start: int, stop: int) -> FloatArray:
+    """(F,) mean and deviation of the first blocks over frames start ... stop, the louder the weightier, and how it moves."""
+    assert features.voice is not None
+    width = features.voice.shape[1]
+    blocks = np.concatenate([features.voice[start:stop], features.content[start:stop, : (NUM_BLOCKS - 1) * width]], axis=1)
+    blocks, level = blocks.astype(np.float32), features.loudness[start:stop].astype(np.float32)
+    peak = float(features.loudness.max())
+    weight = np.clip((level - peak + _QUIET_DB) / _FADE_DB, _LEAST_WEIGHT, 1)
+    weight /= weight.sum()
+    mean = weight @ blocks
+    deviation = np.sqrt(np.maximum(weight @ (blocks - mean) ** 2, 1e-8))
+    change = np.abs(np.diff(level)).mean() if len(level) > 1 else 0.0
+    result: FloatArray = np.concatenate([mean, deviation, [peak - level.mean(), level.std(), change]]).astype(np.float32)
+    return result
+
+
+def _spoken(features: SpeechFeatures, centres: FloatArray) -> FloatArray:
+    """(N,) 1 where a window holds speech, 0 where it holds silence."""
+    half = WINDOW_FRAMES // 2
+    loudest = [features.loudness[max(0, int(c) - half) : int(c) + half + 1].max() for c in centres]
+    spoken: FloatArray = np.clip((np.array(loudest) - features.loudness.max() + _QUIET_DB) / _FADE_DB, 0, 1).astype(np.float32)
+    return spoken * np.float32(features.loudness.max() > -60)
+
+
+def _between(centres: FloatArray, values: FloatArray, num_frames: int) -> FloatArray:
+    """(N, K) at the centres -> (T, K), linear between them and constant beyond."""
+    frames = np.arange(num_frames)
+    return np.stack([np.interp(frames, centres, column) for column in values.T], axis=1).astype(np.float32)
+
+
+def neutral_unless_sure(track: EmotionTrack, least: float = 0.5) -> EmotionTrack:
+    """A track in which an emotion that is not clearly heard is left out: a face that guesses is worse than a calm one."""
+    top = np.delete(track.weights, NEUTRAL, axis=1).max(1)
+    sure = np.clip((top - least + 0.15) / 0.3, 0, 1)
+    return EmotionTrack(track.weights, (track.intensity * sure).astype(np.float32))
