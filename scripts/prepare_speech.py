@@ -103,7 +103,7 @@ def main() -> None:
         kind = file.parent.name if file.parent.name in VOICES else "plain"
         target = options.features / "voices" / kind / f"{file.stem}.npz"
         if reason := reason_against(lambda f=file, t=target: write_features(f, t, encoder), target):
-            left_out[f"{file.parent.name}/{file.name}"] = reason
+            left_out[f"voices/{kind}/{file.name}"] = reason
     options.features.mkdir(parents=True, exist_ok=True)
     report = options.features / "report.json"
     report.write_text(json.dumps(left_out, indent=1, sort_keys=True))
