@@ -101,9 +101,10 @@ def main() -> None:
     voices += plain_voices(options.source, rows)
     for file in progress(voices, description="encoding voices"):
         kind = file.parent.name if file.parent.name in VOICES else "plain"
-        target = options.features / "voices" / kind / f"{file.stem}.npz"
+        stem = file.stem if kind in VOICES else f"{file.parent.name}_{file.stem}"
+        target = options.features / "voices" / kind / f"{stem}.npz"
         if reason := reason_against(lambda f=file, t=target: write_features(f, t, encoder), target):
-            left_out[f"voices/{kind}/{file.name}"] = reason
+            left_out[f"voices/{kind}/{stem}"] = reason
     options.features.mkdir(parents=True, exist_ok=True)
     report = options.features / "report.json"
     report.write_text(json.dumps(left_out, indent=1, sort_keys=True))
