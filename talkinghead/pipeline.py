@@ -205,10 +205,12 @@ class TalkingHead:
         """A video -> the motion of its largest face, at 25 frames a second.
 
         Raises:
-            VideoError: it cannot be read, or no face is seen in most of it.
+            VideoError: it cannot be read, is a single picture, or no face is seen in most of it.
         """
         faces = list(self.tracker.track(read_frames(Path(video))))
         seen = np.array([face is not None for face in faces])
+        if len(faces) == 1:
+            raise VideoError(f"{video}: holds a single picture; give a video, or the picture as --emotion-reference.")
         if seen.mean() < 0.5:
             part = f"{seen.mean():.0%} of its frames"
             raise VideoError(f"{video}: a face is seen in {part}; use a video that shows one throughout.")

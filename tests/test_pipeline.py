@@ -10,7 +10,7 @@ from scipy.io import wavfile
 from talkinghead import arkit
 from talkinghead.audio.waveform import load_audio
 from talkinghead.emotion.track import EmotionRequest, emotion_track
-from talkinghead.errors import CheckpointError, EmotionError, InputError, MotionError
+from talkinghead.errors import CheckpointError, EmotionError, InputError, MotionError, VideoError
 from talkinghead.pipeline import TalkingHead
 from talkinghead.types import EMOTIONS, SAMPLE_RATE, SAMPLES_PER_FRAME, Audio, FaceMotion
 
@@ -120,3 +120,8 @@ def test_files_will_do_for_a_portrait_and_a_recording(head, tmp_path):
     wavfile.write(sound, SAMPLE_RATE, load_audio(ROOT / "assets/speech.wav").samples[: 3 * SAMPLES_PER_FRAME])
     frames = list(head(ROOT / "assets/drawn_man.png", str(sound)))
     assert len(frames) == 3 and np.array_equal(head.animate(sound).gaze, head.animate(load_audio(sound)).gaze)
+
+
+def test_a_picture_is_no_video_to_track(head):
+    with pytest.raises(VideoError, match="holds a single picture; give a video"):
+        head.track(ROOT / "assets/astronaut.jpg")
