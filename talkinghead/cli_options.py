@@ -53,7 +53,7 @@ MotionOutput = Annotated[Path, typer.Option("--output", "-o", help="Motion to wr
 FpsOption = Annotated[float, typer.Option(help="Frames a second of the video, 1 to 120.")]
 SizeOption = Annotated[int | None, typer.Option(help="Longest side of the video in px. (Default: as the picture.)")]
 SeedOption = Annotated[int, typer.Option(help="Another seed gives other blinks, glances, nods, and another way to smile.")]
-DeviceOption = Annotated[str | None, typer.Option(help="cpu, cuda or mps. (Default: a GPU when there is one.)")]
+DeviceOption = Annotated[str | None, typer.Option(help="cpu or cuda. (Default: an NVIDIA GPU when there is one.)")]
 QualityOption = Annotated[str, typer.Option("--quality", "-q", help="draft, standard or best.")]
 StepsOption = Annotated[int | None, typer.Option(help="Denoising steps, 1 by default; more invent detail.")]
 FaceOption = Annotated[int | None, typer.Option(help="Which face, from 1, left to right, when there are several.")]

@@ -258,6 +258,7 @@ def test_unknown_emotion_lists_the_choices(run):
 @pytest.mark.parametrize(
     ("options", "what"),
     [
+        ({"emotion": "Auto:0.5"}, "'auto' takes no number and no region; its strength is the intensity"),
         ({"emotion": "auto,happy"}, "emotion 'auto' and emotion 'happy' both say what the whole face feels; drop one of them"),
         (
             {"emotion": "happy:nose:0.5"},

@@ -73,6 +73,13 @@ class EmotionEncoder(ModelMixin, ConfigMixin):
         Raises:
             CheckpointError: a file is missing, or holds tensors of other shapes.
         """
+        # Of a folder that lacks its files diffusers speaks as of a model that it could not download.
+        for name in ("config.json", "diffusion_pytorch_model.safetensors"):
+            if not (Path(folder) / name).is_file():
+                raise CheckpointError(
+                    f"{Path(folder) / name}: no emotion encoder (the file is missing); reinstall talkinghead, "
+                    "or name the emotion instead of 'auto'."
+                )
         try:
             model = EmotionEncoder.from_pretrained(
                 folder, torch_dtype=torch.float32, local_files_only=True, low_cpu_mem_usage=False

@@ -62,6 +62,7 @@ class EmotionRequest:
 
     def __post_init__(self) -> None:
         _check_intensity(self.intensity)
+        self._check_auto()
         emotion = self.emotion
         self._check_sources(emotion)
         if self.prompt is not None:
@@ -82,6 +83,13 @@ class EmotionRequest:
     def is_heard(self) -> bool:
         """Whether the emotion is that of the voice."""
         return any(part.strip().lower() == AUTO for text in self.emotions for part in text.split(","))
+
+    def _check_auto(self) -> None:
+        for part in (part for text in self.emotions for part in text.split(",")):
+            if ":" in part and part.split(":")[0].strip().lower() == AUTO:
+                raise EmotionError(
+                    f"emotion {part.strip()!r}: 'auto' takes no number and no region; its strength is the intensity."
+                )
 
     def affect(self) -> FloatArray | None:
         """(3, 8) activation of valence and arousal, None when neither is given."""

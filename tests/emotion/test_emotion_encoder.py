@@ -114,6 +114,9 @@ def test_features_without_a_voice_and_folders_without_an_encoder_are_named(tmp_p
         window_statistics(SpeechFeatures(features.content, features.loudness))
     with pytest.raises(CheckpointError, match=r"no emotion encoder .*name the emotion instead of 'auto'"):
         EmotionEncoder.load(tmp_path)
+    (tmp_path / "config.json").write_text("{}")
+    with pytest.raises(CheckpointError, match=r"diffusion_pytorch_model.safetensors: no emotion encoder"):
+        EmotionEncoder.load(tmp_path)
     with pytest.raises(ConfigError, match=r"no prepared recording; run scripts/prepare_speech.py first"):
         load_voices(tmp_path, 1, 0)
 
