@@ -217,19 +217,26 @@ def track(
     say(f"{output}: {len(motion)} frames")
 
 
-@app.command(epilog="Example: talkinghead evaluate --split eval --data ../shared/data -o report/")
+@app.command(epilog="Example: talkinghead evaluate --split eval --data ../shared/data --only lips,timing -o report/")
 def evaluate(
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the report.")],
     split: Annotated[str, typer.Option(help="Which clips: eval or train.")] = "eval",
     data: Annotated[Path, typer.Option(help="Folder of the clips, with manifest.jsonl.")] = Path("../shared/data"),
+    only: Annotated[str, typer.Option(help="Tables to make, as in lips,timing. (Default: all.)")] = "",
+    prepared: Annotated[
+        Path | None, typer.Option(help="What scripts/prepare_data.py tracked. (Default: the clips are tracked now.)")
+    ] = None,
     checkpoint: CheckpointOption = None,
 ) -> None:
-    """Measure the models on held-out clips: lips, closures, emotion, picture; each beside its baseline."""
-    check_extra("evaluate")
+    """Measure the models on held-out clips: lips, timing, contacts, emotion, pictures; each beside its baseline."""
+    tables = [name.strip() for name in only.split(",") if name.strip()]
+    if not tables or "pictures" in tables:
+        check_extra("evaluate")
     from talkinghead import evaluation
 
     with stages() as begin:
-        evaluation.evaluate(split, data, output, checkpoint, begin)
+        report = evaluation.evaluate(split, data, output, checkpoint, begin, tables, prepared)
+    typer.echo(report.read_text())
     say(str(output))
 
 

@@ -1,203 +1,183 @@
-"""Held-out talkers -> do the generated lips follow the real ones, do they close, do emotions show.
+"""Held-out talkers -> do the generated lips follow the real ones, and at the right moment.
 
-Lip opening is the distance of the inner lips' middles (points 13 and 14) over the distance of the outer eye corners (33, 263).
+Opening: the inner lips' middles (points 13 and 14); width: the mouth's corners (61 and 291), which tells spread from rounded
+lips; both over the distance of the outer eye corners (33, 263), the tracked talker's curve against the generated one.
 """
 
 from __future__ import annotations
 
-import csv
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable
 from typing import Final
 
 import numpy as np
 
-from talkinghead import arkit
 from talkinghead.audio.speech_encoder import loudness_dbfs
-from talkinghead.audio.waveform import load_audio
-from talkinghead.motion.dataset import lip_opening
-from talkinghead.pipeline import TalkingHead
-from talkinghead.training import read_manifest
-from talkinghead.types import EMOTIONS, FPS, SAMPLES_PER_FRAME, Audio, ByteArray, FloatArray, Portrait, TrackedFace
+from talkinghead.evaluation.clips import WILD, HeldOut, LipCurves, TalkingClip, tracked_points
+from talkinghead.evaluation.correlation import (
+    LAGS,
+    MAX_LAG,
+    MAX_OFFSET,
+    Correlated,
+    best_within,
+    lag_correlations,
+    mean_by_talker,
+    source_offsets,
+)
+from talkinghead.evaluation.table import Table
+from talkinghead.types import FPS, SAMPLE_RATE, SAMPLES_PER_FRAME, Audio, FloatArray, Portrait
 from talkinghead.video.reader import read_frames
 
-MAX_LAG: Final = 2
+GENERATED: Final = "generated motion"
 RENDERED_FRAMES: Final = 75
-CLOSED_GAPS: Final = (0.06, 0.035)
-"""Lips count as closed when their gap is under this part of the mouth's width, leniently and strictly."""
-BEFORE_S, AFTER_S = 0.12, 0.12
-"""A p, b or m that begins a word closes the lips somewhere from this long before the word's start to this long after it."""
+MIN_TIMED_R: Final = 0.5
+"""The lag of a clip is read where the best r is at least this: lower peaks are found in other people's speech too."""
+TIMED_WITHIN: Final = 1
+MEASURES: Final = ("opening", "width")
+WHO: Final = (
+    f"Wild: {', '.join(WILD)}. GRID others: people of GRID who are in no training clip. All but GRID: the wild ones, the six "
+    "Javanese actors and EAMM's. One vote a talker, the mean over the talker's clips."
+)
+_ULIPSYNC_OPENING: Final = {"aa": 1.0, "ih": 0.4, "ou": 0.4, "ee": 0.5, "oh": 0.7}
+_ULIPSYNC_WIDTH: Final = {"aa": 0.5, "ih": 0.7, "ou": 0.0, "ee": 1.0, "oh": 0.2}
 
 
-@dataclass(frozen=True, eq=False)
-class TalkingClip:
-    """A held-out clip: whose, its sound, first frame, and tracked points, (T, 478, 3) px, NaN where no face was seen."""
+def lip_tables(held_out: HeldOut) -> list[Table]:
+    """Opening and width against the real talkers', each row counted in three ways.
 
-    file: str
-    source: str
-    identity: str
-    audio: Audio
-    points: FloatArray
-    picture: ByteArray
-
-
-def talking_clips(head: TalkingHead, data: Path, split: str) -> Iterator[TalkingClip]:
-    """Clips with sound of people who are in no training clip; a soundtrack of digital silence is no sound."""
-    for row in read_manifest(data):
-        wanted = row["split"] == split and row["audio"] and not row.get("identity_in_train", False)
-        if wanted and np.any(load_audio(data / row["file"]).samples):
-            yield load_clip(head, data, row["file"], row["identity"])
-
-
-def load_clip(head: TalkingHead, data: Path, file: str, identity: str) -> TalkingClip:
-    """Sound and tracked points of one clip."""
-    picture = next(read_frames(data / file))
-    points = _points(head.tracker.track(read_frames(data / file)))
-    return TalkingClip(file, file.split("/")[1], identity, load_audio(data / file), points, picture)
-
-
-def _points(faces: Iterable[TrackedFace | None]) -> FloatArray:
-    return np.stack([np.full((478, 3), np.nan, np.float32) if face is None else face.points for face in faces])
-
-
-def lip_gap(points: FloatArray) -> FloatArray:
-    """(T, 478 or more, 3) -> (T,) the gap between the inner lips as it is seen, mean of five places, over the mouth's width.
-
-    Depth does not count: an angry jaw pushed forward leaves no gap between lips that meet.
+    "offset removed": a constant lag for each source, the one within `MAX_OFFSET` frames at which the mean r of opening over all
+    the source's clips is highest, chosen for each row by itself, and then the best r within `MAX_LAG` frames of it. "lag 0":
+    nothing corrected. "best lag": the best r within `MAX_LAG` frames of lag 0. Width takes the offsets of the opening: they are
+    the recordings', not the measure's.
     """
-    upper, lower = points[:, [81, 82, 13, 312, 311], :2], points[:, [178, 87, 14, 317, 402], :2]
-    gap = np.linalg.norm(upper - lower, axis=2).mean(1)
-    width = np.maximum(np.linalg.norm(points[:, 61, :2] - points[:, 291, :2], axis=1), 1e-9)
-    return np.asarray(gap / width, np.float32)
-
-
-def best_correlation(generated: FloatArray, real: FloatArray, max_lag: int = MAX_LAG) -> float:
-    """Pearson r of two curves, the best of lags of up to `max_lag` frames; frames that are not finite are left out.
-
-    0 when the generated curve does not move; NaN when the real one does not, or on ten frames or fewer: nothing to compare.
-    """
-    length = min(len(generated), len(real))
-    best = float("nan")
-    for lag in range(-max_lag, max_lag + 1):
-        a = generated[max(0, lag) : length + min(0, lag)]
-        b = real[max(0, -lag) : length + min(0, -lag)]
-        keep = np.isfinite(a) & np.isfinite(b)
-        if keep.sum() > 10 and b[keep].std() > 1e-9:
-            best = float(np.fmax(best, np.corrcoef(a[keep], b[keep])[0, 1] if a[keep].std() > 1e-9 else 0.0))
-    return best
-
-
-def lip_table(head: TalkingHead, clips: list[TalkingClip], rendered: bool = True) -> dict[str, dict[str, float]]:
-    """Row -> source (and "mean", "talkers") -> mean r, one vote a talker.
-
-    The rendered row is a talker's first clip, its first `RENDERED_FRAMES` frames; the motion of those very frames is beside it.
-    """
-    scores: dict[str, dict[tuple[str, str], list[float]]] = defaultdict(lambda: defaultdict(list))
-    curves = [lip_opening(head.rig(head.animate(clip.audio, "neutral", seed=0)).vertices) for clip in clips]
-    drawn: set[str] = set()
-    for index, clip in enumerate(clips):
-        real, who = lip_opening(clip.points), (clip.source, clip.identity)
-        votes = {
-            "generated motion": curves[index],
-            "loudness": _loudness(clip.audio),
-            "uLipSync (pylipsync)": _ulipsync(clip.audio),
+    rows_of = held_out.once(lip_correlations)
+    offsets = {row: source_offsets(clips) for row, clips in rows_of["opening"].items()}
+    note = (
+        f"Pearson r. Offset removed: one constant lag a source, within {MAX_OFFSET} frames, at which the mean r of opening "
+        f"over its clips is highest, chosen for each row by itself; then the best r within {MAX_LAG} frames of it in each "
+        f"clip. Lag 0: nothing corrected. Best lag: the best r within {MAX_LAG} frames of lag 0. {WHO}"
+    )
+    tables = []
+    for measure in MEASURES:
+        rows = {
+            f"{row}, {counting}": mean_by_talker(clips, _score(counting, offsets[row]))
+            for counting in ("offset removed", "lag 0", "best lag")
+            for row, clips in rows_of[measure].items()
         }
-        others = zip(clips[index + 1 :] + clips, curves[index + 1 :] + curves, strict=True)
-        votes["chance: another clip's sound"] = next((curve for c, curve in others if c.identity != clip.identity), None)
-        if rendered and clip.identity not in drawn and np.isfinite(clip.points[0]).all():
-            drawn.add(clip.identity)
-            votes[f"rendered video, tracked again (first {RENDERED_FRAMES} frames)"] = _rendered(head, clip)
-            votes[f"generated motion (first {RENDERED_FRAMES} frames)"] = curves[index][:RENDERED_FRAMES]
-        for row, curve in votes.items():
-            if curve is not None:
-                scores[row][who].append(best_correlation(curve, real))
-    return {row: _by_source(votes_of) for row, votes_of in scores.items()}
+        rows["offset of the generated motion, frames"] = {s: float(lag) for s, lag in sorted(offsets[GENERATED].items())}
+        tables.append(Table(f"Lip {measure} against the real talker", note, rows, forms={"talkers": ".0f"}))
+    return tables
 
 
-def _loudness(audio: Audio) -> FloatArray:
+def _score(counting: str, offsets: dict[str, int]) -> Callable[[Correlated], float]:
+    if counting == "offset removed":
+        return lambda clip: best_within(clip.correlations, offsets[clip.source], MAX_LAG)
+    reach = MAX_LAG if counting == "best lag" else 0
+    return lambda clip: best_within(clip.correlations, 0, reach)
+
+
+def lip_correlations(held_out: HeldOut) -> dict[str, dict[str, list[Correlated]]]:
+    """Measure -> row -> its clips, each with its r at every lag against the real talker; uLipSync where it is installed."""
+    found: dict[str, dict[str, list[Correlated]]] = {measure: defaultdict(list) for measure in MEASURES}
+    for index, clip in enumerate(held_out.clips):
+        other, loud = held_out.chance(index), loudness(clip.audio)
+        rows = {
+            GENERATED: held_out.generated[index],
+            "loudness": LipCurves(loud, loud),
+            "uLipSync (pylipsync)": _ulipsync(clip.audio),
+            "chance: another clip's sound": None if other is None else held_out.generated[other],
+        }
+        for row, curves in rows.items():
+            for measure in MEASURES if curves is not None else ():
+                curve, real = getattr(curves, measure), getattr(held_out.real[index], measure)
+                found[measure][row].append(correlate(clip, curve, real))
+    return found
+
+
+def correlate(clip: TalkingClip, generated: FloatArray, real: FloatArray) -> Correlated:
+    """One clip and two curves of it, (T,) -> its r at every lag."""
+    return Correlated(clip.source, clip.identity, lag_correlations(generated, real, LAGS))
+
+
+def timing_tables(held_out: HeldOut) -> list[Table]:
+    """In which part of the clips the lag of best correlation is the source's own offset, within `TIMED_WITHIN` frames."""
+    table: dict[str, dict[str, float]] = defaultdict(dict)
+    for row, clips in held_out.once(lip_correlations)["opening"].items():
+        offsets = source_offsets(clips)
+        groups = {"all": clips, "wild": [clip for clip in clips if clip.source in WILD]}
+        groups |= {source: [clip for clip in clips if clip.source == source] for source in sorted(offsets)}
+        for name, group in groups.items():
+            lags = [lag - offsets[clip.source] for clip in group if (lag := clip_lag(clip)) is not None]
+            table[name].setdefault("clips", float(len(group)))
+            table[name][row] = float(np.mean(np.abs(lags) <= TIMED_WITHIN)) if lags else float("nan")
+            table[name][f"{row}, timed"] = float(len(lags))
+    chance = (2 * TIMED_WITHIN + 1) / (2 * MAX_OFFSET + 1)
+    note = (
+        f"Part of the clips whose lag of best r (opening, within {MAX_OFFSET} frames of lag 0) is within {TIMED_WITHIN} frame "
+        f"of the source's offset, chosen for each column by itself as in the table of the lips. A clip is timed where that "
+        f"best r is at least {MIN_TIMED_R}; how many are is beside. One vote a clip. Lags drawn blindly would be within "
+        f"{TIMED_WITHIN} frame in {chance:.0%}."
+    )
+    counts = {column: ".0f" for column in table["all"] if column == "clips" or column.endswith(", timed")}
+    return [Table("Timing of the lips", note, dict(table), ".0%", counts)]
+
+
+def clip_lag(clip: Correlated) -> int | None:
+    """The lag of best r within `MAX_OFFSET` frames, None where that r is under `MIN_TIMED_R`."""
+    centre = len(clip.correlations) // 2
+    near = clip.correlations[centre - MAX_OFFSET : centre + MAX_OFFSET + 1]
+    if not np.isfinite(near).any() or np.nanmax(near) < MIN_TIMED_R:
+        return None
+    return int(np.nanargmax(near)) - MAX_OFFSET
+
+
+def rendered_tables(held_out: HeldOut) -> list[Table]:
+    """A talker's first clip, its first `RENDERED_FRAMES` frames rendered from its first frame and tracked again."""
+    rendered, motion = [], []
+    drawn: set[tuple[str, str]] = set()
+    for index, clip in enumerate(held_out.clips):
+        who = clip.source, clip.identity
+        if who in drawn or not np.isfinite(clip.points[0]).all():
+            continue
+        drawn.add(who)
+        real = held_out.real[index].opening
+        rendered.append(correlate(clip, _rendered(held_out, clip), real))
+        motion.append(correlate(clip, held_out.generated[index].opening[:RENDERED_FRAMES], real))
+
+    def score(clip: Correlated) -> float:
+        return best_within(clip.correlations, 0, MAX_LAG)
+
+    rows = {"rendered video, tracked again": mean_by_talker(rendered, score), GENERATED: mean_by_talker(motion, score)}
+    note = (
+        f"Pearson r, the best within {MAX_LAG} frames of lag 0; a talker's first clip, its first {RENDERED_FRAMES} frames, and "
+        f"the motion of those very frames. {WHO}"
+    )
+    return [Table("Lip opening of the rendered video", note, rows, forms={"talkers": ".0f"})]
+
+
+def _rendered(held_out: HeldOut, clip: TalkingClip) -> FloatArray:
+    """The clip's first frame driven by its sound -> (T,) lip opening of the result as the tracker sees it."""
+    head = held_out.head
+    picture = next(read_frames(held_out.data / clip.file))
+    motion = held_out.motion(clip.audio)[:RENDERED_FRAMES]
+    portrait = Portrait(picture, np.ones(picture.shape[:2], np.float32), head.tracker.detect(picture)[0])
+    return LipCurves.of(tracked_points(head.tracker.track(head.render(portrait, motion)))).opening
+
+
+def loudness(audio: Audio) -> FloatArray:
     """(T,) dBFS, the last frame filled with silence."""
     return loudness_dbfs(np.pad(audio.samples, (0, audio.num_frames * SAMPLES_PER_FRAME - len(audio.samples))))
 
 
-def _by_source(votes: dict[tuple[str, str], list[float]]) -> dict[str, float]:
-    talkers = {who: float(np.nanmean(values)) for who, values in votes.items() if np.isfinite(values).any()}
-    sources = sorted({source for source, _ in talkers})
-    table = {source: float(np.mean([v for (s, _), v in talkers.items() if s == source])) for source in sources}
-    mean = float(np.mean(list(talkers.values()))) if talkers else float("nan")
-    return {"mean": mean, "talkers": float(len(talkers)), **table}
-
-
-def _rendered(head: TalkingHead, clip: TalkingClip) -> FloatArray:
-    """The clip's first frame driven by its sound, (T,) lip opening of the result as the tracker sees it."""
-    motion = head.animate(clip.audio, "neutral", seed=0)
-    face = head.tracker.detect(clip.picture)[0]
-    portrait = Portrait(clip.picture, np.ones(clip.picture.shape[:2], np.float32), face)
-    return lip_opening(_points(head.tracker.track(head.render(portrait, motion[:RENDERED_FRAMES]))))
-
-
-def _ulipsync(audio: Audio) -> FloatArray | None:
-    """(T,) mouth opening by uLipSync's port, None when it is not installed (`pip install --no-deps pylipsync`)."""
+def _ulipsync(audio: Audio) -> LipCurves | None:
+    """How open and wide the mouth is by uLipSync's port, None when that is absent (`pip install --no-deps pylipsync`)."""
     try:
         from pylipsync import PhonemeAnalyzer
     except ImportError:
         return None
-    segments = PhonemeAnalyzer().extract_phoneme_segments(audio.samples, 16_000, fps=FPS)
-    opening = {"aa": 1.0, "ih": 0.4, "ou": 0.4, "ee": 0.5, "oh": 0.7}
-    return np.array([sum(opening.get(p.name, 0.0) * p.target for p in s.phonemes) for s in segments], np.float32)
+    segments = PhonemeAnalyzer().extract_phoneme_segments(audio.samples, SAMPLE_RATE, fps=FPS)
 
+    def curve(shape: dict[str, float]) -> FloatArray:
+        return np.array([sum(shape.get(p.name, 0.0) * p.target for p in s.phonemes) for s in segments], np.float32)
 
-def closure_table(head: TalkingHead, data: Path, split: str) -> dict[str, tuple[float, int]]:
-    """Row -> (part of the word-initial p, b, m of GRID's talker s1 at which the lips close, how many there were).
-
-    The sentences of `eval` were never heard in training; other sentences of this talker were.
-    """
-    words: dict[str, list[tuple[float, float, str]]] = defaultdict(list)
-    with (data / "grid_align/grid_s1_words.tsv").open() as file:
-        for word_row in csv.DictReader(file, delimiter="\t"):
-            times = float(word_row["start_s"]), float(word_row["end_s"])
-            words[Path(word_row["clip"]).stem].append((*times, word_row["word"]))
-    hits: dict[str, list[bool]] = defaultdict(list)
-    for video in sorted((data / split / "grid_s1").glob("*.mp4")):
-        clip = load_clip(head, data, str(video.relative_to(data)), "grid_s1")
-        gaps = {
-            "real talker": lip_gap(clip.points),
-            "generated motion": lip_gap(head.rig(head.animate(clip.audio, "neutral", seed=0)).vertices),
-            "generated, happy at 1": lip_gap(head.rig(head.animate(clip.audio, "happy", 1.0, seed=0)).vertices),
-            "chance: the sound turned round": lip_gap(
-                head.rig(head.animate(Audio(np.ascontiguousarray(clip.audio.samples[::-1])), "neutral", seed=0)).vertices
-            ),
-        }
-        for start_s, _, word in words[video.stem]:
-            if word[0] not in "pbm":
-                continue
-            span = slice(max(0, round((start_s - BEFORE_S) * FPS)), round((start_s + AFTER_S) * FPS) + 1)
-            for row, gap in gaps.items():
-                part = gap[span]
-                for limit in CLOSED_GAPS:
-                    hits[f"{row}, gap under {limit}"].append(bool(part.size) and bool(np.nanmin(part) < limit))
-    return {row: (float(np.mean(values)), len(values)) for row, values in hits.items()}
-
-
-SIGNS: Final[dict[str, tuple[str, ...]]] = {
-    "angry": ("browDownLeft", "browDownRight", "eyeSquintLeft"),
-    "contempt": ("mouthDimpleLeft", "mouthSmileLeft"),
-    "disgusted": ("noseSneerLeft", "noseSneerRight", "mouthUpperUpLeft"),
-    "fear": ("browInnerUp", "eyeWideLeft", "mouthStretchLeft"),
-    "happy": ("mouthSmileLeft", "mouthSmileRight", "cheekSquintLeft"),
-    "sad": ("browInnerUp", "mouthFrownLeft", "mouthFrownRight"),
-    "surprised": ("browInnerUp", "browOuterUpLeft", "eyeWideLeft"),
-}
-"""Which columns say each emotion (EMFACS)."""
-
-
-def emotion_table(head: TalkingHead, audio: Audio) -> dict[str, list[float]]:
-    """Emotion -> mean of its columns at intensity 0, 0.25, 0.5, 0.75, 1, on one sentence."""
-    table = {}
-    for emotion in EMOTIONS:
-        if emotion in SIGNS:
-            columns = [arkit.INDEX[name] for name in SIGNS[emotion]]
-            steps = (0.0, 0.25, 0.5, 0.75, 1.0)
-            table[emotion] = [float(head.animate(audio, emotion, k, seed=0).blendshapes[:, columns].mean()) for k in steps]
-    return table
+    return LipCurves(curve(_ULIPSYNC_OPENING), curve(_ULIPSYNC_WIDTH))

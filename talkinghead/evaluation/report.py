@@ -1,71 +1,122 @@
-"""All tables in one Markdown file, with a contact sheet of the re-enactments beside it."""
+"""The tables that were asked for, in one file of Markdown and one of JSON, with a contact sheet of the re-enactments."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from dataclasses import asdict
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any, Final
 
 import cv2
 import imageio.v3 as iio
 import numpy as np
 
 from talkinghead.errors import InputError, OutputError
-from talkinghead.evaluation.lips import closure_table, emotion_table, lip_table, talking_clips
-from talkinghead.evaluation.picture import Pair, PictureTable, picture_table
+from talkinghead.evaluation.clips import HeldOut
+from talkinghead.evaluation.contacts import contact_tables
+from talkinghead.evaluation.lips import lip_tables, rendered_tables, timing_tables
+from talkinghead.evaluation.picture import REGIONS, Pair, PictureTable, picture_table
+from talkinghead.evaluation.table import Table
 from talkinghead.pipeline import TalkingHead
 from talkinghead.training import read_manifest
 from talkinghead.types import ByteArray
 
 
 def evaluate(
-    split: str, data: Path, output: Path, checkpoint: Path | None = None, say: Callable[[str], None] = lambda _: None
+    split: str,
+    data: Path,
+    output: Path,
+    checkpoint: Path | None = None,
+    say: Callable[[str], None] = lambda _: None,
+    only: Sequence[str] = (),
+    prepared: Path | None = None,
 ) -> Path:
-    """Score a checkpoint on the clips of a split and write `report.md`, `report.json` and `reenactment.png` into a folder.
+    """Score a checkpoint on the clips of a split and write `report.md` and `report.json` into a folder.
+
+    Args:
+        split: which clips.
+        data: folder of `manifest.jsonl`.
+        output: folder of the report; with the table of the pictures it gets `reenactment.png` too.
+        checkpoint: folder of the models; None is the installed one.
+        say: hears which table is being made.
+        only: names of `TABLES`, in any order; none is all of them.
+        prepared: folder with what `scripts/prepare_data.py` tracked; what is not in it is tracked now.
 
     Raises:
-        InputError: the data are not there, or the split is unknown.
+        InputError: the data are not there, or the split or a table is unknown.
         OutputError: the report's folder is a file.
     """
     if output.exists() and not output.is_dir():
         raise OutputError(f"{output}: is a file; give the name of a folder for the report.")
-    rows = read_manifest(data)
-    splits = sorted({row["split"] for row in rows})
+    if unknown := [name for name in only if name not in TABLES]:
+        raise InputError(f"only: '{unknown[0]}' is no table; choose from {', '.join(TABLES)}.")
+    if prepared is not None and not prepared.is_dir():
+        raise InputError(f"prepared: {prepared} is no folder; give what scripts/prepare_data.py wrote, or nothing.")
+    splits = sorted({row["split"] for row in read_manifest(data)})
     if split not in splits:
         raise InputError(f"split: '{split}' is not in {data / 'manifest.jsonl'}; choose from {', '.join(splits)}.")
-    head = TalkingHead.from_pretrained(checkpoint)
+    held_out = HeldOut(TalkingHead.from_pretrained(checkpoint), data, split, prepared)
     output.mkdir(parents=True, exist_ok=True)
-    say("tracking the talkers")
-    clips = list(talking_clips(head, data, split))
-    if not clips:
-        raise InputError(f"split: '{split}' of {data} has no clip with sound of a person who is in no training clip.")
-    say("lips")
-    lips = lip_table(head, clips)
-    say("closures")
-    closures = closure_table(head, data, split)
-    say("emotions")
-    emotions = emotion_table(head, max((clip.audio for clip in clips), key=lambda audio: audio.duration_s))
-    say("pictures")
-    videos = [data / row["file"] for row in _one_a_person(rows, split)]
-    pictures = picture_table(head, videos)
-    iio.imwrite(output / "reenactment.png", np.vstack([_sheet_row(pair) for pair in pictures.sheet]))
-    figures = {
-        "lip opening, Pearson r": lips,
-        "closures": {row: {"part": part, "count": count} for row, (part, count) in closures.items()},
-        "emotion": emotions,
-        "re-enactment": {row: {region: asdict(s) for region, s in scores.items()} for row, scores in pictures.scores.items()},
-    }
+    tables: dict[str, list[Table]] = {}
+    for name, make in TABLES.items():
+        if not only or name in only:
+            say(name)
+            tables[name] = make(held_out)
+    if "pictures" in tables:
+        sheet = held_out.once(_reenacted).sheet
+        iio.imwrite(output / "reenactment.png", np.vstack([_sheet_row(pair) for pair in sheet]))
+    figures = {name: [table.json() for table in made] for name, made in tables.items()}
     (output / "report.json").write_text(json.dumps(figures, indent=1))
-    (output / "report.md").write_text(_markdown(lips, closures, emotions, pictures))
+    text = "\n".join(["# Evaluation\n", *(table.markdown() for made in tables.values() for table in made)])
+    (output / "report.md").write_text(text)
     return output / "report.md"
 
 
-def _one_a_person(rows: list[dict[str, str]], split: str) -> list[dict[str, str]]:
+def picture_tables(held_out: HeldOut) -> list[Table]:
+    """Self re-enactment from the first frame, a clip a person."""
+    table = held_out.once(_reenacted)
+    rows = {
+        row: {
+            f"{region} {name}": getattr(scores[region], field)
+            for region in REGIONS
+            for name, (field, _) in _PICTURE_SCORES.items()
+        }
+        for row, scores in table.scores.items()
+    }
+    forms = {f"{region} {name}": form for region in REGIONS for name, (_, form) in _PICTURE_SCORES.items()}
+    note = (
+        f"Self re-enactment from the first frame, {table.num_clips} clips, a person each, up to three frames of each. PSNR in "
+        "dB and SSIM: higher is better; FLIP: lower is better; sharpness: 1 is the real video's."
+    )
+    return [Table("Pictures", note, rows, forms=forms)]
+
+
+_PICTURE_SCORES: Final = {
+    "PSNR": ("psnr_db", ".2f"),
+    "SSIM": ("ssim", ".3f"),
+    "FLIP": ("perceptual", ".3f"),
+    "sharpness": ("sharpness", ".2f"),
+}
+
+TABLES: Final[dict[str, Callable[[HeldOut], list[Table]]]] = {
+    "lips": lip_tables,
+    "timing": timing_tables,
+    "contacts": contact_tables,
+    "rendered": rendered_tables,
+    "pictures": picture_tables,
+}
+"""What can be asked for, in the order of the report."""
+
+
+def _reenacted(held_out: HeldOut) -> PictureTable:
+    return picture_table(held_out.head, [held_out.data / row["file"] for row in _one_a_person(held_out.rows)])
+
+
+def _one_a_person(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The first clip of each identity that is in no training clip."""
-    first: dict[str, dict[str, str]] = {}
+    first: dict[str, dict[str, Any]] = {}
     for row in rows:
-        if row["split"] == split and not row.get("identity_in_train", False):
+        if not row.get("identity_in_train", False):
             first.setdefault(row["identity"], row)
     return list(first.values())
 
@@ -74,32 +125,3 @@ def _sheet_row(pair: Pair) -> ByteArray:
     pictures = [*[*pair.pictures.values()][:5], pair.real]
     row: ByteArray = np.hstack([cv2.resize(picture, (256, 256)) for picture in pictures]).astype(np.uint8)
     return row
-
-
-def _markdown(
-    lips: dict[str, dict[str, float]],
-    closures: dict[str, tuple[float, int]],
-    emotions: dict[str, list[float]],
-    pictures: PictureTable,
-) -> str:
-    lines = ["# Evaluation", "", "Lip opening against the real talker: Pearson r, lag at most 2 frames, one vote a talker.", ""]
-    columns = sorted({name for row in lips.values() for name in row}, key=lambda n: (n not in ("mean", "talkers"), n))
-    lines += ["| | " + " | ".join(columns) + " |", "|---" * (len(columns) + 1) + "|"]
-    for name, row in lips.items():
-        cells = [f"{row[c]:.0f}" if c == "talkers" else f"{row[c]:.2f}" if c in row else "" for c in columns]
-        lines.append(f"| {name} | " + " | ".join(cells) + " |")
-    lines += ["", "Lips closed at word-initial p, b, m of GRID's talker s1.", "", "| | closed | of |", "|---|---|---|"]
-    lines += [f"| {name} | {part:.0%} | {count} |" for name, (part, count) in closures.items()]
-    lines += ["", "Mean of each emotion's own columns by intensity.", "", "| | 0 | 0.25 | 0.5 | 0.75 | 1 |", "|---" * 6 + "|"]
-    lines += [f"| {name} | " + " | ".join(f"{value:.3f}" for value in row) + " |" for name, row in emotions.items()]
-    lines += [
-        "",
-        f"Self re-enactment from the first frame, {pictures.num_clips} clips, a person each, up to three frames of each.",
-        "",
-    ]
-    header = [f"{region} {unit}" for region in ("whole", "mouth", "eyes") for unit in ("PSNR", "SSIM", "FLIP", "sharpness")]
-    lines += ["| | " + " | ".join(header) + " |", "|---" * (len(header) + 1) + "|"]
-    for name, regions in pictures.scores.items():
-        cells = [f"{s.psnr_db:.2f} | {s.ssim:.3f} | {s.perceptual:.3f} | {s.sharpness:.2f}" for s in regions.values()]
-        lines.append(f"| {name} | " + " | ".join(cells) + " |")
-    return "\n".join(lines) + "\n"

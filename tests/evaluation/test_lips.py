@@ -1,38 +1,31 @@
 import numpy as np
 import pytest
 
-from talkinghead.evaluation.lips import best_correlation, lip_gap, lip_opening
+from talkinghead.evaluation.clips import LipCurves
+from talkinghead.evaluation.correlation import LAGS, Correlated
+from talkinghead.evaluation.lips import clip_lag
 
 
-def _curve(length=100, seed=0):
-    return np.convolve(np.random.default_rng(seed).normal(size=length + 4), np.ones(5) / 5, "valid").astype(np.float32)
-
-
-def test_a_curve_shifted_by_two_frames_still_correlates_and_by_five_does_not():
-    curve = _curve()
-    assert best_correlation(curve[2:], curve) == pytest.approx(1, abs=1e-5)
-    assert best_correlation(curve[:-2], curve[2:]) == pytest.approx(1, abs=1e-5)
-    assert best_correlation(np.roll(curve, 8), curve) < 0.6
-
-
-def test_frames_without_a_face_are_left_out():
-    curve, real = _curve(), _curve()
-    real[20:30] = np.nan
-    assert best_correlation(curve, real) == pytest.approx(1, abs=1e-5)
-
-
-def test_lips_that_do_not_move_score_nothing_and_a_talker_who_does_not_is_no_vote():
-    assert best_correlation(np.zeros(50, np.float32), _curve(50)) == 0
-    assert np.isnan(best_correlation(_curve(50), np.zeros(50, np.float32)))
-    assert np.isnan(best_correlation(_curve(8), _curve(8)))
-
-
-def test_opening_and_gap_are_parts_of_the_face_and_do_not_know_its_size():
+def test_opening_and_width_are_parts_of_the_face_and_do_not_know_its_size():
     points = np.zeros((1, 478, 3), np.float32)
     points[0, 33], points[0, 263] = (-3, 0, 0), (3, 0, 0)
     points[0, 61], points[0, 291] = (-2, -4, 0), (2, -4, 0)
-    points[0, [81, 82, 13, 312, 311], 1] = -3.5
-    points[0, [178, 87, 14, 317, 402], 1] = -4.5
-    assert lip_opening(points)[0] == pytest.approx(1 / 6)
-    assert lip_gap(points)[0] == pytest.approx(1 / 4)
-    assert lip_opening(points * 7)[0] == pytest.approx(lip_opening(points)[0])
+    points[0, 13, 1], points[0, 14, 1] = -3.5, -4.5
+    curves = LipCurves.of(points)
+    assert curves.opening[0] == pytest.approx(1 / 6)
+    assert curves.width[0] == pytest.approx(4 / 6)
+    assert LipCurves.of(points * 7).width[0] == pytest.approx(curves.width[0])
+
+
+def _clip(peak, lag):
+    correlations = np.full(2 * LAGS + 1, 0.1, np.float32)
+    correlations[LAGS + lag] = peak
+    return Correlated("a", "a", correlations)
+
+
+def test_a_lag_is_read_only_where_the_correlation_means_something():
+    assert clip_lag(_clip(0.8, -4)) == -4
+    assert clip_lag(_clip(0.45, 2)) is None
+    assert clip_lag(Correlated("a", "a", np.full(2 * LAGS + 1, np.nan, np.float32))) is None
+    # More than five frames away there is no offset to be found, however high the peak.
+    assert clip_lag(_clip(0.9, 6)) is None

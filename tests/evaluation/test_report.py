@@ -1,14 +1,18 @@
 """The whole evaluation on three clips that it renders itself."""
 
 import json
+from dataclasses import replace
 
 import imageio.v3 as iio
+import numpy as np
 import pytest
 
 from talkinghead.audio.waveform import load_audio
 from talkinghead.errors import InputError
-from talkinghead.evaluation.report import evaluate
+from talkinghead.evaluation.clips import HeldOut
+from talkinghead.evaluation.report import TABLES, evaluate
 from talkinghead.pipeline import TalkingHead
+from talkinghead.training import save_arrays
 from talkinghead.types import SAMPLE_RATE, Audio
 from talkinghead.video.writer import VideoWriter
 
@@ -41,19 +45,42 @@ def test_every_table_is_there_and_the_rendered_row_follows_the_talker(data, tmp_
     stages = []
     report = evaluate("eval", data, tmp_path / "report", say=stages.append)
     figures = json.loads((tmp_path / "report/report.json").read_text())
-    lips = figures["lip opening, Pearson r"]
+    opening = figures["lips"][0]["rows"]
     # The clips are the model's own work, so it must follow them closely, and another sentence must not.
-    assert lips["generated motion"]["mean"] > 0.8 > lips["chance: another clip's sound"]["mean"]
-    assert lips["rendered video, tracked again (first 75 frames)"]["mean"] > 0.7
-    assert {row["count"] for row in figures["closures"].values()} == {1}
-    assert all(values == sorted(values) and values[-1] > values[0] for values in figures["emotion"].values())
-    pictures = figures["re-enactment"]
-    assert pictures["warp alone"]["mouth"]["psnr_db"] > pictures["reference copied"]["mouth"]["psnr_db"]
+    for counting in ("offset removed", "lag 0", "best lag"):
+        ours, chance = (opening[f"{row}, {counting}"]["all"] for row in ("generated motion", "chance: another clip's sound"))
+        assert ours > 0.8 > chance
+    assert figures["rendered"][0]["rows"]["rendered video, tracked again"]["all"] > 0.7
+    assert {row["words"] for row in figures["contacts"][0]["rows"].values()} == {1}
+    pictures = figures["pictures"][0]["rows"]
+    assert pictures["warp alone"]["mouth PSNR"] > pictures["reference copied"]["mouth PSNR"]
     text = report.read_text()
-    for heading in ("Lip opening", "Lips closed", "own columns", "2 clips"):
+    for heading in ("Lip opening against", "Lip width", "Closure", "Timing", "2 clips"):
         assert heading in text
     assert iio.imread(tmp_path / "report/reenactment.png").shape[1] == 6 * 256
-    assert stages == ["tracking the talkers", "lips", "closures", "emotions", "pictures"]
+    assert stages == list(TABLES) == list(figures)
+
+
+def test_one_table_alone_is_made_from_points_that_were_tracked_before(data, tmp_path):
+    never_tracked = replace(TalkingHead.from_pretrained(), tracker=None)
+    for name in CLIPS:
+        points = np.random.default_rng(0).normal(size=(25, 478, 3)).astype(np.float32)
+        presence = np.ones(25, np.float32)
+        presence[3] = 0
+        save_arrays(tmp_path / "prepared/eval" / f"{name}.npz", points=points, presence=presence)
+    held_out = HeldOut(never_tracked, data, "eval", tmp_path / "prepared")
+    assert [np.isnan(clip.points).any((1, 2)).nonzero()[0].tolist() for clip in held_out.clips] == [[3]] * 3
+    report = evaluate("eval", data, tmp_path / "report", only=["timing"], prepared=tmp_path / "prepared")
+    assert report.read_text().count("\n## ") == 1
+    assert not (tmp_path / "report/reenactment.png").exists()
+
+
+def test_a_table_that_does_not_exist_is_answered_with_those_that_do(data, tmp_path):
+    with pytest.raises(InputError, match=r"only: 'lip' is no table; choose from lips, timing, "):
+        evaluate("eval", data, tmp_path / "report", only=["lip"])
+    with pytest.raises(InputError, match=r"prepared: .*none is no folder"):
+        evaluate("eval", data, tmp_path / "report", prepared=tmp_path / "none")
+    assert not (tmp_path / "report").exists()
 
 
 def test_a_split_without_clips_is_named(data, tmp_path):
