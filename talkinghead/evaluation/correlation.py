@@ -83,17 +83,22 @@ def source_offsets(clips: Sequence[Correlated]) -> dict[str, int]:
     return {source: source_offset(rows) for source, rows in by_source.items()}
 
 
+def talker_means(clips: Sequence[Correlated], score: Callable[[Correlated], float]) -> dict[tuple[str, str], float]:
+    """Clips and the score of each -> (source, identity) -> the talker's mean; a clip whose score is NaN is no vote."""
+    votes: dict[tuple[str, str], list[float]] = defaultdict(list)
+    for clip in clips:
+        if np.isfinite(value := score(clip)):
+            votes[clip.source, clip.identity].append(value)
+    return {who: float(np.mean(values)) for who, values in votes.items()}
+
+
 def mean_by_talker(clips: Sequence[Correlated], score: Callable[[Correlated], float]) -> dict[str, float]:
     """Clips and the score of each -> column -> mean with one vote a talker (the mean over that talker's clips).
 
     Columns: "wild" (the sources of `WILD`), "GRID others", "all but GRID" (every other source, the Javanese and EAMM's too),
     "all", "talkers" (how many voted in "all"), and each source.
     """
-    votes: dict[tuple[str, str], list[float]] = defaultdict(list)
-    for clip in clips:
-        if np.isfinite(value := score(clip)):
-            votes[clip.source, clip.identity].append(value)
-    talkers = {who: float(np.mean(values)) for who, values in votes.items()}
+    talkers = talker_means(clips, score)
 
     def mean(wanted: Callable[[str], bool]) -> float:
         values = [value for (source, _), value in talkers.items() if wanted(source)]

@@ -14,8 +14,11 @@ import numpy as np
 from talkinghead.errors import InputError, OutputError
 from talkinghead.evaluation.clips import HeldOut
 from talkinghead.evaluation.contacts import contact_tables
+from talkinghead.evaluation.expression import expression_tables, intensity_tables
+from talkinghead.evaluation.languages import language_tables
 from talkinghead.evaluation.lips import lip_tables, rendered_tables, timing_tables
 from talkinghead.evaluation.picture import REGIONS, Pair, PictureTable, picture_table
+from talkinghead.evaluation.robustness import robustness_tables
 from talkinghead.evaluation.table import Table
 from talkinghead.pipeline import TalkingHead
 from talkinghead.training import read_manifest
@@ -101,7 +104,11 @@ _PICTURE_SCORES: Final = {
 TABLES: Final[dict[str, Callable[[HeldOut], list[Table]]]] = {
     "lips": lip_tables,
     "timing": timing_tables,
+    "robustness": robustness_tables,
     "contacts": contact_tables,
+    "languages": language_tables,
+    "expression": expression_tables,
+    "intensity": intensity_tables,
     "rendered": rendered_tables,
     "pictures": picture_tables,
 }

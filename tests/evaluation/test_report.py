@@ -52,6 +52,10 @@ def test_every_table_is_there_and_the_rendered_row_follows_the_talker(data, tmp_
         assert ours > 0.8 > chance
     assert figures["rendered"][0]["rows"]["rendered video, tracked again"]["all"] > 0.7
     assert {row["words"] for row in figures["contacts"][0]["rows"].values()} == {1}
+    assert figures["expression"][0]["rows"]["neutral"]["r"] == pytest.approx(1)
+    assert all(row["smallest step"] > 0 for table in figures["intensity"] for row in table["rows"].values())
+    assert figures["languages"][0]["rows"]["all"]["p, b, m"] > 400
+    assert "fall, all" in figures["robustness"][0]["rows"]["telephone"]
     pictures = figures["pictures"][0]["rows"]
     assert pictures["warp alone"]["mouth PSNR"] > pictures["reference copied"]["mouth PSNR"]
     text = report.read_text()
