@@ -1,6 +1,7 @@
 """Where the time of a video goes, and its memory, as ratios: seconds of work for a second of video, on this machine.
 
     python scripts/bench.py                       # stages at 512 px, 10 s of the built-in example
+    python scripts/bench.py --motion              # speech to motion alone, a batch of clips, as a multiple of real time
     python scripts/bench.py --memory              # peak memory of the command line at 10 s and 5 min (takes minutes)
 
 Loading the models is counted apart. No figure here is a test: machines differ.
@@ -82,6 +83,34 @@ def stages(seconds: float, size: int, quality: str, console: Console) -> None:
     console.print(table)
 
 
+def speech_to_motion(seconds: float, num_clips: int, console: Console) -> None:
+    """A batch of recordings of `seconds` each, one by one, from samples to `FaceMotion`; reading files is no part of it."""
+    from talkinghead.audio.waveform import load_audio
+    from talkinghead.pipeline import TalkingHead
+    from talkinghead.types import Audio
+
+    started = time.perf_counter()
+    head = TalkingHead.from_pretrained()
+    loading_s = time.perf_counter() - started
+    samples = load_audio(ASSETS / "speech.wav").samples
+    # No two clips are alike: each begins elsewhere in the sentence.
+    clips = [Audio(lengthened(np.roll(samples, 1600 * index), seconds)) for index in range(num_clips)]
+    head.animate(clips[0], "happy")  # warm up
+    table = Table("", "seconds", "times real time", title=f"speech to motion, {num_clips} clips of {seconds:g} s")
+    table.add_row("loading (once)", f"{loading_s:.2f}", "")
+    spent = {"speech encoder": 0.0, "motion": 0.0}
+    for clip in clips:
+        started = time.perf_counter()
+        features = head.heard(clip)
+        heard = time.perf_counter()
+        head.motion(features, head.felt("happy", 0.7, features), seed=0)
+        spent["speech encoder"] += heard - started
+        spent["motion"] += time.perf_counter() - heard
+    for name, value in {**spent, "speech to motion": sum(spent.values())}.items():
+        table.add_row(name, f"{value:.2f}", f"{num_clips * seconds / value:.0f} x")
+    console.print(table)
+
+
 PEAK = """
 import resource
 from talkinghead.cli import main
@@ -120,11 +149,15 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=10)
     parser.add_argument("--size", type=int, default=512)
     parser.add_argument("--quality", default="standard")
+    parser.add_argument("--motion", action="store_true", help="speech to motion alone")
+    parser.add_argument("--clips", type=int, default=12, help="how many, with --motion")
     parser.add_argument("--memory", action="store_true")
     options = parser.parse_args()
     console = Console()
     if options.memory:
         memory(console)
+    elif options.motion:
+        speech_to_motion(options.seconds, options.clips, console)
     else:
         stages(options.seconds, options.size, options.quality, console)
 

@@ -22,14 +22,13 @@ from talkinghead.types import SAMPLE_RATE, Audio, FloatArray
 SNR_DB: Final = 10.0
 TELEPHONE_HZ: Final = (300.0, 3400.0)
 TELEPHONE_RATE: Final = 8_000
-LEVELS_DB: Final = (-20.0, 0.0, 10.0)
+LEVELS_DB: Final = (-20.0, 10.0)
+"""The third is the recording's own."""
 
 
 def at_level(audio: Audio, level_db: float) -> Audio:
-    """Turned by `level_db` from where the loudest of `LEVELS_DB` just does not clip; from as it is, if that does not clip."""
-    peak = float(np.abs(audio.samples).max(initial=1e-9))
-    room = min(1.0, 10 ** (-max(LEVELS_DB) / 20) / peak)
-    return _audio(audio.samples * room * 10 ** (level_db / 20))
+    """Turned up or down by `level_db`, up only as far as nothing clips."""
+    return _audio(audio.samples * np.float32(10 ** (level_db / 20)))
 
 
 def in_white_noise(audio: Audio, snr_db: float = SNR_DB) -> Audio:
@@ -81,8 +80,8 @@ def robustness_tables(held_out: HeldOut) -> list[Table]:
     note = (
         f"Pearson r of lip opening with the source's offset removed (the clean sound's, so that a delay would show), the best "
         f"within {MAX_LAG} frames of it. SNR: mean power of the whole clip over that of the noise. Telephone: "
-        f"{TELEPHONE_HZ[0]:g} to {TELEPHONE_HZ[1]:g} Hz at {TELEPHONE_RATE} Hz. Levels: from where {max(LEVELS_DB):+g} dB just "
-        f"does not clip; a clip that is quiet enough, from as it is. {WHO}"
+        f"{TELEPHONE_HZ[0]:g} to {TELEPHONE_HZ[1]:g} Hz at {TELEPHONE_RATE} Hz. Levels: of the recording's own, which is the "
+        f"clean row; up only as far as nothing clips. {WHO}"
     )
     return [Table("Lips in noise, by telephone, quiet and loud", note, rows, ".3f")]
 
