@@ -21,12 +21,12 @@ from safetensors import SafetensorError
 from talkinghead.checkpoints import checkpoint_folder, default_folder
 from talkinghead.errors import CheckpointError, InputError, OutputError, TalkingHeadError
 from talkinghead.motion.articulator import Articulator
-from talkinghead.motion.gesture import GestureStatistics
+from talkinghead.motion.gesture_denoiser import GestureDenoiser
 from talkinghead.pipeline import TalkingHead
 from talkinghead.synthesis.denoiser import ResidualDenoiser
 from talkinghead.synthesis.pipeline import FaceRenderer
 
-FINISHED = {"articulator": "articulator", "gesture": ".", "denoiser": "denoiser"}
+FINISHED = {"articulator": "articulator", "gesture": "gesture", "denoiser": "denoiser"}
 """Stage -> where below its folder training leaves what it has finished."""
 CARD = """# Model card
 
@@ -70,7 +70,7 @@ def make_checkpoint(models: dict[str, Path], base: Path, output: Path) -> None:
         if "articulator" in models:
             _replaced(Articulator.load(models["articulator"]), part / "articulator")
         if "gesture" in models:
-            GestureStatistics.from_pretrained(models["gesture"]).save_pretrained(part / "gesture")
+            _replaced(GestureDenoiser.load(models["gesture"]), part / "gesture")
         if "denoiser" in models:
             denoiser = _denoiser(models["denoiser"])
             scheduler = FlowMatchEulerDiscreteScheduler.from_pretrained(base / "renderer/scheduler")
@@ -99,7 +99,7 @@ def _denoiser(folder: Path) -> ResidualDenoiser:
         raise CheckpointError(f"{folder}: not a denoiser ({' '.join(str(error).split())[:160]}); train it again.") from error
 
 
-def _replaced(model: Articulator | FaceRenderer, folder: Path) -> None:
+def _replaced(model: Articulator | GestureDenoiser | FaceRenderer, folder: Path) -> None:
     """Save a model; where it was on this machine is nobody's business."""
     shutil.rmtree(folder)
     model.save_pretrained(folder)

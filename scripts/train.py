@@ -49,11 +49,11 @@ def train_emotion(config: Path) -> str:
     return str(train_emotion_encoder(load_config(config, EmotionConfig), print))
 
 
-def fit_gesture(config: Path) -> str:
-    """Head, lids and eyes from tracked clips."""
-    from talkinghead.motion.gesture_fitting import GestureConfig, fit_gesture
+def train_gesture(config: Path) -> str:
+    """Head, brows, eyes and lids from tracked clips and their voice."""
+    from talkinghead.motion.gesture_trainer import GestureConfig, train_gesture
 
-    return str(fit_gesture(load_config(config, GestureConfig)))
+    return str(train_gesture(load_config(config, GestureConfig), print))
 
 
 CHECKPOINT: Final = Path(__file__).parents[1] / "checkpoints/default"
@@ -61,7 +61,7 @@ STAGES: Final[dict[str, Callable[[Path], str]]] = {
     "articulator": train_articulator,
     "denoiser": train_denoiser,
     "emotion": train_emotion,
-    "gesture": fit_gesture,
+    "gesture": train_gesture,
 }
 
 

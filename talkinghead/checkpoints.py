@@ -16,6 +16,7 @@ FILES: Final[tuple[str, ...]] = (
     "articulator/config.json",
     "articulator/diffusion_pytorch_model.safetensors",
     "gesture/config.json",
+    "gesture/diffusion_pytorch_model.safetensors",
     "matte/selfie_segmentation.tflite",
     "renderer/denoiser/config.json",
     "renderer/denoiser/diffusion_pytorch_model.safetensors",

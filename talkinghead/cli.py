@@ -17,13 +17,16 @@ import typer
 
 from talkinghead.cli_options import (
     ArousalOption,
+    ArticulationOption,
     AudioOption,
     BlinkRateOption,
     CheckpointOption,
     DeviceOption,
     EmotionOption,
+    ExpressionStrengthOption,
     FaceOption,
     FpsOption,
+    GazeOption,
     HeadMotionOption,
     ImageOption,
     IntensityOption,
@@ -103,14 +106,24 @@ def generate(
     face: FaceOption = None,
     head_motion: HeadMotionOption = 1.0,
     blink_rate: BlinkRateOption = None,
+    gaze: GazeOption = "natural",
     lip_strength: LipStrengthOption = 1.0,
+    articulation: ArticulationOption = 1.0,
+    expression_strength: ExpressionStrengthOption = 1.0,
     checkpoint: CheckpointOption = None,
 ) -> None:
     """A portrait and speech (a recording or a line of text) -> a talking video."""
     check_video_options(output, [image, audio, timeline, reference], fps, size, quality, steps, face)
     request = emotion_request(emotion, intensity, timeline, prompt, valence, arousal, reference)
     check_seed(seed)
-    knobs = checked_knobs(head_motion, blink_rate, lip_strength)
+    knobs = checked_knobs(
+        head_motion=head_motion,
+        blink_rate=blink_rate,
+        gaze=gaze,
+        lip_strength=lip_strength,
+        articulation=articulation,
+        expression_strength=expression_strength,
+    )
     check_image(image)
     speech = _speech(audio, text, voice)
     check_emotion(request, speech.num_frames)
@@ -139,14 +152,24 @@ def animate(
     device: DeviceOption = None,
     head_motion: HeadMotionOption = 1.0,
     blink_rate: BlinkRateOption = None,
+    gaze: GazeOption = "natural",
     lip_strength: LipStrengthOption = 1.0,
+    articulation: ArticulationOption = 1.0,
+    expression_strength: ExpressionStrengthOption = 1.0,
     checkpoint: CheckpointOption = None,
 ) -> None:
     """Speech -> the motion of a face (52 ARKit blendshapes, head, gaze), no picture."""
     check_motion_output(output, [audio, timeline, reference])
     request = emotion_request(emotion, intensity, timeline, prompt, valence, arousal, reference)
     check_seed(seed)
-    knobs = checked_knobs(head_motion, blink_rate, lip_strength)
+    knobs = checked_knobs(
+        head_motion=head_motion,
+        blink_rate=blink_rate,
+        gaze=gaze,
+        lip_strength=lip_strength,
+        articulation=articulation,
+        expression_strength=expression_strength,
+    )
     speech = _speech(audio, text, voice)
     check_emotion(request, speech.num_frames)
     say_prompt(prompt)

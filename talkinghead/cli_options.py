@@ -6,11 +6,11 @@ Heavy modules are imported inside the checks, so that `--help` answers at once.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from talkinghead.errors import DependencyError, InputError, OutputError
+from talkinghead.errors import DependencyError, InputError, MotionError, OutputError
 
 if TYPE_CHECKING:
     from talkinghead.emotion.track import EmotionRequest
@@ -20,7 +20,6 @@ MIN_SIZE_PX: Final = 64
 MAX_SIZE_PX: Final = 8192
 MAX_STEPS: Final = 100
 MAX_SEED: Final = 2**32 - 1
-MAX_KNOBS: Final = {"head_motion": 3.0, "lip_strength": 2.0, "blink_rate": 60.0}
 
 ImageOption = Annotated[Path, typer.Option("--image", "-i", help="Portrait: jpg, png, webp, tif ...")]
 AudioOption = Annotated[Path | None, typer.Option("--audio", "-a", help="Speech: wav, mp3, m4a, ogg, flac, a video ...")]
@@ -59,8 +58,18 @@ StepsOption = Annotated[int | None, typer.Option(help="Denoising steps, 1 by def
 FaceOption = Annotated[int | None, typer.Option(help="Which face, from 1, left to right, when there are several.")]
 CheckpointOption = Annotated[Path | None, typer.Option(help="Folder of models. (Default: the one installed.)")]
 HeadMotionOption = Annotated[float, typer.Option(help="Head motion: 0 holds it still, 1 is natural, 2 is lively.")]
-BlinkRateOption = Annotated[float | None, typer.Option(help="Blinks a minute, 0 for none. (Default: 19, as people do.)")]
-LipStrengthOption = Annotated[float, typer.Option(help="How far the mouth opens: 1 is natural.")]
+BlinkRateOption = Annotated[
+    str | None,
+    typer.Option(help="Blinks: 20 a minute; 1.5x as often; 0.8s,2.4s at these times; off. (Default: as people do.)"),
+]
+GazeOption = Annotated[
+    str, typer.Option(help="natural: meets the camera and leaves it; camera: holds it; 10,-5: degrees to the right and up.")
+]
+LipStrengthOption = Annotated[float, typer.Option(help="How far talking moves the mouth: 0 not at all, 1 is natural, 2 twice.")]
+ArticulationOption = Annotated[float, typer.Option(help="How distinctly: 0 mumbles, 1 is natural, 2 sets each sound apart.")]
+ExpressionStrengthOption = Annotated[
+    float, typer.Option(help="How far the emotion moves the face: 0 not at all, 1 as its intensity says, 2 twice.")
+]
 
 
 def check_motion_output(output: Path, inputs: list[Path | None]) -> None:
@@ -140,19 +149,21 @@ def check_extra(extra: str) -> None:
         raise DependencyError(f"{', '.join(missing)} not installed; run: pip install 'talkinghead[{extra}]'.")
 
 
-def checked_knobs(head_motion: float, blink_rate: float | None, lip_strength: float) -> dict[str, float]:
+def checked_knobs(**knobs: float | str | None) -> dict[str, Any]:
     """The knobs of the motion that were given, by name.
 
     Raises:
-        InputError: one is out of range.
+        InputError: one is out of range, or says what there is not.
     """
-    knobs = {"head_motion": head_motion, "lip_strength": lip_strength}
-    if blink_rate is not None:
-        knobs["blink_rate"] = blink_rate
-    for name, value in knobs.items():
-        if not 0 <= value <= MAX_KNOBS[name]:
-            raise InputError(f"--{name.replace('_', '-')} {value:g}: out of range; give 0 to {MAX_KNOBS[name]:g}.")
-    return knobs
+    from talkinghead.motion.knobs import MotionKnobs
+
+    given = {name: value for name, value in knobs.items() if value is not None}
+    for name, value in given.items():
+        try:
+            MotionKnobs.of(**{name: value})
+        except MotionError as error:
+            raise InputError(f"--{name.replace('_', '-')} {str(error).removeprefix(f'{name} is ')}") from error
+    return given
 
 
 def _check_output(output: Path, extensions: tuple[str, ...], inputs: list[Path | None]) -> None:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import cv2
 import numpy as np
@@ -87,11 +87,11 @@ class TalkingHead:
         seed: int = 0,
         quality: str = "standard",
         steps: int | None = None,
-        **knobs: float,
+        **knobs: Any,
     ) -> Iterator[ByteArray]:
         """A portrait and a recording (or files of them) -> (H, W, 3) uint8 frames at 25 a second, as long as the recording.
 
-        `emotion` and `intensity` as in `felt`.
+        `emotion` and `intensity` as in `felt`, knobs as `motion.knobs.MotionKnobs`.
         """
         portrait = portrait if isinstance(portrait, Portrait) else self.load_portrait(portrait)
         features = self.heard(audio, emotion)
@@ -105,9 +105,9 @@ class TalkingHead:
         emotion: str | EmotionRequest | EmotionTrack = "neutral",
         intensity: float | None = None,
         seed: int = 0,
-        **knobs: float,
+        **knobs: Any,
     ) -> FaceMotion:
-        """Speech -> motion, no picture. Knobs: head_motion, blink_rate, lip_strength. Emotion and intensity as in `felt`."""
+        """Speech -> motion, no picture. Knobs: as `motion.knobs.MotionKnobs`. Emotion and intensity as in `felt`."""
         features = self.heard(audio, emotion)
         return self.motion(features, self.felt(emotion, intensity, features), seed=seed, **knobs)
 

@@ -12,6 +12,7 @@ import pytest
 
 from talkinghead import __version__, cli, cli_options, cli_progress
 from talkinghead.doctor import EXTRAS
+from talkinghead.errors import InputError
 from talkinghead.motion.io import load_motion
 from talkinghead.types import SAMPLE_RATE
 from talkinghead.video.reader import read_frames
@@ -74,18 +75,15 @@ def test_the_choices_and_limits_are_those_of_the_parts():
     assert tuple(QUALITIES) == cli_options.QUALITIES
 
 
-@pytest.mark.parametrize(("knob", "most"), cli_options.MAX_KNOBS.items())
-def test_the_limits_of_the_knobs_are_those_of_the_motion(knob, most):
-    from talkinghead.errors import MotionError
-    from talkinghead.motion.pipeline import MotionPipeline
-    from talkinghead.types import EMOTIONS, EmotionTrack, SpeechFeatures
-
-    features = SpeechFeatures(np.zeros((1, 1), np.float32), np.zeros(1, np.float32))
-    emotion = EmotionTrack(np.eye(len(EMOTIONS), dtype=np.float32)[:1], np.zeros(1, np.float32))
-    values = {"head_motion": 1.0, "blink_rate": None, "lip_strength": 1.0}
-    MotionPipeline._check(features, emotion, *(values | {knob: most}).values())
-    with pytest.raises(MotionError, match=f"{knob} is"):
-        MotionPipeline._check(features, emotion, *(values | {knob: most + 1}).values())
+def test_a_wrong_knob_is_named_as_it_was_typed():
+    assert cli_options.checked_knobs(head_motion=2.0, blink_rate=None, gaze="10,-5") == {"head_motion": 2.0, "gaze": "10,-5"}
+    for knob, value, message in (
+        ("expression_strength", 2.5, "--expression-strength 2.5: out of range; give 0 to 2, 1 is natural."),
+        ("blink_rate", "often", "--blink-rate often: not understood; give 20"),
+        ("gaze", "up", "--gaze up: not understood; give camera, natural, or degrees"),
+    ):
+        with pytest.raises(InputError, match=f"^{message}"):
+            cli_options.checked_knobs(**{knob: value})
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import torch
 
 from talkinghead.checkpoints import missing_files
 from talkinghead.motion.articulator import Articulator
-from talkinghead.motion.gesture import GestureStatistics
+from talkinghead.motion.gesture_denoiser import GestureDenoiser
 from talkinghead.pipeline import TalkingHead
 from talkinghead.synthesis.denoiser import ResidualDenoiser
 
@@ -22,7 +22,7 @@ def runs(tmp_path_factory):
     torch.manual_seed(0)
     Articulator(content_width=1536).save_pretrained(folder / "articulator/articulator")
     (folder / "articulator/config.json").write_text("{}")
-    GestureStatistics(blinks_per_minute=11.0).save_pretrained(folder / "gesture")
+    GestureDenoiser(width=8, dilations=(1,), blinks_per_minute=11.0).save_pretrained(folder / "gesture/gesture")
     ResidualDenoiser(channels=(4, 8)).half().save_pretrained(folder / "denoiser/denoiser")
     return folder
 
@@ -51,7 +51,7 @@ def test_what_was_trained_is_in_its_place_and_all_else_as_it_was(make, runs, roo
     head = TalkingHead.from_pretrained(output, device="cpu")
     trained = Articulator.load(runs / "articulator/articulator")
     assert torch.equal(head.motion.articulator.readout.weight, trained.readout.weight)
-    assert head.motion.gestures.blinks_per_minute == 11.0
+    assert head.motion.gestures.habits.per_minute == 11.0
     assert tuple(head.renderer.denoiser.config.channels) == (4, 8)
     default = root / "checkpoints/default"
     for name in ("rig/rig.safetensors", "speech_encoder/model.safetensors", "renderer/scheduler/scheduler_config.json"):
@@ -66,7 +66,7 @@ def test_what_was_trained_is_in_its_place_and_all_else_as_it_was(make, runs, roo
 
 def test_one_stage_from_another_folder_is_enough(make, runs, root, tmp_path):
     make(tmp_path, "-o", tmp_path / "mine", "--gesture", runs / "gesture")
-    assert GestureStatistics.from_pretrained(tmp_path / "mine/gesture").blinks_per_minute == 11.0
+    assert GestureDenoiser.load(tmp_path / "mine/gesture").config.blinks_per_minute == 11.0
     for name in ("articulator", "renderer/denoiser"):
         weights = "diffusion_pytorch_model.safetensors"
         expected = (root / "checkpoints/default" / name / weights).read_bytes()

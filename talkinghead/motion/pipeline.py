@@ -1,13 +1,13 @@
 """SpeechFeatures and EmotionTrack -> FaceMotion: what is said, how it is felt, and what a living head does besides.
 
-Knows the three models of this folder; knows nothing of meshes and pictures.
+Knows the models of this folder and the user's knobs; knows nothing of meshes and pictures.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -15,10 +15,16 @@ from talkinghead import arkit
 from talkinghead.errors import MotionError
 from talkinghead.motion.articulator import Articulator, close_lips
 from talkinghead.motion.expression import compose, expression
-from talkinghead.motion.gesture import MAX_BLINKS_PER_MINUTE, GestureStatistics, blinks, eye_look, gaze_motion, move_head
+from talkinghead.motion.gesture import GestureModel
+from talkinghead.motion.gesture_blinks import blink_times, blinks
+from talkinghead.motion.gesture_face import brow_columns, eye_look, gaze_motion, head_pose
+from talkinghead.motion.knobs import MotionKnobs
+from talkinghead.motion.smoothing import moving_average
 from talkinghead.types import EmotionTrack, FaceMotion, FloatArray, SpeechFeatures
 
 WIDE_EYES: Final = (arkit.INDEX["eyeWideLeft"], arkit.INDEX["eyeWideRight"])
+COURSE_S: Final = 0.28
+"""Half the window of the smooth course of talking: what lasts longer than a syllable or two."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,7 +35,7 @@ class MotionPipeline:
     """
 
     articulator: Articulator
-    gestures: GestureStatistics
+    gestures: GestureModel
     travel: FloatArray | None
 
     @staticmethod
@@ -42,57 +48,63 @@ class MotionPipeline:
         articulator = Articulator.load(Path(folder) / "articulator")
         lip_travel = articulator.config.lip_travel
         travel = None if lip_travel is None else np.asarray(lip_travel, np.float32)
-        return MotionPipeline(articulator, GestureStatistics.from_pretrained(Path(folder) / "gesture"), travel)
+        return MotionPipeline(articulator, GestureModel.from_pretrained(Path(folder) / "gesture"), travel)
 
-    def __call__(
-        self,
-        features: SpeechFeatures,
-        emotion: EmotionTrack,
-        seed: int = 0,
-        head_motion: float = 1.0,
-        blink_rate: float | None = None,
-        lip_strength: float = 1.0,
-    ) -> FaceMotion:
+    def __call__(self, features: SpeechFeatures, emotion: EmotionTrack, seed: int = 0, **knobs: Any) -> FaceMotion:
         """One performance; the same arguments give the same bytes.
 
         Args:
             features: what is said, T frames.
             emotion: what is felt, T frames.
-            seed: chooses blinks, gaze, head motion and the life of the expression; never the lips.
-            head_motion: 0 still, 1 as people do, 2 twice as much.
-            blink_rate: blinks a minute, 0 to 60; None takes that of the tracked talkers, 0 is none.
-            lip_strength: 0 leaves the mouth at rest, 1 is natural, 1.3 articulates strongly.
+            seed: chooses blinks, gaze, brows, head motion and the life of the expression; never the lips.
+            knobs: as `MotionKnobs`.
 
         Raises:
-            MotionError: features and emotion of different lengths, or a knob out of range.
+            MotionError: features and emotion of different lengths, an unknown knob, or one out of range.
         """
-        self._check(features, emotion, head_motion, blink_rate, lip_strength)
-        num_frames = len(features)
-        talking, closed = self.articulator.articulate(features, lip_strength)
-        felt = expression(emotion, seed)
-        blendshapes = compose(talking, felt)
-        if self.travel is not None:
-            blendshapes = close_lips(blendshapes, closed, self.travel)
-        rotation, translation = move_head(features.loudness, self.gestures, head_motion, seed)
-        gaze = gaze_motion(num_frames, self.gestures, rotation, seed)
-        lids = blinks(num_frames, self.gestures, blink_rate, seed)
-        # Wide eyes let go for a blink, and lids that an emotion half closes still blink to the end.
-        blendshapes[:, WIDE_EYES] *= 1 - lids
-        for column, value in eye_look(gaze, lids).items():
-            blendshapes[:, column] = blendshapes[:, column] + value - blendshapes[:, column] * value
-        return FaceMotion(np.clip(blendshapes, 0, 1).astype(np.float32), rotation, translation, gaze)
-
-    @staticmethod
-    def _check(features: SpeechFeatures, emotion: EmotionTrack, head: float, blink_rate: float | None, lips: float) -> None:
         if len(features) != len(emotion):
             raise MotionError(
                 f"features have {len(features)} frames and emotion {len(emotion)}; "
                 f"make the EmotionTrack for {len(features)} frames."
             )
-        for name, value, high in (
-            ("head_motion", head, 3.0),
-            ("lip_strength", lips, 2.0),
-            ("blink_rate", blink_rate or 0.0, MAX_BLINKS_PER_MINUTE),
-        ):
-            if not 0 <= value <= high:
-                raise MotionError(f"{name} is {value}; give a number from 0 to {high:g}.")
+        wanted = MotionKnobs.of(**knobs)
+        talking, closed = self.articulator.articulate(features, wanted.lip_strength)
+        talking, closed = distinctly(talking, closed, wanted.articulation)
+        gestures = self.gestures(features, emotion, seed)
+        felt = np.clip(wanted.expression_strength * expression(emotion, seed), 0, 1)
+        blendshapes = compose(talking, felt)
+        if self.travel is not None:
+            blendshapes = close_lips(blendshapes, closed, self.travel)
+        blendshapes = add_columns(blendshapes, brow_columns(gestures))
+        # The eyes keep where they look when the knob of the head turns it more or less.
+        rotation, translation = head_pose(gestures, wanted.head_motion)
+        gaze = gaze_motion(gestures, self.gestures.scale, rotation, wanted.look_deg, seed)
+        times = blink_times(gestures[:, -1], self.gestures.habits, wanted.blinks, seed)
+        lids = blinks(len(features), times, self.gestures.habits, seed)
+        # Wide eyes let go for a blink, and lids that an emotion half closes still blink to the end.
+        blendshapes[:, WIDE_EYES] *= 1 - lids
+        blendshapes = add_columns(blendshapes, eye_look(gaze, lids))
+        return FaceMotion(np.clip(blendshapes, 0, 1).astype(np.float32), rotation, translation, gaze)
+
+
+def add_columns(blendshapes: FloatArray, columns: dict[int, FloatArray]) -> FloatArray:
+    """blendshapes: (T, 52), columns: (T,) each, all in [0, 1] -> both together, saturating softly."""
+    result = blendshapes.copy()
+    for column, value in columns.items():
+        result[:, column] += value - result[:, column] * value
+    return result
+
+
+def distinctly(talking: FloatArray, closed: FloatArray, articulation: float) -> tuple[FloatArray, FloatArray]:
+    """How distinctly is spoken: what each sound departs from the smooth course of talking is scaled, as PC-Talk does.
+
+    talking: (T, 52), closed: (T,) as `Articulator.articulate` -> the same, in [0, 1]. 0 leaves the course alone, a mumble whose
+    lips need not meet; 1 returns what came; beyond 1 lips that meet stay met. Source: Wang et al., "PC-Talk", 2025.
+    """
+    if articulation == 1:
+        return talking, closed
+    course = np.zeros_like(talking)
+    for column in np.flatnonzero(talking.any(0)):
+        course[:, column] = moving_average(talking[:, column], COURSE_S)
+    distinct = np.clip(course + articulation * (talking - course), 0, 1).astype(np.float32)
+    return distinct, (closed * min(1.0, articulation)).astype(np.float32)

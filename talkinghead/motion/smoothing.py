@@ -24,11 +24,20 @@ def slow_noise(num_frames: int, num_curves: int, period_s: float, generator: np.
     return result
 
 
-def slow_noise_correlation(lags: FloatArray, period_s: float) -> FloatArray:
-    """How a curve of `slow_noise` correlates with itself `lags` frames later."""
-    pole = _pole(period_s)
-    correlation: FloatArray = (1 + lags * (1 - pole**2) / (1 + pole**2)) * pole**lags
-    return correlation
+def moving_average(curve: FloatArray, width_s: float) -> FloatArray:
+    """(T,) -> (T,) weighted by a raised cosine of `width_s` either side; the ends repeat."""
+    half = max(1, round(width_s * FPS))
+    window = np.hanning(2 * half + 1)
+    smooth: FloatArray = np.convolve(np.pad(curve, half, mode="edge"), window / window.sum(), "valid").astype(np.float32)
+    return smooth
+
+
+def binomial(curves: FloatArray) -> FloatArray:
+    """(T, N) -> (T, N) smoothed over five frames: little of what is above 6 Hz is left, nothing of 12.5."""
+    padded = np.pad(curves, ((2, 2), (0, 0)), mode="edge")
+    smooth = np.sum([weight * padded[i : len(curves) + i] for i, weight in enumerate((1, 4, 6, 4, 1))], axis=0) / 16
+    result: FloatArray = smooth.astype(np.float32)
+    return result
 
 
 def _pole(period_s: float) -> float:

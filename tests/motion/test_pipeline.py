@@ -10,12 +10,14 @@ from talkinghead.audio.waveform import load_audio
 from talkinghead.emotion.track import emotion_track
 from talkinghead.errors import MotionError
 from talkinghead.motion.articulator import Articulator
+from talkinghead.motion.gesture_dataset import camera_gaze
 from talkinghead.motion.io import ARRAYS
 from talkinghead.motion.pipeline import MotionPipeline
 from talkinghead.types import EMOTIONS, FaceMotion, SpeechFeatures
 
 ROOT = Path(__file__).parents[2]
 MOUTH = [arkit.INDEX[name] for name in arkit.BLENDSHAPES if name.startswith(("jaw", "mouth", "cheekPuff"))]
+CHEEKS_AND_NOSE = [arkit.INDEX[name] for name in arkit.BLENDSHAPES if name.startswith(("cheekSquint", "noseSneer"))]
 LIDS = [arkit.INDEX["eyeBlinkLeft"], arkit.INDEX["eyeBlinkRight"]]
 
 
@@ -81,12 +83,80 @@ def test_a_smile_spreads_the_vowels(pipeline: MotionPipeline, speech: SpeechFeat
     assert happy[:, smile].mean() > neutral[:, smile].mean() + 0.4 and happy[:, pucker].mean() < neutral[:, pucker].mean()
 
 
-def test_knobs(pipeline: MotionPipeline, speech: SpeechFeatures) -> None:
-    still = perform(pipeline, speech, head_motion=0.0, blink_rate=0.0, lip_strength=0.0)
+def channels(motion: FaceMotion) -> dict[str, np.ndarray]:
+    """A motion apart: what each knob may move. Where the eyes look is in camera space, free of the head."""
+    blendshapes = motion.blendshapes
+    return {
+        "head": np.c_[motion.head_rotation, motion.head_translation],
+        "look": camera_gaze(motion.gaze, motion.head_rotation),
+        "lids": blendshapes[:, LIDS],
+        "brows": blendshapes[:, list(arkit.BROW)],
+        "mouth": blendshapes[:, MOUTH],
+        "cheeks and nose": blendshapes[:, CHEEKS_AND_NOSE],
+    }
+
+
+def moved(one: FaceMotion, other: FaceMotion) -> set[str]:
+    theirs = channels(other)
+    return {name for name, value in channels(one).items() if not np.allclose(value, theirs[name], atol=1e-6)}
+
+
+@pytest.mark.parametrize(
+    ("knob", "own", "settings"),
+    [
+        ("head_motion", {"head"}, (0.0, 1.0, 2.0)),
+        ("blink_rate", {"lids"}, ("off", "1x", "2x")),
+        ("gaze", {"look"}, ("camera", "natural", "10,-5")),
+        ("lip_strength", {"mouth", "cheeks and nose"}, (0.0, 1.0, 2.0)),
+        ("articulation", {"mouth", "cheeks and nose"}, (0.0, 1.0, 2.0)),
+        ("expression_strength", {"brows", "lids", "mouth", "cheeks and nose"}, (0.0, 1.0, 2.0)),
+    ],
+)
+def test_each_knob_moves_its_own_channels_and_no_other(
+    pipeline: MotionPipeline, speech: SpeechFeatures, knob: str, own: set[str], settings: tuple
+) -> None:
+    plain = perform(pipeline, speech, "sad", 0.5)
+    off, same, more = (perform(pipeline, speech, "sad", 0.5, **{knob: value}) for value in settings)
+    assert all(getattr(plain, name).tobytes() == getattr(same, name).tobytes() for name in ARRAYS)
+    assert moved(plain, off) and moved(plain, off) <= own
+    assert moved(plain, more) and moved(plain, more) <= own
+
+
+def test_zero_is_off_and_two_is_more(pipeline: MotionPipeline, speech: SpeechFeatures) -> None:
+    still = perform(pipeline, speech, head_motion=0.0, blink_rate="off", lip_strength=0.0)
     assert not still.head_rotation.any() and not still.blendshapes[:, LIDS].any() and not still.blendshapes[:, MOUTH].any()
+    usual, twice = (perform(pipeline, speech, head_motion=value) for value in (1.0, 2.0))
+    assert np.allclose(twice.head_rotation, 2 * usual.head_rotation)
+    unfelt, neutral = perform(pipeline, speech, "happy", 1.0, expression_strength=0.0), perform(pipeline, speech)
+    assert np.allclose(unfelt.blendshapes[:, MOUTH], neutral.blendshapes[:, MOUTH])
+    smiles = [
+        perform(pipeline, speech, "happy", 0.4, expression_strength=value).blendshapes[:, arkit.INDEX["mouthSmileLeft"]].mean()
+        for value in (0.0, 0.5, 1.0, 1.5, 2.0)
+    ]
+    assert np.all(np.diff(smiles) > 0.05)
+    jaw = [
+        np.abs(np.diff(perform(pipeline, speech, articulation=value).blendshapes[:, arkit.INDEX["jawOpen"]])).mean()
+        for value in (0.0, 0.5, 1.0, 1.5, 2.0)
+    ]
+    assert np.all(np.diff(jaw) > 0) and jaw[0] < 0.6 * jaw[2]
+
+
+def test_lips_that_are_set_apart_more_still_meet(pipeline: MotionPipeline, speech: SpeechFeatures) -> None:
+    _, closed = pipeline.articulator.articulate(speech)
+    gap = perform(pipeline, speech, articulation=2.0).blendshapes[closed == 1] @ pipeline.travel
+    assert gap.max() < 0.01
+
+
+def test_blinks_at_the_times_that_were_asked(pipeline: MotionPipeline) -> None:
+    lids = perform(pipeline, silence(100), blink_rate="0.8s,2.4s").blendshapes[:, LIDS].mean(1)
+    shut = np.flatnonzero((lids[1:] > 0.5) & (lids[:-1] <= 0.5)) / 25
+    assert shut == pytest.approx([0.8, 2.4], abs=0.12)
+
+
+def test_wrong_knobs_and_lengths(pipeline: MotionPipeline, speech: SpeechFeatures) -> None:
     track = emotion_track("neutral", 0, len(speech))
-    for knob, value in (("head_motion", -1), ("lip_strength", 5), ("blink_rate", 61)):
-        with pytest.raises(MotionError, match=f"{knob} is {value}; give a number from 0"):
+    for knob, value in (("head_motion", -1), ("lip_strength", 5), ("blink_rate", 61), ("gaze", "50,0")):
+        with pytest.raises(MotionError, match=f"{knob} is {value}: out of range; give"):
             pipeline(speech, track, **{knob: value})
     with pytest.raises(MotionError, match="make the EmotionTrack for"):
         pipeline(speech, emotion_track("neutral", 0, 3))
@@ -100,7 +170,7 @@ def test_shortest_clips(pipeline: MotionPipeline, num_frames: int) -> None:
 def test_an_articulator_that_knows_no_lips_leaves_them_open(pipeline: MotionPipeline, tmp_path: Path) -> None:
     torch.manual_seed(0)
     Articulator(content_width=8).save_pretrained(tmp_path / "articulator")
-    pipeline.gestures.save_pretrained(tmp_path / "gesture")
+    pipeline.gestures.denoiser.save_pretrained(tmp_path / "gesture")
     content = np.random.default_rng(0).standard_normal((40, 8)).astype(np.float32)
     loaded = MotionPipeline.from_pretrained(tmp_path)
     motion = perform(loaded, SpeechFeatures(content, np.full(40, -20, np.float32)), "happy")

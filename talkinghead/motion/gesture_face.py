@@ -1,0 +1,117 @@
+"""Curves of the gesture model -> a face: head pose, brows, where the eyes look and the columns of lids and eyes.
+
+The head begins in the portrait's own pose; the eyes go from fixation to fixation and hold the camera between glances, while the
+head turns under them. Knows curves and knobs; knows no network. Source: Lee, Badler, Badler, "Eyes Alive", SIGGRAPH 2002.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+
+from talkinghead import arkit
+from talkinghead.motion.gesture_dataset import BROWS, GAZE, HEAD, head_gaze
+from talkinghead.motion.smoothing import binomial, slow_noise
+from talkinghead.types import FPS, FloatArray
+
+_SETTLE_S: Final = 0.6
+_FREE_HEAD_RAD: Final = 0.09
+_MAX_HEAD_RAD: Final = 0.18
+_MAX_SWAY_M: Final = 0.03
+_MAX_GAZE_RAD: Final = np.array([0.6, 0.4], np.float32)
+
+GLANCE_DEVIATIONS: Final = 1.35
+"""How far the model's look must be from the camera, in its own deviations, before the eyes leave it."""
+_NEW_FIXATION: Final = 0.7
+_SHORTEST_FIXATION: Final = 4
+_TREMOR_RAD: Final = 0.002
+
+
+def settled(num_frames: int) -> FloatArray:
+    """(T, 1) 0 at the first frame, 1 after a moment: from the portrait's own pose the head goes free."""
+    share = np.clip(np.arange(num_frames, dtype=np.float32) / (_SETTLE_S * FPS), 0, 1)[:, None]
+    result: FloatArray = share * share * (3 - 2 * share)
+    return result
+
+
+def head_pose(curves: FloatArray, amount: float) -> tuple[FloatArray, FloatArray]:
+    """curves: (T, 12) -> head_rotation (T, 3) axis-angle rad and head_translation (T, 3) m, both 0 at the first frame.
+
+    amount: 0 holds the head still, 1 moves it as tracked talkers did. Far turns are held back softly.
+    """
+    pose = binomial(curves[:, HEAD]) * settled(len(curves))
+    rotation = _held(pose[:, :3], _FREE_HEAD_RAD, _MAX_HEAD_RAD)
+    translation = _held(pose[:, 3:], _MAX_SWAY_M / 2, _MAX_SWAY_M)
+    return (amount * rotation).astype(np.float32), (amount * translation).astype(np.float32)
+
+
+def _held(values: FloatArray, free: float, most: float) -> FloatArray:
+    size = np.abs(values)
+    held = np.minimum(size, free) + (most - free) * np.tanh(np.maximum(size - free, 0) / (most - free))
+    return np.copysign(held, values).astype(np.float32)
+
+
+def brow_columns(curves: FloatArray) -> dict[int, FloatArray]:
+    """curves: (T, 12) -> ARKit columns of the brows, both sides alike, in [0, 1] beyond rest."""
+    down, inner, outer = np.clip(binomial(curves[:, BROWS]), 0, 1).T
+    columns = {
+        "browDownLeft": down,
+        "browDownRight": down,
+        "browInnerUp": inner,
+        "browOuterUpLeft": outer,
+        "browOuterUpRight": outer,
+    }
+    return {arkit.INDEX[name]: value.astype(np.float32) for name, value in columns.items()}
+
+
+def gaze_motion(
+    curves: FloatArray, scale: FloatArray, head_rotation: FloatArray, look_deg: tuple[float, float] | None, seed: int
+) -> FloatArray:
+    """(T, 2) yaw and pitch of the eyes against the head, rad; where they look in the camera's space is free of the head's turn.
+
+    scale: (12,) of the model. look_deg: degrees to the picture's right and up; None as people do.
+    """
+    num_frames = len(curves)
+    tremor = _TREMOR_RAD * slow_noise(num_frames, 2, 0.3, np.random.default_rng([seed, 2]))
+    if look_deg is None:
+        look = fixations(curves[:, GAZE], scale[GAZE])
+    else:
+        # In the picture the subject's left is to the right.
+        look = np.broadcast_to(np.radians(np.array(look_deg, np.float32)), (num_frames, 2))
+    look = binomial((look + tremor) * (np.arange(num_frames) > 3)[:, None])
+    return np.clip(head_gaze(look, head_rotation), -_MAX_GAZE_RAD, _MAX_GAZE_RAD).astype(np.float32)
+
+
+def fixations(look: FloatArray, scale: FloatArray) -> FloatArray:
+    """look: (T, 2) the model's, rad -> (T, 2) held from saccade to saccade, and on the camera (0) when it is near.
+
+    The eyes jump when the model's look has left what they hold by a glance, and land where it stays for the next moment.
+    """
+    near = look / scale
+    held = np.zeros_like(look)
+    hold, since = np.zeros(2, np.float32), 0
+    for frame in range(len(look)):
+        if since >= _SHORTEST_FIXATION:
+            ahead = near[frame : frame + _SHORTEST_FIXATION].mean(0)
+            target = ahead if np.hypot(*ahead) > GLANCE_DEVIATIONS else np.zeros(2, np.float32)
+            is_camera, was_camera = not target.any(), not hold.any()
+            if is_camera != was_camera or np.hypot(*(target - hold)) > GLANCE_DEVIATIONS * _NEW_FIXATION:
+                hold, since = target, 0
+        held[frame] = hold * scale
+        since += 1
+    return held
+
+
+def eye_look(gaze: FloatArray, lids: FloatArray) -> dict[int, FloatArray]:
+    """gaze: (T, 2), lids: (T, 2) left, right -> ARKit columns: the eight `eyeLook*` and the two `eyeBlink*`."""
+    yaw = gaze[:, 0] / arkit.EYE_LOOK_YAW_RAD
+    up, down = gaze[:, 1] / arkit.EYE_LOOK_UP_RAD, -gaze[:, 1] / arkit.EYE_LOOK_DOWN_RAD
+    left, right = np.clip(yaw, 0, 1), np.clip(-yaw, 0, 1)
+    columns = {
+        "eyeLookOutLeft": left, "eyeLookInRight": left, "eyeLookInLeft": right, "eyeLookOutRight": right,
+        "eyeLookUpLeft": np.clip(up, 0, 1), "eyeLookUpRight": np.clip(up, 0, 1),
+        "eyeLookDownLeft": np.clip(down, 0, 1), "eyeLookDownRight": np.clip(down, 0, 1),
+        "eyeBlinkLeft": lids[:, 0], "eyeBlinkRight": lids[:, 1],
+    }  # fmt: skip
+    return {arkit.INDEX[name]: value.astype(np.float32) for name, value in columns.items()}

@@ -1,0 +1,257 @@
+"""Tracked training clips -> a trained gesture model, by flow matching on windows of a few seconds.
+
+Killed and started again, training ends where it would have ended: every batch is a function of (seed, step), and the state is
+one file that is renamed into place. Knows `GestureDenoiser`'s training; `motion.gesture` samples.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+
+from talkinghead.errors import ConfigError
+from talkinghead.motion.gesture_blinks import BlinkHabits, blink_habits
+from talkinghead.motion.gesture_dataset import (
+    HEAD,
+    MIRROR,
+    GestureClip,
+    effort_of_head,
+    gesture_clips,
+    liveliness,
+    usual_deviations,
+    usual_head_speed,
+)
+from talkinghead.motion.gesture_denoiser import GestureDenoiser
+from talkinghead.training import check_resumable, save_config
+
+FREE_KEYS: Final = ("output", "num_threads", "save_every")
+"""What may differ when a run is resumed: nothing that is learnt depends on it."""
+MAX_DEVIATIONS: Final = 5.0
+_VALIDATION_BATCHES: Final = 8
+
+
+@dataclass(frozen=True)
+class GestureConfig:
+    """One run. Flat, so that a YAML file is one of these.
+
+    max_clips_a_talker: one talker has a thousand. held_out_every: of the talkers in order, each so many-th is kept for
+    validation, 0 for none. wander: deviation of where a window's head is put, against how far a head gets within a clip: clips
+    are too short to show it. unheard_share: of the windows, those whose voice is hidden. doubt: deviation of the noise on what
+    came before, so that errors do not add up. vagueness: deviation of the noise on how lively a window is said to be.
+    """
+
+    data: str = "../shared/data"
+    prepared: str = "data"
+    output: str = "runs/gesture"
+    width: int = 128
+    dilations: tuple[int, ...] = (1, 2, 4, 1, 2, 4)
+    token_frames: int = 4
+    window_frames: int = 72
+    max_clips_a_talker: int = 40
+    held_out_every: int = 0
+    wander: float = 0.5
+    unheard_share: float = 0.1
+    doubt: float = 0.03
+    dropout: float = 0.1
+    vagueness: float = 0.15
+    steps: int = 2500
+    batch_size: int = 32
+    learning_rate: float = 1e-3
+    weight_decay: float = 5e-2
+    warmup_steps: int = 100
+    save_every: int = 500
+    num_threads: int = 1
+    seed: int = 0
+
+
+def train_gesture(config: GestureConfig, say: Callable[[str], None]) -> Path:
+    """Run one configuration to its end, or from where it was killed; returns the folder of the finished model.
+
+    Raises:
+        ConfigError: no clip is long enough, or the output folder holds a run of another configuration.
+        InputError: no manifest.
+    """
+    torch.set_num_threads(config.num_threads)
+    output = Path(config.output)
+    state, finished = output / "state.safetensors", output / "gesture"
+    if state.is_file():
+        check_resumable(output / "config.json", config, FREE_KEYS)
+    trainer = GestureTrainer(config)
+    if state.is_file():
+        trainer.load(state)
+        say(f"going on from step {trainer.step}")
+    else:
+        save_config(output / "config.json", config)
+    recent: list[float] = []
+    while trainer.step < config.steps:
+        recent.append(trainer.train_step())
+        if trainer.step % config.save_every == 0 or trainer.step == config.steps:
+            trainer.save(state)
+            held_out = f", held-out talkers {trainer.validation_loss():.4f}" if trainer.held_out else ""
+            say(f"step {trainer.step}: loss {np.mean(recent):.4f}{held_out}")
+            recent.clear()
+    part = finished.with_name("gesture.part")
+    shutil.rmtree(part, ignore_errors=True)
+    trainer.finished().save_pretrained(part)
+    shutil.rmtree(finished, ignore_errors=True)
+    part.replace(finished)
+    return finished
+
+
+class GestureTrainer:
+    """The denoiser, its average over the last steps and its optimiser. Every batch is a function of (seed, step)."""
+
+    def __init__(self, config: GestureConfig) -> None:
+        self.config, self.step = config, 0
+        if config.window_frames % config.token_frames:
+            raise ConfigError(f"window_frames {config.window_frames}: give a multiple of token_frames {config.token_frames}.")
+        found = gesture_clips(
+            Path(config.data), Path(config.prepared), "train", config.window_frames, config.max_clips_a_talker
+        )
+        clips = list(found)
+        talkers = sorted({clip.talker for clip in clips})
+        apart = set(talkers[:: config.held_out_every]) if config.held_out_every else set()
+        self.clips = [clip for clip in clips if clip.talker not in apart]
+        self.held_out = [clip for clip in clips if clip.talker in apart]
+        if not self.clips:
+            raise ConfigError(
+                f"data {config.data}: no tracked training clip of {config.window_frames} frames; run scripts/prepare_speech.py."
+            )
+        self.scale = usual_deviations(self.clips)
+        self.usual_speed = usual_head_speed(self.clips, self.scale)
+        slope, unexplained = effort_of_head(self.clips, self.scale)
+        heard = [clip.voice[:, 0].mean() for clip in self.clips if clip.voice[:, 2].any()]
+        habits: BlinkHabits = blink_habits(self.clips)
+        torch.manual_seed(config.seed)
+        self.model: GestureDenoiser = GestureDenoiser(
+            width=config.width,
+            dilations=tuple(config.dilations),
+            token_frames=config.token_frames,
+            window_frames=config.window_frames,
+            dropout=config.dropout,
+            scale=tuple(round(float(value), 6) for value in self.scale),
+            usual_effort=round(float(np.mean(heard)), 4) if heard else 0.6,
+            effort_slope=round(slope, 4),
+            unexplained=round(unexplained, 4),
+            blinks_per_minute=habits.per_minute,
+            closing_s=habits.closing_s,
+            opening_s=habits.opening_s,
+        )
+        self.optimiser = torch.optim.AdamW(
+            self.model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, betas=(0.9, 0.99)
+        )
+        self._average = {name: value.detach().clone() for name, value in self.model.named_parameters()}
+
+    def batch(self, clips: list[GestureClip], random: np.random.Generator) -> tuple[torch.Tensor, ...]:
+        """Windows of clips, each talker equally often -> gestures (B, T, 12) in usual deviations, how much of each is known
+        (B, N), voice (B, T, 3) and liveliness (B, N, 3), N tokens."""
+        config = self.config
+        num_tokens = config.window_frames // config.token_frames
+        of_talker: dict[str, list[GestureClip]] = {}
+        for clip in clips:
+            of_talker.setdefault(clip.talker, []).append(clip)
+        talkers = sorted(of_talker)
+        gestures, known, voices, lively = [], [], [], []
+        for talker in random.choice(len(talkers), config.batch_size):
+            own = of_talker[talkers[talker]]
+            clip = own[random.integers(len(own))]
+            start = random.integers(len(clip) - config.window_frames + 1)
+            frames = slice(start, start + config.window_frames)
+            curves = clip.curves[frames] / self.scale
+            mood = liveliness(clip.curves, self.scale, self.usual_speed)
+            curves[:, HEAD] += config.wander * np.exp(mood[:, 0].mean()) * random.standard_normal(6)
+            if random.uniform() < 0.5:
+                curves = curves * MIRROR
+            gestures.append(np.clip(curves, -MAX_DEVIATIONS, MAX_DEVIATIONS))
+            num_known = random.integers(2, 9) if random.uniform() < 0.75 else 0
+            known.append(np.arange(num_tokens) < num_known)
+            voices.append(clip.voice[frames] * (random.uniform() >= config.unheard_share))
+            vague = config.vagueness * random.standard_normal(mood.shape[1])
+            lively.append(mood[frames][:: config.token_frames] + vague)
+        return tuple(torch.from_numpy(np.stack(rows)).float() for rows in (gestures, known, voices, lively))
+
+    def loss(self, clips: list[GestureClip], random: np.random.Generator) -> torch.Tensor:
+        """Mean square of the velocity's error on what is not known."""
+        gestures, known, voice, lively = self.batch(clips, random)
+        sigma = torch.from_numpy(1 / (1 + np.exp(-random.standard_normal(len(gestures))))).float()
+        noise, doubt = torch.from_numpy(random.standard_normal((2, *gestures.shape))).float()
+        share = sigma[:, None, None]
+        each_frame = known.repeat_interleave(self.config.token_frames, 1)[..., None]
+        before = (gestures + self.config.doubt * doubt) * each_frame
+        velocity = self.model((1 - share) * gestures + share * noise, sigma, before, known, voice, lively)
+        error = ((velocity - (noise - gestures)) ** 2).mean(-1, keepdim=True)
+        mean: torch.Tensor = (error * (1 - each_frame)).sum() / (1 - each_frame).sum()
+        return mean
+
+    def train_step(self) -> float:
+        """One update."""
+        config = self.config
+        warm = min(1.0, (self.step + 1) / max(1, config.warmup_steps))
+        part = self.step / max(1, config.steps)
+        for group in self.optimiser.param_groups:
+            group["lr"] = config.learning_rate * warm * (0.02 + 0.98 * 0.5 * (1 + float(np.cos(np.pi * part))))
+        self.model.train()
+        torch.manual_seed(config.seed * 1_000_003 + self.step)
+        loss = self.loss(self.clips, np.random.default_rng([config.seed, self.step]))
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        self.optimiser.step()
+        with torch.no_grad():
+            decay = min(0.998, (self.step + 1) / (self.step + 10))
+            for name, value in self.model.named_parameters():
+                self._average[name].lerp_(value, 1 - decay)
+        self.step += 1
+        return float(loss.detach())
+
+    @torch.no_grad()
+    def validation_loss(self) -> float:
+        """Of the averaged model, on the held-out talkers, always the same windows and noise."""
+        weights = {name: value.clone() for name, value in self.model.named_parameters()}
+        self.finished()
+        losses = [float(self.loss(self.held_out, np.random.default_rng([0, 1, batch]))) for batch in range(_VALIDATION_BATCHES)]
+        for name, value in self.model.named_parameters():
+            value.copy_(weights[name])
+        return float(np.mean(losses))
+
+    def save(self, file: Path) -> None:
+        """Weights, their average, the optimiser and the step."""
+        tensors = {f"model.{name}": value for name, value in self.model.state_dict().items()}
+        tensors |= {f"average.{name}": value for name, value in self._average.items()}
+        for index, entry in self.optimiser.state_dict()["state"].items():
+            tensors |= {f"optimiser.{index}.{key}": value for key, value in entry.items()}
+        tensors["step"] = torch.tensor(self.step)
+        part = file.with_name(file.name + ".part")
+        save_file({key: value.detach().clone().contiguous() for key, value in tensors.items()}, part)
+        part.replace(file)
+
+    def load(self, file: Path) -> None:
+        """Take what `save` wrote; whether it is of this configuration is `train_gesture`'s to check."""
+        state = load_file(file)
+
+        def under(prefix: str) -> dict[str, torch.Tensor]:
+            return {k.removeprefix(prefix + "."): v for k, v in state.items() if k.startswith(prefix + ".")}
+
+        self.model.load_state_dict(under("model"))
+        self._average = under("average")
+        entries: dict[int, dict[str, torch.Tensor]] = {}
+        for key, value in under("optimiser").items():
+            index, field = key.split(".")
+            entries.setdefault(int(index), {})[field] = value
+        self.optimiser.load_state_dict({"state": entries, "param_groups": self.optimiser.state_dict()["param_groups"]})
+        self.step = int(state["step"])
+
+    @torch.no_grad()
+    def finished(self) -> GestureDenoiser:
+        """The model with its averaged weights."""
+        for name, value in self.model.named_parameters():
+            value.copy_(self._average[name])
+        self.model.eval()
+        return self.model
