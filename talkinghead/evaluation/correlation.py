@@ -68,8 +68,9 @@ def source_offset(correlations: Sequence[FloatArray], max_offset: int = MAX_OFFS
 
 @dataclass(frozen=True, eq=False)
 class Correlated:
-    """One clip by one row of a table: whose it is, and its r at every lag, (2 LAGS + 1,)."""
+    """One clip by one row of a table: which and whose it is, and its r at every lag, (2 LAGS + 1,)."""
 
+    file: str
     source: str
     identity: str
     correlations: FloatArray

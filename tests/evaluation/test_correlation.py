@@ -58,8 +58,8 @@ def test_the_offset_of_a_source_is_the_lag_that_most_of_its_clips_agree_on():
 
 
 def test_a_clip_may_lie_two_frames_beside_its_source_and_not_four():
-    clips = [Correlated("a", str(seed), lag_correlations(*late_by(3, seed))) for seed in range(4)]
-    near, far = (Correlated("a", "x", lag_correlations(*late_by(lag, 9))) for lag in (5, -1))
+    clips = [Correlated("f", "a", str(seed), lag_correlations(*late_by(3, seed))) for seed in range(4)]
+    near, far = (Correlated("f", "a", "x", lag_correlations(*late_by(lag, 9))) for lag in (5, -1))
     (offset,) = source_offsets([*clips, near, far]).values()
     assert offset == 3
     assert best_within(near.correlations, offset, 2) == pytest.approx(1, abs=1e-5)
@@ -69,7 +69,7 @@ def test_a_clip_may_lie_two_frames_beside_its_source_and_not_four():
 def test_a_talker_has_one_vote_however_many_clips_and_grid_is_not_in_the_wild():
     nothing = np.zeros(1, np.float32)
     scores = {("talkvid", "a"): [1.0, 0.0], ("talkvid", "b"): [1.0], ("grid_others", "c"): [0.8], ("javanese", "d"): [0.1]}
-    clips = [Correlated(*who, nothing) for who, values in scores.items() for _ in values]
+    clips = [Correlated("f", *who, nothing) for who, values in scores.items() for _ in values]
     values = iter([value for values in scores.values() for value in values])
     row = mean_by_talker(clips, lambda _: next(values))
     assert row["wild"] == row["talkvid"] == pytest.approx(0.75)
@@ -79,5 +79,5 @@ def test_a_talker_has_one_vote_however_many_clips_and_grid_is_not_in_the_wild():
 
 
 def test_a_clip_with_nothing_to_compare_is_no_vote():
-    row = mean_by_talker([Correlated("a", "a", np.zeros(1, np.float32))], lambda _: float("nan"))
+    row = mean_by_talker([Correlated("f", "a", "a", np.zeros(1, np.float32))], lambda _: float("nan"))
     assert row["talkers"] == 0 and np.isnan(row["all"])

@@ -20,12 +20,12 @@ def test_opening_and_width_are_parts_of_the_face_and_do_not_know_its_size():
 def _clip(peak, lag):
     correlations = np.full(2 * LAGS + 1, 0.1, np.float32)
     correlations[LAGS + lag] = peak
-    return Correlated("a", "a", correlations)
+    return Correlated("f", "a", "a", correlations)
 
 
 def test_a_lag_is_read_only_where_the_correlation_means_something():
     assert clip_lag(_clip(0.8, -4)) == -4
     assert clip_lag(_clip(0.45, 2)) is None
-    assert clip_lag(Correlated("a", "a", np.full(2 * LAGS + 1, np.nan, np.float32))) is None
+    assert clip_lag(Correlated("f", "a", "a", np.full(2 * LAGS + 1, np.nan, np.float32))) is None
     # More than five frames away there is no offset to be found, however high the peak.
     assert clip_lag(_clip(0.9, 6)) is None
