@@ -1,6 +1,6 @@
 """Sentences in ten languages, spoken by espeak-ng with exact phoneme times -> do the lips meet at every p, b and m.
 
-The sentences are `sentences.yaml`; the voice alternates between the language's own and its third woman's variant.
+The sentences are `sentences.yaml`; the voice alternates between the language's own and a woman's variant of it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from talkinghead.evaluation.table import Table
 from talkinghead.types import FPS, FloatArray
 
 SENTENCES: Final = Path(__file__).with_name("sentences.yaml")
-VARIANTS: Final = ("", "+f3")
+VARIANTS: Final = ("", "+f4")
+"""Not +f2, +f3 or +f5, whose breath is noise that is another one in every second: their figures move by a closure or two."""
 AROUND_S: Final = 0.04
 """A frame: a consonant is looked for from this long before it begins to this long after it ends."""
 OPEN_VOWELS: Final = frozenset("aɑæɐɛɔ")
