@@ -24,7 +24,8 @@ _MAX_GAZE_RAD: Final = np.array([0.6, 0.4], np.float32)
 GLANCE_DEVIATIONS: Final = 1.35
 """How far the model's look must be from the camera, in its own deviations, before the eyes leave it."""
 _NEW_FIXATION: Final = 0.7
-_SHORTEST_FIXATION: Final = 4
+_SHORTEST_FIXATION: Final = 8
+"""Frames. The model's look dips with each blink, where the tracker lost the iris: eyes that wait this long do not follow it."""
 _TREMOR_RAD: Final = 0.002
 
 
@@ -53,8 +54,8 @@ def _held(values: FloatArray, free: float, most: float) -> FloatArray:
 
 
 def brow_columns(curves: FloatArray) -> dict[int, FloatArray]:
-    """curves: (T, 12) -> ARKit columns of the brows, both sides alike, in [0, 1] beyond rest."""
-    down, inner, outer = np.clip(binomial(curves[:, BROWS]), 0, 1).T
+    """curves: (T, 12) -> ARKit columns of the brows, both sides alike, in [0, 1] beyond rest, 0 at the first frame."""
+    down, inner, outer = (np.clip(binomial(curves[:, BROWS]), 0, 1) * settled(len(curves))).T
     columns = {
         "browDownLeft": down,
         "browDownRight": down,
