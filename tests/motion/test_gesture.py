@@ -6,7 +6,8 @@ import torch
 
 from talkinghead.emotion.track import emotion_track
 from talkinghead.errors import CheckpointError
-from talkinghead.motion.gesture import KNOWN_TOKENS, GestureModel, accents
+from talkinghead.motion import gesture
+from talkinghead.motion.gesture import CHAIN_WINDOWS, KNOWN_TOKENS, GestureModel, accents
 from talkinghead.motion.gesture_dataset import CHANNELS, HEAD, voice_curves
 from talkinghead.motion.gesture_denoiser import GestureDenoiser
 from talkinghead.motion.smoothing import binomial, moving_average, slow_noise
@@ -57,18 +58,33 @@ def test_what_is_made_does_not_hang_on_what_comes_later(tiny: GestureModel) -> N
     window, known = tiny.denoiser.config.window_frames, KNOWN_TOKENS * tiny.denoiser.token_frames
     whole = tiny.sample(voice, lively, 0)
     for stop in (window, 2 * window - known, 3 * window - 2 * known):
-        assert np.array_equal(tiny.sample(voice[:stop], lively[:stop], 0), whole[:stop])
+        assert np.allclose(tiny.sample(voice[:stop], lively[:stop], 0), whole[:stop], atol=1e-5)
 
 
 def test_it_goes_on_from_what_it_did_before(model: GestureModel) -> None:
     """No seam: where a window ends the head jumps no further than elsewhere, in value or in pace."""
     curves = binomial(sampled(model, 25 * 240)[:, HEAD])
     window, known = model.denoiser.config.window_frames, KNOWN_TOKENS * model.denoiser.token_frames
-    seams = np.arange(window, len(curves) - 3, window - known)
+    chain = window + (CHAIN_WINDOWS - 1) * (window - known)
+    within = (np.arange(window, chain, window - known) + start for start in range(0, len(curves) - chain, chain - known))
+    seams = {
+        "windows": np.concatenate(list(within)),
+        "chains": np.arange(chain - known, len(curves) - known - 3, chain - known),
+    }
     for order in (1, 2):
         size = np.abs(np.diff(curves, order, axis=0)) / curves.std(0)
-        at_seams = np.mean([size[seams + i].mean() for i in range(-order, 1)])
-        assert at_seams < 1.5 * size.mean()
+        for frames in (seams["windows"], seams["chains"], seams["chains"] + known):
+            assert np.mean([size[frames + i].mean() for i in range(-order, 1)]) < 1.5 * size.mean()
+
+
+@pytest.mark.parametrize("num_frames", [430, 432, 440, 456, 457, 900, 1300])
+def test_chains_leave_no_frame_out(tiny: GestureModel, num_frames: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    voice, lively = voice_curves(talking(num_frames)), np.zeros((num_frames, 3), np.float32)
+    monkeypatch.setattr(np, "empty", lambda shape, kind: np.full(shape, np.nan, kind))
+    curves = tiny.sample(voice, lively, 0)
+    assert np.isfinite(curves).all()
+    monkeypatch.setattr(gesture, "MAX_CHAINS", 1)
+    assert np.allclose(tiny.sample(voice, lively, 0), curves, atol=1e-5)
 
 
 def test_it_does_not_drift(model: GestureModel) -> None:
