@@ -22,15 +22,19 @@ from rich.progress import track as progress
 
 from talkinghead.audio.speech_encoder import SpeechEncoder
 from talkinghead.audio.waveform import load_audio
+from talkinghead.emotion.voice_variation import vary_voice
+from talkinghead.emotion.voices import EMODB_FRAMES
 from talkinghead.errors import TalkingHeadError
 from talkinghead.motion.io import save_motion
 from talkinghead.rig.face_rig import FaceRig
 from talkinghead.rig.fitting import fit_motion
 from talkinghead.training import read_manifest, save_arrays
+from talkinghead.types import SAMPLES_PER_FRAME, Audio
 
 UNUSABLE = (TalkingHeadError, OSError, EOFError, KeyError, ValueError, BadZipFile)
 """What a recording or a file of points that is damaged raises: it costs its own clip only."""
 MAX_PLAIN = 6
+MAX_VARIED_FRAMES = 300
 VOICES = ("ravdess", "emodb")
 CHECKPOINT = Path(__file__).parents[1] / "checkpoints/default"
 
@@ -41,6 +45,20 @@ def write_features(clip: Path, target: Path, encoder: SpeechEncoder) -> None:
     assert features.voice is not None
     halves = {"content": features.content.astype(np.float16), "voice": features.voice.astype(np.float16)}
     save_arrays(target, loudness=features.loudness, **halves)
+
+
+def write_voice(file: Path, target: Path, number: int, encoder: SpeechEncoder) -> None:
+    """A recording as it is (number 0), or its beginning varied: the same file and number give the same variation."""
+    if number == 0:
+        return write_features(file, target, encoder)
+    num_frames = EMODB_FRAMES if target.parent.name == "emodb" else MAX_VARIED_FRAMES
+    samples = load_audio(file).samples[: num_frames * SAMPLES_PER_FRAME]
+    audio = Audio(vary_voice(samples, np.random.default_rng([number, *target.stem.encode()])))
+    features = encoder.encode(audio, with_voice=True)
+    assert features.voice is not None
+    # Nobody learns content from a varied voice.
+    halves = {"content": features.content[:, :0].astype(np.float16), "voice": features.voice.astype(np.float16)}
+    return save_arrays(target, loudness=features.loudness, **halves)
 
 
 def plain_voices(source: Path, rows: list[dict[str, Any]]) -> list[Path]:
@@ -76,6 +94,7 @@ def main() -> None:
     parser.add_argument("--prepared", type=Path, default=Path("data/prepared"))
     parser.add_argument("--features", type=Path, default=Path("data/features"))
     parser.add_argument("--motion", type=Path, default=Path("data/motion"))
+    parser.add_argument("--varied", type=int, default=4, help="variations of each voice, for the emotion encoder to learn from")
     parser.add_argument("--common-source", default="grid_s1", help="folder of the one talker with most clips: they come last")
     options = parser.parse_args()
     torch.set_num_threads(1)
@@ -99,12 +118,13 @@ def main() -> None:
             left_out[clip] = "; ".join(filter(None, reasons))
     voices = [file for name in VOICES for file in sorted((options.source / name).glob("*.ogg"))]
     voices += plain_voices(options.source, rows)
-    for file in progress(voices, description="encoding voices"):
+    for number, file in progress([(n, f) for n in range(options.varied + 1) for f in voices], description="encoding voices"):
         kind = file.parent.name if file.parent.name in VOICES else "plain"
         stem = file.stem if kind in VOICES else f"{file.parent.name}_{file.stem}"
-        target = options.features / "voices" / kind / f"{stem}.npz"
-        if reason := reason_against(lambda f=file, t=target: write_features(f, t, encoder), target):
-            left_out[f"voices/{kind}/{stem}"] = reason
+        place = f"voices_varied/{number}" if number else "voices"
+        target = options.features / place / kind / f"{stem}.npz"
+        if reason := reason_against(lambda f=file, t=target, n=number: write_voice(f, t, n, encoder), target):
+            left_out[f"{place}/{kind}/{stem}"] = reason
     options.features.mkdir(parents=True, exist_ok=True)
     report = options.features / "report.json"
     report.write_text(json.dumps(left_out, indent=1, sort_keys=True))

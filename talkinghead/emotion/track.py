@@ -84,6 +84,11 @@ class EmotionRequest:
         """Whether the emotion is that of the voice."""
         return any(part.strip().lower() == AUTO for text in self.emotions for part in text.split(","))
 
+    @property
+    def is_open(self) -> bool:
+        """Whether nothing was asked for: neither the whole face nor a region."""
+        return not self.emotions and not self._sources()
+
     def _check_auto(self) -> None:
         for part in (part for text in self.emotions for part in text.split(",")):
             if ":" in part and part.split(":")[0].strip().lower() == AUTO:

@@ -16,7 +16,8 @@ from talkinghead.emotion.emotion_encoder import (
     statistics,
     window_statistics,
 )
-from talkinghead.emotion.emotion_training import EmotionConfig, load_voices, train_emotion_encoder
+from talkinghead.emotion.emotion_training import EmotionConfig, train_emotion_encoder
+from talkinghead.emotion.voices import load_voices, speaker_folds
 from talkinghead.errors import CheckpointError, ConfigError, EmotionError
 from talkinghead.types import EMOTIONS, NEUTRAL, EmotionTrack, SpeechFeatures
 
@@ -28,7 +29,7 @@ ANGRY, HAPPY = EMOTIONS.index("angry"), EMOTIONS.index("happy")
 def speech(emotions, frames_each=80, seed=0):
     """Each emotion is a shift of one column of the voice."""
     generator = np.random.default_rng(seed)
-    voice = generator.normal(0, 0.3, (frames_each * len(emotions), WIDTH)).astype(np.float32)
+    voice = generator.normal(0, 0.3, (frames_each * len(emotions), 3 * WIDTH)).astype(np.float32)
     for index, emotion in enumerate(emotions):
         part = slice(index * frames_each, (index + 1) * frames_each)
         voice[part, {"angry": 0, "happy": 1, "neutral": 2}[emotion]] += 2
@@ -46,7 +47,12 @@ def trained(tmp_path_factory):
             file = folder / "ravdess" / f"03-01-{code}-02-01-01-{actor:02}.npz"
             file.parent.mkdir(exist_ok=True)
             np.savez(file, content=features.content, loudness=features.loudness, voice=features.voice)
-    config = EmotionConfig(str(folder), str(folder / "run"), hidden=16, epochs=60, batch_size=8, folds=3, learning_rate=1e-2)
+            if actor % 2:  # some are varied, some are not
+                varied = folder.parent / "varied/1" / file.relative_to(folder)
+                varied.parent.mkdir(parents=True, exist_ok=True)
+                np.savez(varied, content=features.content[:60], loudness=features.loudness[:60], voice=features.voice[:60])
+    settings = {"hidden": 16, "members": 2, "epochs": 60, "batch_size": 8, "folds": 3, "learning_rate": 1e-2}
+    config = EmotionConfig(str(folder), str(folder.parent / "varied"), str(folder / "run"), **settings)
     said = []
     return EmotionEncoder.load(train_emotion_encoder(config, said.append)), folder, said
 
@@ -56,7 +62,9 @@ def test_it_learns_what_speakers_it_never_heard_feel(trained):
     table = json.loads((folder / "run/held_out.json").read_text())["ravdess"]
     assert table["classes"] == ["angry", "happy", "neutral"] and table["recall"] > 0.9
     assert np.trace(table["confusion"]) > 0.9 * np.sum(table["confusion"])
-    assert said[0] == "36 recordings of 12 speakers"
+    assert said[0] == "36 recordings of 12 speakers, 108 forms of them"
+    assert "| ravdess | angry | happy | neutral |" in (folder / "run/confusion.md").read_text()
+    assert [EmotionEncoder.load(folder / f"run/folds/{k}").config.num_members for k in range(3)] == [2, 2, 2]
 
 
 def test_a_mood_that_changes_gives_a_track_that_changes_within_half_a_window(trained):
@@ -93,10 +101,10 @@ def test_any_length_has_windows_within_it(num_frames):
 
 def test_a_constant_recording_has_its_values_for_a_mean_and_no_deviation():
     features = SpeechFeatures(
-        np.full((30, 2 * WIDTH), 3.0, np.float32), np.full(30, -20, np.float32), np.full((30, WIDTH), 2.0)
+        np.zeros((30, WIDTH), np.float32), np.full(30, -20, np.float32), np.full((30, 3 * WIDTH), 2.0, np.float32)
     )
     row = statistics(features, 0, 30)
-    assert row[: 3 * WIDTH] == pytest.approx([2.0] * WIDTH + [3.0] * 2 * WIDTH)
+    assert row[: 3 * WIDTH] == pytest.approx(2.0)
     assert np.abs(row[3 * WIDTH :]).max() < 1e-3
 
 
@@ -118,7 +126,7 @@ def test_features_without_a_voice_and_folders_without_an_encoder_are_named(tmp_p
     with pytest.raises(CheckpointError, match=r"diffusion_pytorch_model.safetensors: no emotion encoder"):
         EmotionEncoder.load(tmp_path)
     with pytest.raises(ConfigError, match=r"no prepared recording; run scripts/prepare_speech.py first"):
-        load_voices(tmp_path, 1, 0)
+        load_voices(tmp_path, None, 1, 0)
 
 
 def test_the_shipped_encoder_hears_nothing_in_a_sentence_read_plainly():
@@ -128,9 +136,26 @@ def test_the_shipped_encoder_hears_nothing_in_a_sentence_read_plainly():
     assert len(track) == len(features) and track.intensity.max() < 0.1
 
 
+def test_the_logits_are_the_mean_of_the_members_and_the_embedding_holds_them_all():
+    torch.manual_seed(1)
+    encoder = EmotionEncoder(10, 4, 3).eval()
+    rows = torch.randn(5, 10)
+    with torch.inference_mode():
+        each = torch.stack([member(rows) for member in encoder.members])
+        assert torch.allclose(encoder(rows), each.mean(0), atol=1e-6)
+    assert encoder.embed(rows).shape == (5, 12)
+
+
+def test_a_speaker_is_in_one_fold_and_folds_are_even():
+    speaker = np.repeat([f"s{k}" for k in range(10)], 7)
+    fold = speaker_folds(speaker, 5)
+    assert all(len(set(fold[speaker == name])) == 1 for name in set(speaker))
+    assert np.bincount(fold).tolist() == [14] * 5
+
+
 def test_saved_then_loaded_is_equal(tmp_path):
     torch.manual_seed(0)
-    encoder = EmotionEncoder(10, 4)
+    encoder = EmotionEncoder(10, 4, 2)
     encoder.save_pretrained(tmp_path)
     for a, b in zip(encoder.parameters(), EmotionEncoder.load(tmp_path).parameters(), strict=True):
         assert torch.equal(a, b)

@@ -1,0 +1,28 @@
+import numpy as np
+import pytest
+
+from talkinghead.emotion.voice_variation import SPEED, vary_voice
+from talkinghead.types import SAMPLE_RATE
+
+
+def tone(hz: float = 400.0) -> np.ndarray:
+    return (0.3 * np.sin(2 * np.pi * hz * np.arange(2 * SAMPLE_RATE) / SAMPLE_RATE)).astype(np.float32)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_tone_is_shifted_by_as_much_as_it_is_shortened(seed: int) -> None:
+    varied = vary_voice(tone(), np.random.default_rng(seed))
+    speed = 2 * SAMPLE_RATE / len(varied)
+    assert SPEED[0] * 0.99 < speed < SPEED[1] * 1.01 and np.abs(varied).max() <= 1 and varied.dtype == np.float32
+    heard = np.abs(np.fft.rfft(varied)).argmax() * SAMPLE_RATE / len(varied)
+    assert heard == pytest.approx(400 * speed, rel=0.01)
+
+
+def test_the_same_seed_gives_the_same_variation_and_another_another() -> None:
+    one, same, other = (vary_voice(tone(), np.random.default_rng(seed)) for seed in (3, 3, 4))
+    assert np.array_equal(one, same)
+    assert len(one) != len(other)
+
+
+def test_silence_stays_finite() -> None:
+    assert np.isfinite(vary_voice(np.zeros(8000, np.float32), np.random.default_rng(0))).all()
