@@ -44,6 +44,11 @@ def default_folder() -> Path:
     return installed if installed.is_dir() else package.parent / "checkpoints" / "default"
 
 
+def has_emotion_encoder(folder: Path) -> bool:
+    """Whether a folder holds what `--emotion auto` needs."""
+    return all((folder / name).is_file() for name in OPTIONAL_FILES)
+
+
 def missing_files(folder: Path) -> list[str]:
     """Which of `FILES` a folder lacks, or has empty."""
     return [name for name in FILES if not (folder / name).is_file() or not (folder / name).stat().st_size]

@@ -52,7 +52,7 @@ from talkinghead.cli_options import (
     checked_knobs,
     emotion_request,
 )
-from talkinghead.cli_progress import loading, say, say_prompt, say_what_is_cut, stages, write_video
+from talkinghead.cli_progress import loading, say, say_emotion, say_what_is_cut, stages, write_video
 from talkinghead.errors import InputError, TalkingHeadError
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ def generate(
 ) -> None:
     """A portrait and speech (a recording or a line of text) -> a talking video."""
     check_video_options(output, [image, audio, timeline, reference], fps, size, quality, steps, face)
-    request = emotion_request(emotion, intensity, timeline, prompt, valence, arousal, reference)
+    request = emotion_request(emotion, intensity, timeline, prompt, valence, arousal, reference, checkpoint)
     check_seed(seed)
     knobs = checked_knobs(
         head_motion=head_motion,
@@ -127,7 +127,7 @@ def generate(
     check_image(image)
     speech = _speech(audio, text, voice)
     check_emotion(request, speech.num_frames)
-    say_prompt(prompt)
+    say_emotion(request)
     with loading():
         head = _load(checkpoint, device)
         portrait = head.load_portrait(image, face=face, size=size)
@@ -160,7 +160,7 @@ def animate(
 ) -> None:
     """Speech -> the motion of a face (52 ARKit blendshapes, head, gaze), no picture."""
     check_motion_output(output, [audio, timeline, reference])
-    request = emotion_request(emotion, intensity, timeline, prompt, valence, arousal, reference)
+    request = emotion_request(emotion, intensity, timeline, prompt, valence, arousal, reference, checkpoint)
     check_seed(seed)
     knobs = checked_knobs(
         head_motion=head_motion,
@@ -172,7 +172,7 @@ def animate(
     )
     speech = _speech(audio, text, voice)
     check_emotion(request, speech.num_frames)
-    say_prompt(prompt)
+    say_emotion(request)
     with loading():
         head = _load(checkpoint, device)
     motion = head.animate(speech, emotion=request, seed=seed, **knobs)

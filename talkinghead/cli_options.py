@@ -32,7 +32,7 @@ EmotionOption = Annotated[
         "--emotion",
         "-e",
         help="angry, contempt, disgusted, fear, happy, neutral, sad or surprised; a mix: happy:0.7,surprised:0.3; "
-        "one region (brow, eyes or mouth): angry:brow:0.8. Give it again for more. auto: as it is heard in the voice.",
+        "one region (brow, eyes or mouth): angry:brow:0.8. Give it again for more. (Default: auto, as heard in the voice.)",
     ),
 ]
 IntensityOption = Annotated[
@@ -111,11 +111,19 @@ def emotion_request(
     valence: float | None,
     arousal: float | None,
     reference: Path | None,
+    checkpoint: Path | None,
 ) -> EmotionRequest:
-    """The options of the emotion as one; raises EmotionError for what does not exist or does not go together."""
-    from talkinghead.emotion.track import EmotionRequest
+    """The options of the emotion as one; when there is none, what is heard in the voice, where the checkpoint can hear it.
 
-    return EmotionRequest(tuple(emotion or ()), intensity, timeline, prompt, valence, arousal, reference)
+    Raises:
+        EmotionError: what does not exist or does not go together.
+    """
+    from talkinghead.checkpoints import default_folder, has_emotion_encoder
+    from talkinghead.emotion.track import AUTO, EmotionRequest
+
+    request = EmotionRequest(tuple(emotion or ()), intensity, timeline, prompt, valence, arousal, reference)
+    is_heard = request.is_open and has_emotion_encoder(default_folder() if checkpoint is None else checkpoint)
+    return EmotionRequest((AUTO,), intensity) if is_heard else request
 
 
 def check_emotion(request: EmotionRequest, num_frames: int) -> None:

@@ -19,6 +19,7 @@ import typer
 if TYPE_CHECKING:
     from rich.progress import Progress
 
+    from talkinghead.emotion.track import EmotionRequest
     from talkinghead.types import Audio, ByteArray
 
 LATE_S: Final = 0.2
@@ -105,9 +106,11 @@ def say_what_is_cut(sound: Path, sound_s: float, video_s: float) -> None:
         typer.echo(message, err=True)
 
 
-def say_prompt(prompt: str | None) -> None:
-    """What was read in a prompt, so that a person sees at once when it is not what was meant."""
-    if prompt is not None:
+def say_emotion(request: EmotionRequest) -> None:
+    """What was read in a prompt, so that a person sees at once when it is not what was meant; that nobody listens."""
+    if request.prompt is not None:
         from talkinghead.emotion.prompt import describe_prompt
 
-        say(f"prompt: {describe_prompt(prompt)}")
+        say(f"prompt: {describe_prompt(request.prompt)}")
+    elif request.is_open:
+        say("emotion: neutral, this checkpoint has no emotion encoder to hear one; name one with --emotion.")
