@@ -1,4 +1,4 @@
-"""Make a labelled sheet of pictures: portraits x emotions at one moment of a recording, or videos x moments.
+"""Make a labelled sheet of pictures: portraits x intensities x emotions at one moment of a recording, or videos x moments.
 
     python scripts/contact_sheet.py --portraits assets --audio assets/speech.wav --emotions neutral,happy,angry,sad -o sheet.jpg
     python scripts/contact_sheet.py --videos a.mp4 b.mp4 --times 0.5,1.0,1.5 -o sheet.jpg
@@ -13,7 +13,7 @@ import sys
 import textwrap
 from collections.abc import Callable, Iterator
 from functools import partial
-from itertools import islice
+from itertools import islice, product
 from pathlib import Path
 
 import numpy as np
@@ -107,7 +107,7 @@ def attempt(frames: Callable[[], Iterator[np.ndarray]], index: int) -> Cell:
 
 
 def portrait_rows(arguments: argparse.Namespace, portraits: list[Path], emotions: list[str]) -> Iterator[list[Cell]]:
-    """One row of cells a portrait, one cell an emotion, all at the same moment."""
+    """One row of cells a portrait and intensity, one cell an emotion, all at the same moment."""
     from talkinghead.audio.waveform import load_audio
     from talkinghead.pipeline import TalkingHead
 
@@ -115,20 +115,21 @@ def portrait_rows(arguments: argparse.Namespace, portraits: list[Path], emotions
     audio = load_audio(arguments.audio)
     index = round(arguments.time * FPS)
     motions = {}
-    for emotion in emotions:
-        motion = head.animate(audio, emotion, arguments.intensity, arguments.seed)
+    for intensity, emotion in product(arguments.intensities, emotions):
+        motion = head.animate(audio, emotion, intensity, arguments.seed)
         if index >= len(motion):
             raise SystemExit(f"--time {arguments.time} is past the end of {arguments.audio} ({len(motion) / FPS:.2f} s)")
-        motions[emotion] = motion[0 : index + 1 : max(index, 1)]  # the head turns against the first frame: keep that one too
-    for path in portraits:
+        # The head turns against the first frame: keep that one too.
+        motions[intensity, emotion] = motion[0 : index + 1 : max(index, 1)]
+    for path, intensity in product(portraits, arguments.intensities):
         try:
             portrait = head.load_portrait(path, face=arguments.face, size=arguments.size)
         except Exception as error:  # noqa: BLE001
             yield [str(error)] * len(emotions)
             continue
         row = [
-            attempt(partial(head.render, portrait, motions[emotion], arguments.quality), len(motions[emotion]) - 1)
-            for emotion in emotions
+            attempt(partial(head.render, portrait, motion, arguments.quality), len(motion) - 1)
+            for motion in (motions[intensity, emotion] for emotion in emotions)
         ]
         if arguments.zoom:
             row = [cell if isinstance(cell, str) else around_face(cell, portrait.face.box, arguments.zoom) for cell in row]
@@ -151,7 +152,8 @@ def parse(command: list[str] | None) -> argparse.Namespace:
     what.add_argument("--videos", nargs="+", type=Path, help="videos, or folders of videos: a row each")
     parser.add_argument("--audio", type=Path, help="what the portraits say")
     parser.add_argument("--emotions", default="neutral,happy,angry,sad", help="columns, comma-separated")
-    parser.add_argument("--intensity", type=float, default=0.8)
+    parser.add_argument("--intensity", default="0.8", help="of the emotions; a row each of several, comma-separated")
+    parser.add_argument("--jpeg-quality", type=int, default=90, help="of the sheet")
     parser.add_argument("--time", type=float, default=1.8, help="the moment that is shown of every portrait, s")
     parser.add_argument("--times", default="0.5,1.0,1.5,2.0", help="the moments that are shown of every video, s")
     parser.add_argument("--seed", type=int, default=0)
@@ -166,6 +168,7 @@ def parse(command: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--cell", type=int, default=256, help="side of a cell, px")
     parser.add_argument("-o", "--output", type=Path, required=True, help=".jpg or .png")
     arguments = parser.parse_args(command)
+    arguments.intensities = [float(intensity) for intensity in arguments.intensity.split(",")]
     if arguments.portraits and arguments.audio is None:
         parser.error("--portraits needs --audio: what they say")
     return arguments
@@ -178,20 +181,23 @@ def main(command: list[str] | None = None) -> int:
         paths = listed(arguments.portraits, PICTURES)
         columns = [emotion.strip() for emotion in arguments.emotions.split(",")]
         rows = portrait_rows(arguments, paths, columns)
+        several = len(arguments.intensities) > 1
+        names = [f"{p.stem} {k:g}" if several else p.stem for p, k in product(paths, arguments.intensities)]
     else:
         paths = listed(arguments.videos, VIDEOS)
         times = [float(time) for time in arguments.times.split(",")]
         columns = [f"{time:g} s" for time in times]
         rows = video_rows(paths, times)
+        names = [path.stem for path in paths]
     if not paths:
         sys.stderr.write("nothing to show: no picture or video in what was given\n")
         return 2
     cells = []
-    for path, row in zip(paths, rows, strict=True):
+    for name, row in zip(names, rows, strict=True):
         cells.append(row)
         failures = [f"{column}: {cell}" for column, cell in zip(columns, row, strict=True) if isinstance(cell, str)]
-        sys.stderr.write(f"{path.name}: {'; '.join(failures) if failures else 'done'}\n")
-    draw([path.stem for path in paths], columns, cells, arguments.cell).save(arguments.output, quality=90)
+        sys.stderr.write(f"{name}: {'; '.join(failures) if failures else 'done'}\n")
+    draw(names, columns, cells, arguments.cell).save(arguments.output, quality=arguments.jpeg_quality)
     sys.stdout.write(f"{arguments.output}\n")
     return 1 if any(isinstance(cell, str) for row in cells for cell in row) else 0
 

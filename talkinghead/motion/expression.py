@@ -18,10 +18,10 @@ from talkinghead.types import EMOTIONS, EmotionTrack, FloatArray
 
 # At intensity 1. A name without a side is both sides.
 PROTOTYPES: Final[dict[str, dict[str, float]]] = {
-    # AU 4 + 5 + 7 + 23/24, a little 10.
+    # AU 4 + 5 + 7 + 23/24, some 10. The brow as far as it goes and a glare under it: tight lids alone only look tired.
     "angry": {
-        "browDown": 0.95, "eyeSquint": 0.65, "eyeWide": 0.25, "noseSneer": 0.35, "mouthPress": 0.5, "mouthFrown": 0.3,
-        "mouthRollLower": 0.15, "mouthShrugLower": 0.25, "jawForward": 0.2, "mouthUpperUp": 0.12,
+        "browDown": 1.0, "eyeSquint": 0.6, "eyeWide": 0.45, "noseSneer": 0.45, "mouthPress": 0.5, "mouthFrown": 0.4,
+        "mouthRollLower": 0.2, "mouthShrugLower": 0.3, "jawForward": 0.3, "mouthUpperUp": 0.18,
     },
     # AU 14 (and a trace of 12) of one side, that brow a little up, lids a little down.
     "contempt": {
@@ -35,7 +35,7 @@ PROTOTYPES: Final[dict[str, dict[str, float]]] = {
     },
     # AU 1 + 2 + 4 + 5 + 20 + 26.
     "fear": {
-        "browInnerUp": 0.9, "browOuterUp": 0.35, "browDown": 0.2, "eyeWide": 0.85, "mouthStretch": 0.6, "mouthFrown": 0.2,
+        "browInnerUp": 1.0, "browOuterUp": 0.35, "browDown": 0.25, "eyeWide": 0.9, "mouthStretch": 0.75, "mouthFrown": 0.2,
         "jawOpen": 0.12, "mouthLowerDown": 0.2,
     },
     # AU 6 + 12, a little 25: cheeks lift and the lids narrow with the smile (Duchenne).
@@ -46,8 +46,8 @@ PROTOTYPES: Final[dict[str, dict[str, float]]] = {
     "neutral": {},
     # AU 1 + 4 + 15 + 17, upper lids heavy.
     "sad": {
-        "browInnerUp": 0.9, "browDown": 0.22, "mouthFrown": 0.85, "mouthShrugLower": 0.45, "mouthPucker": 0.1,
-        "eyeBlink": 0.16, "eyeSquint": 0.2, "mouthRollLower": 0.12, "mouthLowerDown": 0.08,
+        "browInnerUp": 1.0, "browDown": 0.22, "mouthFrown": 0.95, "mouthShrugLower": 0.5, "mouthPucker": 0.1,
+        "eyeBlink": 0.2, "eyeSquint": 0.2, "mouthRollLower": 0.12, "mouthLowerDown": 0.08,
     },
     # AU 1 + 2 + 5 + 26.
     "surprised": {"browInnerUp": 0.9, "browOuterUp": 0.9, "eyeWide": 0.8, "jawOpen": 0.2, "mouthFunnel": 0.12},
@@ -121,12 +121,12 @@ def expression(track: EmotionTrack, seed: int) -> FloatArray:
     generator = np.random.default_rng([seed, 3])
     whole = slow_noise(len(track), 1, period_s=2.2, generator=generator)
     each = slow_noise(len(track), len(arkit.BLENDSHAPES), period_s=1.6, generator=generator)
+    own = np.random.default_rng([seed, 4])
+    person, lean = _regional(PROTOTYPE_MATRIX * _style(own)), np.float32(own.uniform(-_SIDE, _SIDE))
     side = np.zeros(len(arkit.BLENDSHAPES), np.float32)
-    lean = np.float32(generator.uniform(-_SIDE, _SIDE))
     for index, name in enumerate(arkit.BLENDSHAPES):
         side[index] = lean if name.endswith("Left") else -lean if name.endswith("Right") else 0
     swell = 1 + _LIFE * np.tanh(0.6 * whole + 0.4 * each) + side
-    person = _regional(PROTOTYPE_MATRIX * _style(np.random.default_rng([seed, 4])))
     columns = np.einsum("tre,rec->tc", track.activation, person)
     result: FloatArray = np.clip(columns * swell, 0, 1).astype(np.float32)
     return result

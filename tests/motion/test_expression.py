@@ -119,3 +119,22 @@ def test_composing_with_nothing_changes_nothing_and_stays_in_range() -> None:
     assert np.array_equal(compose(talking, np.zeros_like(talking)), talking)
     both = compose(talking, felt)
     assert both.min() >= 0 and both.max() <= 1 and np.all(both >= felt - 1e-6)
+
+
+def test_an_expression_comes_stays_and_goes() -> None:
+    smile = expression(emotion_track("happy", 1.0, 100), seed=0)[:, both_sides("mouthSmile")].mean(1)
+    assert smile[0] < 0.1 and smile[-1] < 0.1, "onset and offset"
+    assert smile[12:88].min() > 0.5, "the apex is held"
+    assert np.all(np.diff(smile[:8]) > 0) and np.all(np.diff(smile[-8:]) < 0)
+
+
+def test_two_seeds_are_two_peoples_anger_and_one_seed_is_one_person() -> None:
+    def person(seed: int, num_frames: int) -> np.ndarray:
+        mean = expression(emotion_track("angry", 0.7, num_frames), seed)[10:-10].mean(0)
+        return mean / np.linalg.norm(mean)
+
+    people = np.stack([person(seed, 1500) for seed in range(6)])
+    between = np.linalg.norm(people[:, None] - people[None], axis=-1)[~np.eye(6, dtype=bool)]
+    within = [np.linalg.norm(person(seed, 1500) - person(seed, 2000)) for seed in range(6)]
+    assert between.min() > max(within) and between.mean() > 3 * np.mean(within)
+    assert np.all(people @ people.T > 0.9), "all of them angry"
