@@ -18,14 +18,21 @@ from talkinghead.training import load_config
 
 def train_articulator(config: Path) -> str:
     """Speech content to mouth, jaw and cheeks."""
-    from talkinghead.motion.readout import lip_travel
+    from talkinghead.motion.lips import LipTravel
     from talkinghead.motion.trainer import train_articulator
     from talkinghead.motion.training_clips import ArticulatorConfig
     from talkinghead.rig.face_rig import FaceRig
 
     options = load_config(config, ArticulatorConfig)
     rig = FaceRig.from_pretrained(Path(options.rig))
-    return str(train_articulator(options, lip_travel(rig.neutral, rig.deltas), print))
+    return str(train_articulator(options, LipTravel.of_rig(rig.neutral, rig.deltas), print))
+
+
+def train_speech_encoder(config: Path) -> str:
+    """Speech with known phones to what the mouth does for them: an adapter of the speech encoder."""
+    from talkinghead.audio.adapter_training import AdapterConfig, train_adapter
+
+    return str(train_adapter(load_config(config, AdapterConfig), print))
 
 
 def train_denoiser(config: Path) -> str:
@@ -62,6 +69,7 @@ STAGES: Final[dict[str, Callable[[Path], str]]] = {
     "denoiser": train_denoiser,
     "emotion": train_emotion,
     "gesture": train_gesture,
+    "speech_encoder": train_speech_encoder,
 }
 
 

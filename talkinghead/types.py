@@ -64,12 +64,14 @@ class SpeechFeatures:
 
     content: (T, C) float32 speech encoder features.
     loudness: (T,) float32 dBFS.
-    voice: (T, V) float32, the encoder's first block: how it is said more than what; None when nobody listens for it.
+    voice: (T, V) float32, the encoder's first blocks: how it is said more than what; None when nobody listens for it.
+    articulation: (T, A) float32 in [0, 1], how surely each of `audio.phones.ARTICULATIONS` is done; None when nobody knows.
     """
 
     content: FloatArray
     loudness: FloatArray
     voice: FloatArray | None = None
+    articulation: FloatArray | None = None
 
     def __len__(self) -> int:
         return len(self.content)

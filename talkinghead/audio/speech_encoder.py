@@ -1,6 +1,8 @@
-"""Audio -> SpeechFeatures: the inner layers of Whisper's small encoder, a row a video frame, and the loudness.
+"""Audio -> SpeechFeatures: the inner layers of Whisper's small encoder, a row a video frame, what they say of articulation, and
+the loudness.
 
-Knows log-mels and Whisper; knows nothing of faces. Long sound goes through in windows, so memory beyond the features
+The content is of blocks that learnt articulation (`audio.adapter`); the voice is of the blocks as Whisper has them. Knows
+log-mels and Whisper; knows nothing of faces. Long sound goes through in windows, so memory beyond the features
 themselves does not grow with length. Source: Radford et al., "Robust Speech Recognition via Large-Scale Weak
 Supervision", 2022, section 2.2.
 """
@@ -20,6 +22,8 @@ from torch.nn import functional
 from transformers import WhisperConfig
 from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
+from talkinghead.audio.adapter import FILE, FIRST_BLOCK, ArticulationAdapter
+from talkinghead.audio.phones import ARTICULATIONS
 from talkinghead.errors import AudioError, CheckpointError
 from talkinghead.types import SAMPLE_RATE, SAMPLES_PER_FRAME, Audio, FloatArray, SpeechFeatures
 
@@ -29,20 +33,30 @@ MELS_PER_FRAME: Final = SAMPLES_PER_FRAME // HOP
 STEPS_PER_FRAME: Final = MELS_PER_FRAME // 2
 WINDOW_FRAMES: Final = 250
 CONTEXT_FRAMES: Final = 25
+VOICE_BLOCKS: Final = 3
+"""How it is said is in the first blocks, what is said in the later ones."""
 SILENCE_DBFS: Final = -100.0
 
 
 class SpeechEncoder:
     """Speech content for the articulator: Whisper's hidden layers, the mean of the two steps of each video frame."""
 
-    def __init__(self, encoder: WhisperEncoder, device: str = "cpu") -> None:
+    def __init__(self, encoder: WhisperEncoder, adapter: ArticulationAdapter | None = None, device: str = "cpu") -> None:
+        """adapter: what the upper blocks learnt besides; None for the bare encoder, which knows nothing of articulation."""
         self._encoder = encoder.to(device=device, dtype=torch.float32).eval()
         self._device = device
         self._mel_bank = librosa.filters.mel(sr=SAMPLE_RATE, n_fft=FFT, n_mels=encoder.num_mel_bins)
+        self._upper = encoder.layers[FIRST_BLOCK:]
+        self._readout: torch.nn.Linear | None = None
+        if adapter is not None:
+            self._upper = adapter.blocks(encoder.layers).to(device).eval()
+            self._readout = torch.nn.Linear(self.content_width, len(ARTICULATIONS))
+            self._readout.load_state_dict({"weight": adapter.weight, "bias": adapter.bias})
+            self._readout.to(device).eval()
 
     @staticmethod
     def from_pretrained(folder: Path, device: str = "cpu") -> SpeechEncoder:
-        """Load `config.json` and `model.safetensors` from a folder.
+        """Load `config.json`, `model.safetensors` and, where there is one, the adapter from a folder.
 
         Raises:
             CheckpointError: a file is missing, or holds tensors of other shapes.
@@ -52,12 +66,18 @@ class SpeechEncoder:
             encoder = WhisperEncoder(WhisperConfig(**settings))
             tensors = load_file(Path(folder) / "model.safetensors")
             encoder.load_state_dict({name: tensor.float() for name, tensor in tensors.items()})
-        except (OSError, SafetensorError, ValueError, TypeError, RuntimeError) as error:
+            adapter = ArticulationAdapter.load(Path(folder) / FILE) if (Path(folder) / FILE).is_file() else None
+            return SpeechEncoder(encoder, adapter, device)
+        except (OSError, SafetensorError, ValueError, TypeError, RuntimeError, AttributeError) as error:
             reason = " ".join(str(error).split())[:160]
             raise CheckpointError(
                 f"{folder}: not a speech encoder ({reason}); reinstall talkinghead or point to a whole checkpoint."
             ) from error
-        return SpeechEncoder(encoder, device)
+
+    @property
+    def network(self) -> WhisperEncoder:
+        """Whisper's encoder, for who trains on it."""
+        return self._encoder
 
     @property
     def content_width(self) -> int:
@@ -69,7 +89,8 @@ class SpeechEncoder:
         return int(self._encoder.config.d_model)
 
     def encode(self, audio: Audio, with_voice: bool = False) -> SpeechFeatures:
-        """audio -> content (T, C) float32, loudness (T,) dBFS and, if asked, voice (T, V); T is `audio.num_frames`.
+        """audio -> content (T, C) float32, loudness (T,) dBFS, articulation (T, A) where there is an adapter, and, if asked,
+        voice (T, V); T is `audio.num_frames`.
 
         Raises:
             AudioError: no samples at all, or samples that are not finite.
@@ -83,15 +104,16 @@ class SpeechEncoder:
         samples = np.pad(audio.samples.astype(np.float32), (0, padding))
         mels = self.log_mel(samples)
         content = np.empty((num_frames, self.content_width), np.float32)
-        voice = np.empty((num_frames, self._width), np.float32) if with_voice else None
+        voice = np.empty((num_frames, VOICE_BLOCKS * self._width), np.float32) if with_voice else None
+        articulation = np.empty((num_frames, len(ARTICULATIONS)), np.float32) if self._readout is not None else None
         for start in range(0, num_frames, WINDOW_FRAMES):
             stop = min(start + WINDOW_FRAMES, num_frames)
             first, last = max(0, start - CONTEXT_FRAMES), min(num_frames, stop + CONTEXT_FRAMES)
-            window = self._hidden(mels[:, first * MELS_PER_FRAME : last * MELS_PER_FRAME])
-            content[start:stop] = window[start - first : stop - first, self._width :]
-            if voice is not None:
-                voice[start:stop] = window[start - first : stop - first, : self._width]
-        return SpeechFeatures(content, loudness_dbfs(samples), voice)
+            window = self._window(mels[:, first * MELS_PER_FRAME : last * MELS_PER_FRAME], with_voice)
+            for whole, part in zip((content, articulation, voice), window, strict=True):
+                if whole is not None and part is not None:
+                    whole[start:stop] = part[start - first : stop - first]
+        return SpeechFeatures(content, loudness_dbfs(samples), voice, articulation)
 
     def log_mel(self, samples: FloatArray) -> FloatArray:
         """samples: (T * 640,) -> (80, T * 4) Whisper's log-mel: floor 8 below the loudest of the whole sound."""
@@ -108,20 +130,52 @@ class SpeechEncoder:
         return result
 
     @torch.inference_mode()
-    def _hidden(self, mels: FloatArray) -> FloatArray:
-        """mels: (80, M), at most 30 s -> (M // 4, V + C): the first block, and the others with the last layer norm."""
-        encoder = self._encoder
+    def _window(self, mels: FloatArray, with_voice: bool) -> tuple[FloatArray, FloatArray | None, FloatArray | None]:
+        """mels: (80, M), at most 30 s -> content (M // 4, C), articulation (M // 4, A), voice (M // 4, V)."""
         x = torch.from_numpy(np.ascontiguousarray(mels))[None].to(self._device)
-        x = functional.gelu(encoder.conv2(functional.gelu(encoder.conv1(x)))).transpose(1, 2)
-        x = x + encoder.embed_positions.weight[: x.shape[1]]
-        outputs: list[torch.Tensor] = []
-        for layer in encoder.layers:
-            x = _tensor(layer(x, None))
-            outputs.append(x)
-        hidden = torch.cat([*outputs, encoder.layer_norm(x)], -1)[0]
-        frames = hidden.reshape(-1, STEPS_PER_FRAME, hidden.shape[-1]).mean(1)
-        array: FloatArray = frames.float().cpu().numpy()
-        return array
+        lower = _lower_blocks(self._encoder, x)
+        steps = _upper_steps(self._encoder, lower[-1], self._upper)
+        articulation = voice = None
+        if self._readout is not None:
+            # A touch of the lips may be shorter than a frame: the surer of its two steps.
+            shares = torch.sigmoid(self._readout(steps))[0]
+            articulation = shares.reshape(-1, STEPS_PER_FRAME, shares.shape[-1]).amax(1).float().cpu().numpy()
+        if with_voice:
+            plain = list(lower)
+            for layer in self._encoder.layers[FIRST_BLOCK:VOICE_BLOCKS]:
+                plain.append(_tensor(layer(plain[-1], None)))
+            voice = _frames(torch.cat(plain, -1))
+        return _frames(steps), articulation, voice
+
+
+def upper_blocks(encoder: WhisperEncoder, mels: torch.Tensor) -> torch.Tensor:
+    """mels: (B, 80, M) -> (B, M // 2, C) what the content is the mean of, two steps a frame; with gradients."""
+    return _upper_steps(encoder, _lower_blocks(encoder, mels)[-1], encoder.layers[FIRST_BLOCK:])
+
+
+def _lower_blocks(encoder: WhisperEncoder, mels: torch.Tensor) -> list[torch.Tensor]:
+    """mels: (B, 80, M) -> the outputs (B, M // 2, width) of the blocks before `FIRST_BLOCK`."""
+    x = functional.gelu(encoder.conv2(functional.gelu(encoder.conv1(mels)))).transpose(1, 2)
+    x = x + encoder.embed_positions.weight[: x.shape[1]]
+    outputs: list[torch.Tensor] = []
+    for layer in encoder.layers[:FIRST_BLOCK]:
+        x = _tensor(layer(x, None))
+        outputs.append(x)
+    return outputs
+
+
+def _upper_steps(encoder: WhisperEncoder, x: torch.Tensor, layers: torch.nn.ModuleList) -> torch.Tensor:
+    outputs: list[torch.Tensor] = []
+    for layer in layers:
+        x = _tensor(layer(x, None))
+        outputs.append(x)
+    return torch.cat([*outputs, encoder.layer_norm(x)], -1)
+
+
+def _frames(steps: torch.Tensor) -> FloatArray:
+    """(1, S, C) -> (S // 2, C) the mean of the two steps of each video frame."""
+    frames: FloatArray = steps[0].reshape(-1, STEPS_PER_FRAME, steps.shape[-1]).mean(1).float().cpu().numpy()
+    return frames
 
 
 def loudness_dbfs(samples: FloatArray) -> FloatArray:

@@ -1,4 +1,4 @@
-"""Speech content -> how the mouth, jaw and cheeks move, and when the lips are shut.
+"""Speech content -> how the mouth, jaw and cheeks move, and when the lips touch each other or the teeth.
 
 A linear read-out of three frames of the frozen speech encoder, solved in closed form (`motion.ridge`), and an optional small
 temporal network that corrects it. Lips follow content and are near-deterministic, so nothing is sampled here. Knows features
@@ -18,7 +18,9 @@ from torch import nn
 from torch.nn import functional
 
 from talkinghead import arkit
+from talkinghead.audio.phones import INDEX as ARTICULATION
 from talkinghead.errors import CheckpointError
+from talkinghead.motion.lips import LipContacts, LipTravel, open_lips, spread_lips
 from talkinghead.types import FloatArray, SpeechFeatures
 
 COLUMNS: Final[tuple[str, ...]] = tuple(
@@ -34,22 +36,13 @@ QUIET_DBFS: Final = -48.0
 CLOSURE_SLOPE: Final = 4.0
 WINDOW_FRAMES: Final = 250
 
-JAW_OPEN: Final = arkit.INDEX["jawOpen"]
-MOUTH_CLOSE: Final = arkit.INDEX["mouthClose"]
-# What parts the lips without the jaw; while they shut these give way first.
-LIP_PARTERS: Final = tuple(
-    arkit.INDEX[name]
-    for name in arkit.BLENDSHAPES
-    if name.startswith(("mouthLowerDown", "mouthUpperUp", "mouthFunnel", "mouthShrugUpper"))
-)
-SNEERS: Final = (arkit.INDEX["noseSneerLeft"], arkit.INDEX["noseSneerRight"])
-PRESSERS: Final = (arkit.INDEX["mouthPressLeft"], arkit.INDEX["mouthPressRight"])
-SHUT_BEYOND_REST: Final = 0.008
-"""How far past the resting gap shut lips meet, over the distance between the outer eye corners."""
+SURE_CONTACT: Final = {"bilabial": 0.5, "labiodental": 0.5}
+"""How sure the speech encoder must be of an articulation for the lips to make it."""
+CONTACT_SLOPE: Final = 3.0
 
 
 class Articulator(ModelMixin, ConfigMixin):
-    """Content (B, T, C) -> K blendshapes, the opening of the lips and a score of closed lips, each (B, T)."""
+    """Content (B, T, C) -> K blendshapes, the opening and the width of the lips and a score of closed lips, each (B, T)."""
 
     config_name = "config.json"
 
@@ -64,7 +57,8 @@ class Articulator(ModelMixin, ConfigMixin):
         dropout: float = 0.3,
         gain: tuple[float, ...] | None = None,  # noqa: ARG002 - kept in the config
         closed_threshold: float = 0.5,  # noqa: ARG002 - kept in the config
-        lip_travel: tuple[float, ...] | None = None,  # noqa: ARG002 - kept in the config
+        lip_parting: tuple[float, ...] | None = None,  # noqa: ARG002 - kept in the config
+        lip_widening: tuple[float, ...] | None = None,  # noqa: ARG002 - kept in the config
     ) -> None:
         """
         Args:
@@ -74,13 +68,13 @@ class Articulator(ModelMixin, ConfigMixin):
             head_width: channels of the temporal network, 0 for none.
             head_dilations: one residual block each.
             dropout: on the network's input and inside.
-            gain: (K + 1,) by how much each output is stretched about its mean: least squares shrinks motion it is unsure of.
+            gain: (K + 2,) by how much each output is stretched about its mean: least squares shrinks motion it is unsure of.
             closed_threshold: score from which the lips are shut.
-            lip_travel: (52,) by how much the gap between the lips grows with each ARKit column at 1, over the distance between
-                the outer eye corners, on the rig that the motion is for; without it the lips' opening is not enforced.
+            lip_parting, lip_widening: (52,) as `LipTravel`, of the rig that the motion is for; without them the opening and
+                the width of the lips are not enforced.
         """
         super().__init__()
-        num_outputs = len(columns) + 2
+        num_outputs = len(columns) + 3
         self.readout = nn.Conv1d(content_width, num_outputs, 2 * context + 1)
         self.context = context
         # How many frames away a frame is heard: the kernels are 3 wide.
@@ -92,9 +86,9 @@ class Articulator(ModelMixin, ConfigMixin):
         self.content_mean = nn.Parameter(torch.zeros(content_width), requires_grad=False)
 
     def forward(self, content: torch.Tensor) -> torch.Tensor:
-        """content: (B, T, C) less the mean of its recording -> (B, T, K + 2): blendshapes, opening, closure score.
+        """content: (B, T, C) less the mean of its recording -> (B, T, K + 3): blendshapes, opening, width, closure score.
 
-        The opening is over the eye distance, the score in about [0, 1].
+        Opening and width are beyond rest over the eye distance, the score is in about [0, 1].
         """
         x = content.transpose(1, 2)
         output = self.readout(functional.pad(x, (self.context, self.context), mode="replicate"))
@@ -105,7 +99,7 @@ class Articulator(ModelMixin, ConfigMixin):
 
     @torch.inference_mode()
     def windowed(self, content: FloatArray) -> torch.Tensor:
-        """content: (T, C) of a whole recording -> (T, K + 2) float32 as `forward`, a window at a time: memory does not grow."""
+        """content: (T, C) of a whole recording -> (T, K + 3) float32 as `forward`, a window at a time: memory does not grow."""
         num_frames = len(content)
         mean = recording_mean(content, self.content_mean.float().cpu().numpy())
         output = torch.empty((num_frames, len(self.centre) + 1))
@@ -116,9 +110,17 @@ class Articulator(ModelMixin, ConfigMixin):
             output[start:stop] = self(window[None])[0, start - first : stop - first].float().cpu()
         return output
 
+    @property
+    def travel(self) -> LipTravel | None:
+        """What the columns do to the lips of the rig that the motion is for."""
+        parting, widening = self.config.lip_parting, self.config.lip_widening
+        if parting is None or widening is None:
+            return None
+        return LipTravel(np.asarray(parting, np.float32), np.asarray(widening, np.float32))
+
     @torch.inference_mode()
-    def articulate(self, features: SpeechFeatures, strength: float = 1.0) -> tuple[FloatArray, FloatArray]:
-        """Features -> blendshapes (T, 52) in [0, 1], zero outside `columns`, and how far the lips must be shut (T,) in [0, 1].
+    def articulate(self, features: SpeechFeatures, strength: float = 1.0) -> tuple[FloatArray, LipContacts]:
+        """Features -> blendshapes (T, 52) in [0, 1], zero outside `columns`, and what the lips must touch.
 
         strength: 0 keeps the mouth at rest, 1 moves it as much as the talkers of the training clips did.
         """
@@ -128,13 +130,17 @@ class Articulator(ModelMixin, ConfigMixin):
         level = strength * speech_presence(features.loudness)[:, None]
         stretched = level * stretched
         blendshapes = np.zeros((len(features), len(arkit.BLENDSHAPES)), np.float32)
-        blendshapes[:, [arkit.INDEX[name] for name in self.config.columns]] = np.clip(stretched[:, :-1], 0, 1)
-        if self.config.lip_travel is not None:
-            travel = np.asarray(self.config.lip_travel, np.float32)
-            blendshapes = open_lips(blendshapes, np.maximum(stretched[:, -1], 0), travel)
-        score = output[:, -1].numpy()
-        closed: FloatArray = np.clip(0.5 + (score - self.config.closed_threshold) * CLOSURE_SLOPE, 0, 1) * (level[:, 0] > 0)
-        return blendshapes, closed.astype(np.float32)
+        blendshapes[:, [arkit.INDEX[name] for name in self.config.columns]] = np.clip(stretched[:, :-2], 0, 1)
+        if (travel := self.travel) is not None:
+            blendshapes = spread_lips(blendshapes, stretched[:, -1], travel)
+            blendshapes = open_lips(blendshapes, np.maximum(stretched[:, -2], 0), travel)
+        score, speaking = output[:, -1].numpy(), level[:, 0] > 0
+        closed = np.clip(0.5 + (score - self.config.closed_threshold) * CLOSURE_SLOPE, 0, 1)
+        tucked = np.zeros_like(closed)
+        if features.articulation is not None:
+            closed = np.maximum(closed, contact(features.articulation, "bilabial"))
+            tucked = contact(features.articulation, "labiodental") * (1 - closed)
+        return blendshapes, LipContacts((closed * speaking).astype(np.float32), (tucked * speaking).astype(np.float32))
 
     @staticmethod
     def load(folder: Path) -> Articulator:
@@ -151,9 +157,8 @@ class Articulator(ModelMixin, ConfigMixin):
                 raise ValueError(f"{', '.join(found['missing_keys'])} missing: made by an earlier version, train it again")
             if unknown := set(model.config.columns) - set(arkit.BLENDSHAPES):
                 raise ValueError(f"columns {sorted(unknown)} are not ARKit names")
-            travel = model.config.lip_travel
-            if travel is not None and not (len(travel) == 52 and travel[JAW_OPEN] > 0 > travel[MOUTH_CLOSE]):
-                raise ValueError("lip_travel: with it the jaw does not open the lips, or mouthClose does not close them")
+            if model.travel is not None and not model.travel.is_usable:
+                raise ValueError("lip_parting, lip_widening: with them the jaw does not open the lips, or nothing closes them")
         except (OSError, ValueError, RuntimeError, TypeError, KeyError) as error:
             reason = " ".join(str(error).split())[:160]
             raise CheckpointError(
@@ -194,12 +199,18 @@ class TemporalHead(nn.Module):
         self.deviation.copy_(torch.from_numpy(deviation + 1e-3)[:, None])
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """x: (B, C, T) -> (B, K + 2, T)."""
+        """x: (B, C, T) -> (B, K + 3, T)."""
         x = self.enter(self.dropout((x - self.mean) / self.deviation))
         for block in self.blocks:
             x = x + self.dropout(functional.gelu(block(functional.gelu(x))))
         result: torch.Tensor = self.leave(functional.gelu(x))
         return result
+
+
+def contact(articulation: FloatArray, name: str) -> FloatArray:
+    """articulation: (T, A) as `SpeechFeatures` -> (T,) in [0, 1] how far the lips are on their way to a contact."""
+    result: FloatArray = np.clip(0.5 + (articulation[:, ARTICULATION[name]] - SURE_CONTACT[name]) * CONTACT_SLOPE, 0, 1)
+    return result
 
 
 def recording_mean(content: FloatArray, usual: FloatArray) -> FloatArray:
@@ -219,35 +230,3 @@ def speech_presence(loudness: FloatArray) -> FloatArray:
     near = np.lib.stride_tricks.sliding_window_view(padded, 7).max(1)
     smooth: FloatArray = np.convolve(np.pad(near, 2, mode="edge"), np.array([1, 2, 3, 2, 1]) / 9, "valid").astype(np.float32)
     return smooth
-
-
-def open_lips(blendshapes: FloatArray, opening: FloatArray, travel: FloatArray) -> FloatArray:
-    """The same motion with the lips as far apart as `opening` says: by the jaw, then by `mouthClose`.
-
-    blendshapes: (T, 52). opening: (T,) beyond rest, over the eye distance. travel: (52,) as `Articulator.lip_travel`.
-    """
-    result = blendshapes.copy()
-    missing = opening - result @ travel
-    result[:, JAW_OPEN] = np.clip(result[:, JAW_OPEN] + missing / travel[JAW_OPEN], 0, 1)
-    missing = opening - result @ travel
-    result[:, MOUTH_CLOSE] = np.clip(result[:, MOUTH_CLOSE] + missing / travel[MOUTH_CLOSE], 0, 1)
-    return result
-
-
-def close_lips(blendshapes: FloatArray, closed: FloatArray, travel: FloatArray) -> FloatArray:
-    """Shut the lips where `closed` says, whatever else the face does; they never pass through each other.
-
-    blendshapes: (T, 52). closed: (T,) in [0, 1]. travel: (52,) as `Articulator.lip_travel`.
-    """
-    result = blendshapes.copy()
-    result[:, LIP_PARTERS] *= (1 - 0.95 * closed)[:, None]
-    result[:, SNEERS] *= (1 - 0.6 * closed)[:, None]
-    result[:, JAW_OPEN] *= 1 - 0.4 * closed
-    result[:, PRESSERS] = np.maximum(result[:, PRESSERS], 0.12 * closed[:, None])
-    gap = result @ travel
-    wanted = (1 - closed) * np.maximum(gap, -SHUT_BEYOND_REST) - closed * SHUT_BEYOND_REST
-    result[:, MOUTH_CLOSE] = np.clip(result[:, MOUTH_CLOSE] + (wanted - gap) / travel[MOUTH_CLOSE], 0, 1)
-    # Where mouthClose cannot reach, the jaw does.
-    left_over = np.maximum(result @ travel - np.maximum(wanted, 0), 0) * closed
-    result[:, JAW_OPEN] = np.clip(result[:, JAW_OPEN] - left_over / travel[JAW_OPEN], 0, 1)
-    return result

@@ -15,15 +15,9 @@ import numpy as np
 
 from talkinghead import arkit
 from talkinghead.motion.io import load_motion
+from talkinghead.motion.lips import LEFT_CORNER, LEFT_EYE, LOWER_LIP, RIGHT_CORNER, RIGHT_EYE, UPPER_LIP
 from talkinghead.training import read_manifest
 from talkinghead.types import FaceMotion, FloatArray, SpeechFeatures
-
-UPPER_LIP: Final = 13
-LOWER_LIP: Final = 14
-RIGHT_CORNER: Final = 61
-LEFT_CORNER: Final = 291
-RIGHT_EYE: Final = 33
-LEFT_EYE: Final = 263
 
 CLOSED_RATIO: Final = 0.035
 """Lips are shut where their gap is within this part of the mouth's width of the clip's closest (its 1st percentile). On GRID's
@@ -61,6 +55,13 @@ def lip_opening(points: FloatArray) -> FloatArray:
     eyes = np.linalg.norm(points[:, RIGHT_EYE] - points[:, LEFT_EYE], axis=-1)
     opening: FloatArray = np.linalg.norm(points[:, UPPER_LIP] - points[:, LOWER_LIP], axis=-1) / eyes
     return opening
+
+
+def lip_width(points: FloatArray) -> FloatArray:
+    """points: (T, 468+, 3) -> (T,) distance in space of the corners of the mouth over that of the outer eye corners."""
+    eyes = np.linalg.norm(points[:, RIGHT_EYE] - points[:, LEFT_EYE], axis=-1)
+    width: FloatArray = np.linalg.norm(points[:, RIGHT_CORNER] - points[:, LEFT_CORNER], axis=-1) / eyes
+    return width
 
 
 def lip_parting(points: FloatArray) -> FloatArray:

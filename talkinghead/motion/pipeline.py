@@ -13,12 +13,13 @@ import numpy as np
 
 from talkinghead import arkit
 from talkinghead.errors import MotionError
-from talkinghead.motion.articulator import Articulator, close_lips
+from talkinghead.motion.articulator import Articulator
 from talkinghead.motion.expression import compose, expression
 from talkinghead.motion.gesture import GestureModel
 from talkinghead.motion.gesture_blinks import blink_times, blinks
 from talkinghead.motion.gesture_face import brow_columns, eye_look, gaze_motion, head_pose
 from talkinghead.motion.knobs import MotionKnobs
+from talkinghead.motion.lips import LipContacts, LipTravel, touch_lips
 from talkinghead.motion.smoothing import moving_average
 from talkinghead.types import EmotionTrack, FaceMotion, FloatArray, SpeechFeatures
 
@@ -31,12 +32,12 @@ COURSE_S: Final = 0.28
 class MotionPipeline:
     """Speech to motion.
 
-    travel: (52,) how far each column parts the lips (`Articulator.lip_travel`); without it lips are not shut by measure.
+    travel: what each column does to the lips; without it lips are not shut by measure.
     """
 
     articulator: Articulator
     gestures: GestureModel
-    travel: FloatArray | None
+    travel: LipTravel | None
 
     @staticmethod
     def from_pretrained(folder: Path | str) -> MotionPipeline:
@@ -46,9 +47,7 @@ class MotionPipeline:
             CheckpointError: a file is missing or is not what it should be.
         """
         articulator = Articulator.load(Path(folder) / "articulator")
-        lip_travel = articulator.config.lip_travel
-        travel = None if lip_travel is None else np.asarray(lip_travel, np.float32)
-        return MotionPipeline(articulator, GestureModel.from_pretrained(Path(folder) / "gesture"), travel)
+        return MotionPipeline(articulator, GestureModel.from_pretrained(Path(folder) / "gesture"), articulator.travel)
 
     def __call__(self, features: SpeechFeatures, emotion: EmotionTrack, seed: int = 0, **knobs: Any) -> FaceMotion:
         """One performance; the same arguments give the same bytes.
@@ -68,13 +67,13 @@ class MotionPipeline:
                 f"make the EmotionTrack for {len(features)} frames."
             )
         wanted = MotionKnobs.of(**knobs)
-        talking, closed = self.articulator.articulate(features, wanted.lip_strength)
-        talking, closed = distinctly(talking, closed, wanted.articulation)
+        talking, contacts = self.articulator.articulate(features, wanted.lip_strength)
+        talking, contacts = distinctly(talking, contacts, wanted.articulation)
         gestures = self.gestures(features, emotion, seed)
         felt = np.clip(wanted.expression_strength * expression(emotion, seed), 0, 1)
         blendshapes = compose(talking, felt)
         if self.travel is not None:
-            blendshapes = close_lips(blendshapes, closed, self.travel)
+            blendshapes = touch_lips(blendshapes, contacts, self.travel)
         blendshapes = add_columns(blendshapes, brow_columns(gestures))
         # The eyes keep where they look when the knob of the head turns it more or less.
         rotation, translation = head_pose(gestures, wanted.head_motion)
@@ -95,16 +94,16 @@ def add_columns(blendshapes: FloatArray, columns: dict[int, FloatArray]) -> Floa
     return result
 
 
-def distinctly(talking: FloatArray, closed: FloatArray, articulation: float) -> tuple[FloatArray, FloatArray]:
+def distinctly(talking: FloatArray, contacts: LipContacts, articulation: float) -> tuple[FloatArray, LipContacts]:
     """How distinctly is spoken: what each sound departs from the smooth course of talking is scaled, as PC-Talk does.
 
-    talking: (T, 52), closed: (T,) as `Articulator.articulate` -> the same, in [0, 1]. 0 leaves the course alone, a mumble whose
+    talking: (T, 52), contacts: as `Articulator.articulate` -> the same. 0 leaves the course alone, a mumble whose
     lips need not meet; 1 returns what came; beyond 1 lips that meet stay met. Source: Wang et al., "PC-Talk", 2025.
     """
     if articulation == 1:
-        return talking, closed
+        return talking, contacts
     course = np.zeros_like(talking)
     for column in np.flatnonzero(talking.any(0)):
         course[:, column] = moving_average(talking[:, column], COURSE_S)
     distinct = np.clip(course + articulation * (talking - course), 0, 1).astype(np.float32)
-    return distinct, (closed * min(1.0, articulation)).astype(np.float32)
+    return distinct, contacts.scaled(articulation)

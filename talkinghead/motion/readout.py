@@ -12,28 +12,21 @@ import torch
 
 from talkinghead.errors import ConfigError
 from talkinghead.motion.articulator import COLUMNS, Articulator
-from talkinghead.motion.dataset import LEFT_EYE, LOWER_LIP, RIGHT_EYE, UPPER_LIP
+from talkinghead.motion.lips import LipTravel
 from talkinghead.motion.ridge import Array, RidgeSums, with_neighbours
 from talkinghead.motion.training_clips import ArticulatorConfig, TrainingClip
 from talkinghead.types import FloatArray
 
 
-def lip_travel(neutral: FloatArray, deltas: FloatArray) -> FloatArray:
-    """A rig's neutral (V, 3) and deltas (52, V, 3), y up -> (52,) as `Articulator.lip_travel`."""
-    eyes = np.linalg.norm(neutral[RIGHT_EYE] - neutral[LEFT_EYE])
-    travel: FloatArray = ((deltas[:, UPPER_LIP, 1] - deltas[:, LOWER_LIP, 1]) / eyes).astype(np.float32)
-    return travel
-
-
 def fit_readout(
-    clips: Callable[[], Iterable[TrainingClip]], config: ArticulatorConfig, lip_travel: FloatArray | None
+    clips: Callable[[], Iterable[TrainingClip]], config: ArticulatorConfig, travel: LipTravel | None
 ) -> Articulator:
     """The articulator in closed form: one source of many clips weighs `common_share`, everybody else the rest.
 
     Args:
         clips: called, gives the clips, the same each time.
         config: the run.
-        lip_travel: (52,) as `Articulator.lip_travel`.
+        travel: of the rig that the motion is for.
 
     Raises:
         ConfigError: no clip at all.
@@ -58,7 +51,7 @@ def fit_readout(
     shares = {True: config.common_share, False: 1 - config.common_share} if len(sums) == 2 else dict.fromkeys(sums, 1.0)
     centre = np.sum([share / sums[common].num_rows * offsets[common] for common, share in shares.items()], axis=0)
     usual = np.sum([share / sums[common].num_rows * content_offsets[common] for common, share in shares.items()], axis=0)
-    model = _articulator(weights, bias, centre, config, lip_travel)
+    model = _articulator(weights, bias, centre, config, travel)
     model.content_mean.data.copy_(torch.from_numpy(usual))
     if False in sums:
         model.register_to_config(gain=gains(_spread(model, (clip for clip in clips() if not clip.common))))
@@ -67,9 +60,9 @@ def fit_readout(
 
 
 def _articulator(
-    weights: Array, bias: Array, centre: Array, config: ArticulatorConfig, lip_travel: FloatArray | None
+    weights: Array, bias: Array, centre: Array, config: ArticulatorConfig, travel: LipTravel | None
 ) -> Articulator:
-    """weights: (D, K + 2) on frames with their neighbours. bias, centre: (K + 2,)."""
+    """weights: (D, K + 3) on frames with their neighbours. bias, centre: (K + 3,)."""
     window = 2 * config.context + 1
     model: Articulator = Articulator(
         content_width=weights.shape[0] // window,
@@ -78,7 +71,8 @@ def _articulator(
         head_dilations=tuple(config.head_dilations),
         dropout=config.dropout,
         closed_threshold=config.closed_threshold,
-        lip_travel=None if lip_travel is None else tuple(round(float(value), 6) for value in lip_travel),
+        lip_parting=None if travel is None else _rounded(travel.parting),
+        lip_widening=None if travel is None else _rounded(travel.widening),
     )
     kernel = weights.T.reshape(weights.shape[1], window, -1).transpose(0, 2, 1)
     with torch.no_grad():
@@ -88,9 +82,13 @@ def _articulator(
     return model
 
 
+def _rounded(values: FloatArray) -> tuple[float, ...]:
+    return tuple(round(float(value), 6) for value in values)
+
+
 def _spread(model: Articulator, clips: Iterable[TrainingClip]) -> FloatArray:
-    """(2, K + 2) sums over the clips of the squares about each clip's mean: of the targets, and of what the model says."""
-    spread = np.zeros((2, len(COLUMNS) + 2))
+    """(2, K + 3) sums over the clips of the squares about each clip's mean: of the targets, and of what the model says."""
+    spread = np.zeros((2, len(COLUMNS) + 3))
     for clip in clips:
         said = predict(model, clip.content)[clip.seen]
         spread += np.stack([(clip.targets[clip.seen] ** 2).sum(0), ((said - said.mean(0)) ** 2).sum(0)])
@@ -98,7 +96,7 @@ def _spread(model: Articulator, clips: Iterable[TrainingClip]) -> FloatArray:
 
 
 def gains(spread: FloatArray) -> tuple[float, ...]:
-    """(2, K + 2) sums of squares, real and predicted -> (K + 1,) stretches.
+    """(2, K + 3) sums of squares, real and predicted -> (K + 2,) stretches.
 
     A column whose deviation the model loses to a part 1 / r is stretched by 2 - 1 / r, from 1 to less than 2: of the columns
     that sound hardly explains the rest would be noise.
@@ -109,6 +107,6 @@ def gains(spread: FloatArray) -> tuple[float, ...]:
 
 @torch.inference_mode()
 def predict(model: Articulator, content: FloatArray) -> FloatArray:
-    """content: (T, C) less its mean -> (T, K + 2) raw outputs."""
+    """content: (T, C) less its mean -> (T, K + 3) raw outputs."""
     output: FloatArray = model(torch.from_numpy(content.astype(np.float32))[None])[0].numpy()
     return output

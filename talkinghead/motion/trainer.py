@@ -20,6 +20,7 @@ from safetensors.torch import load_file, save_file
 
 from talkinghead.errors import ConfigError
 from talkinghead.motion.articulator import Articulator
+from talkinghead.motion.lips import LipTravel
 from talkinghead.motion.readout import fit_readout, predict
 from talkinghead.motion.training_clips import ArticulatorConfig, training_clips
 from talkinghead.training import check_resumable, save_config
@@ -28,15 +29,15 @@ from talkinghead.types import FloatArray
 FREE_KEYS: Final = ("output", "num_threads", "save_every")
 """What may differ when a run is resumed: nothing that is learnt depends on it."""
 LIP_WEIGHT: Final = 4.0
-"""What the opening and the closure of the lips weigh against any one blendshape."""
+"""What the opening, the width and the closure of the lips weigh against any one blendshape."""
 MIN_CLIP_FRAMES: Final = 8
 """A shorter clip would be a crop of little else than its last frame."""
 
 
-def train_articulator(config: ArticulatorConfig, lip_travel: FloatArray | None, say: Callable[[str], None]) -> Path:
+def train_articulator(config: ArticulatorConfig, travel: LipTravel | None, say: Callable[[str], None]) -> Path:
     """Run one configuration to its end, or from where it was killed; returns the folder of the finished articulator.
 
-    lip_travel: as `Articulator.lip_travel`, of the rig that the motion is for.
+    travel: of the rig that the motion is for.
 
     Raises:
         ConfigError: no clip to learn from, or the output folder holds a run of another configuration.
@@ -51,7 +52,7 @@ def train_articulator(config: ArticulatorConfig, lip_travel: FloatArray | None, 
             _recover(folder)
         if not readout.is_dir():
             say("fitting the read-out")
-            fitted = fit_readout(lambda: training_clips(config), config, lip_travel)
+            fitted = fit_readout(lambda: training_clips(config), config, travel)
             shutil.rmtree(state, ignore_errors=True)  # steps on a read-out that is gone
             save_config(output / "config.json", config)
             _replace(readout, fitted.save_pretrained)
@@ -98,7 +99,7 @@ def _recover(folder: Path) -> None:
 
 @dataclass(frozen=True, eq=False)
 class _HeadClip:
-    """content: (T, C), kept in half precision; targets and said: (T, K + 2) less their means, wanted and said; seen: (T,)."""
+    """content: (T, C), kept in half precision; targets and said: (T, K + 3) less their means, wanted and said; seen: (T,)."""
 
     content: npt.NDArray[np.float16]
     targets: FloatArray
@@ -156,7 +157,7 @@ class HeadTrainer:
         return mean.astype(np.float32), deviation.astype(np.float32)
 
     def batch(self, step: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Crops (B, T, C), targets and read-out (B, T, K + 2) of a step, and whether a face was seen, (B, T) 0 or 1.
+        """Crops (B, T, C), targets and read-out (B, T, K + 3) of a step, and whether a face was seen, (B, T) 0 or 1.
 
         A clip shorter than a crop repeats its last frame.
         """
@@ -193,7 +194,7 @@ class HeadTrainer:
         error = (readout + output - target) / self._scale.to(output)
         change = error[:, 1:] - error[:, :-1]
         weight = torch.ones_like(self._scale).to(output)
-        weight[-2:] = LIP_WEIGHT
+        weight[-3:] = LIP_WEIGHT
         both = seen[:, 1:] * seen[:, :-1]
         loss = _mean_where((weight * error**2).mean(-1), seen) + _mean_where((weight * change**2).mean(-1), both)
         self.optimiser.zero_grad(set_to_none=True)

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from talkinghead import arkit
 from talkinghead.motion.articulator import COLUMNS
-from talkinghead.motion.dataset import CLOSED_RATIO, SpeechClip, lip_opening, lip_parting, speech_clips, symmetric
+from talkinghead.motion.dataset import CLOSED_RATIO, SpeechClip, lip_opening, lip_parting, lip_width, speech_clips, symmetric
 from talkinghead.types import FloatArray
 
 
@@ -50,8 +50,8 @@ class ArticulatorConfig:
 class TrainingClip:
     """What one clip teaches.
 
-    content: (T, C) less its mean, `content_mean` (C,): voice and room are not what is said. targets: (T, K + 2) less their
-    mean, for what a mouth is at rest is the person's, not the sound's, and 0 where no face was seen. mean: (K + 2,).
+    content: (T, C) less its mean, `content_mean` (C,): voice and room are not what is said. targets: (T, K + 3) less their
+    mean, for what a mouth is at rest is the person's, not the sound's, and 0 where no face was seen. mean: (K + 3,).
     seen: (T,) bool, whether a face was seen; it was in one frame at least. common: of the one source that has more clips than
     all others.
     """
@@ -87,15 +87,17 @@ def training_clips(config: ArticulatorConfig) -> Iterator[TrainingClip]:
 
 
 def _targets(clip: SpeechClip, seen: npt.NDArray[np.bool_]) -> FloatArray:
-    """A clip and where its face was seen, (T,) -> what the model is to say of it, (T, K + 2).
+    """A clip and where its face was seen, (T,) -> what the model is to say of it, (T, K + 3).
 
     Blendshapes are both sides alike and from what this person has at rest; the opening of the lips is measured on the
-    tracked points, from this mouth's own closure.
+    tracked points, from this mouth's own closure, and the width from its usual one.
     """
     blendshapes = symmetric(clip.motion.blendshapes)[:, [arkit.INDEX[name] for name in COLUMNS]]
     blendshapes = (blendshapes - np.percentile(blendshapes[seen], 10, axis=0)).astype(np.float32)
     opening, gap = lip_opening(clip.points), lip_parting(clip.points)
     opening = opening - np.percentile(opening[seen], 3)
+    width = lip_width(clip.points)
+    width = width - np.median(width[seen])
     shut = gap < CLOSED_RATIO + np.percentile(gap[seen], 1)
-    targets: FloatArray = np.c_[blendshapes, opening, shut].astype(np.float32)
+    targets: FloatArray = np.c_[blendshapes, opening, width, shut].astype(np.float32)
     return targets

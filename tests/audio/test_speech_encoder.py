@@ -5,10 +5,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 from transformers import WhisperConfig
 from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
+from talkinghead.audio.adapter import ArticulationAdapter
+from talkinghead.audio.phones import ARTICULATIONS
 from talkinghead.audio.speech_encoder import WINDOW_FRAMES, SpeechEncoder, loudness_dbfs
+from talkinghead.audio.voice import speak
 from talkinghead.audio.waveform import load_audio
 from talkinghead.errors import AudioError, CheckpointError
 from talkinghead.types import Audio
@@ -33,10 +37,10 @@ def babble(seconds: float, seed: int = 0) -> Audio:
 def test_whole_second_as_transformers_has_it(encoder: SpeechEncoder) -> None:
     audio = babble(30)
     whisper = WhisperEncoder(WhisperConfig(**json.loads((FOLDER / "config.json").read_text()))).eval()
-    whisper.load_state_dict(encoder._encoder.state_dict())
+    whisper.load_state_dict(encoder.network.state_dict())
     with torch.inference_mode():
         last = whisper(torch.from_numpy(encoder.log_mel(audio.samples))[None]).last_hidden_state[0]
-    ours = encoder._hidden(encoder.log_mel(audio.samples))[:, -384:]
+    ours = SpeechEncoder(encoder.network)._window(encoder.log_mel(audio.samples), with_voice=False)[0][:, -384:]
     assert np.allclose(ours, last.unflatten(0, (-1, 2)).mean(1).numpy(), atol=1e-4)
 
 
@@ -45,16 +49,56 @@ def test_windows_are_near_the_whole(encoder: SpeechEncoder) -> None:
     sentence = load_audio(Path(__file__).parents[2] / "assets/speech.wav").samples
     audio = Audio(np.concatenate([sentence, sentence])[: 640 * 320])
     assert audio.num_frames > WINDOW_FRAMES
-    windowed, whole = encoder.encode(audio).content, encoder._hidden(encoder.log_mel(audio.samples))[:, 384:]
+    windowed, whole = encoder.encode(audio).content, encoder._window(encoder.log_mel(audio.samples), with_voice=False)[0]
     a, b = windowed - windowed.mean(0), whole - whole.mean(0)
     assert (a * b).sum() / np.sqrt((a * a).sum() * (b * b).sum()) > 0.9
 
 
-def test_the_voice_is_the_first_block_and_only_there_when_asked_for(encoder: SpeechEncoder) -> None:
+def test_the_voice_is_whispers_own_blocks_and_only_there_when_asked_for(encoder: SpeechEncoder) -> None:
     audio = load_audio(Path(__file__).parents[2] / "assets/speech.wav")
     plain, heard = encoder.encode(audio), encoder.encode(audio, with_voice=True)
     assert plain.voice is None and np.array_equal(plain.content, heard.content)
-    assert heard.voice is not None and heard.voice.shape == (audio.num_frames, 384) and heard.voice.std() > 0
+    assert heard.voice is not None and heard.voice.shape == (audio.num_frames, 3 * 384) and heard.voice.std() > 0
+
+
+def test_an_adapter_changes_the_content_and_not_the_voice(encoder: SpeechEncoder, tmp_path: Path) -> None:
+    audio, bare = load_audio(Path(__file__).parents[2] / "assets/speech.wav"), SpeechEncoder(encoder.network)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        down, up = torch.randn(2, 384), torch.randn(384, 2)
+    still = ArticulationAdapter({}, {}, torch.zeros(16, 1536), torch.zeros(16))
+    name = "layers.2.self_attn.v_proj"
+    moved = ArticulationAdapter({name: down}, {name: 0.01 * up}, torch.zeros(16, 1536), torch.full((16,), 2.0))
+    moved.save(tmp_path / "adapter.safetensors")
+    plain, same, other = (
+        SpeechEncoder(encoder.network, adapter).encode(audio, with_voice=True)
+        for adapter in (None, still, ArticulationAdapter.load(tmp_path / "adapter.safetensors"))
+    )
+    assert np.array_equal(plain.content, same.content) and plain.articulation is None
+    assert np.array_equal(plain.content[:, :384], other.content[:, :384]), "the block below the change"
+    assert np.abs(plain.content - other.content).max() > 1e-2 and np.array_equal(plain.voice, other.voice)
+    assert same.articulation is not None and np.allclose(same.articulation, 0.5)
+    assert other.articulation is not None and np.allclose(other.articulation, 1 / (1 + np.exp(-2)), atol=1e-3)
+    assert np.array_equal(bare.encode(audio).content, plain.content)
+
+
+def test_the_shipped_adapter_hears_lips_meet_and_teeth_touch(encoder: SpeechEncoder) -> None:
+    spoken = speak("Papa maybe baby Bob. Five very fine fever vows.", "en-gb")
+    articulation = encoder.encode(spoken.audio).articulation
+    assert articulation is not None
+    for name, letters in (("bilabial", "pbm"), ("labiodental", "fv")):
+        column = articulation[:, ARTICULATIONS.index(name)]
+        there = [column[round(25 * p.start_s) : round(25 * p.end_s) + 2].max() for p in spoken.phonemes if p.symbol in letters]
+        vowels = [
+            column[round(12.5 * (p.start_s + p.end_s))] for p in spoken.phonemes if p.symbol[:1] in set("aeiouɒɛɪ") and p.symbol
+        ]
+        assert np.mean(np.array(there) > 0.5) > 0.8 and np.mean(np.array(vowels) > 0.5) < 0.1, name
+
+
+def test_an_adapter_of_another_version_is_refused(tmp_path: Path) -> None:
+    save_file({"articulations.weight": torch.zeros(3, 1536)}, tmp_path / "adapter.safetensors", {"articulations": "open shut"})
+    with pytest.raises(CheckpointError, match="knows other articulations"):
+        ArticulationAdapter.load(tmp_path / "adapter.safetensors")
 
 
 @pytest.mark.parametrize("num_samples", [1, 639, 640, 641, 800, 16_000])

@@ -1,33 +1,30 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
 from talkinghead import arkit
+from talkinghead.audio.phones import ARTICULATIONS
 from talkinghead.errors import CheckpointError
 from talkinghead.motion.articulator import (
     COLUMNS,
-    JAW_OPEN,
-    MOUTH_CLOSE,
     WINDOW_FRAMES,
     Articulator,
-    close_lips,
-    open_lips,
     recording_mean,
     speech_presence,
 )
+from talkinghead.motion.lips import JAW_OPEN, MOUTH_CLOSE, NARROWERS, WIDENERS
 from talkinghead.types import SpeechFeatures
-
-
-def travel() -> np.ndarray:
-    column = np.zeros(52, np.float32)
-    column[[JAW_OPEN, MOUTH_CLOSE, arkit.INDEX["mouthFunnel"], arkit.INDEX["mouthUpperUpLeft"]]] = 0.4, -0.4, 0.15, 0.05
-    return column
 
 
 def model() -> Articulator:
     torch.manual_seed(0)
-    return Articulator(content_width=8, head_width=4, head_dilations=(1, 2), lip_travel=tuple(map(float, travel()))).eval()
+    parting, widening = np.zeros(52), np.zeros(52)
+    parting[[JAW_OPEN, MOUTH_CLOSE]], widening[WIDENERS], widening[NARROWERS] = (0.4, -0.4), 0.1, -0.15
+    travel = {"lip_parting": tuple(parting.tolist()), "lip_widening": tuple(widening.tolist())}
+    return Articulator(content_width=8, head_width=4, head_dilations=(1, 2), **travel).eval()
 
 
 def features(num_frames: int, dbfs: float = -20.0) -> SpeechFeatures:
@@ -37,11 +34,11 @@ def features(num_frames: int, dbfs: float = -20.0) -> SpeechFeatures:
 
 @pytest.mark.parametrize("num_frames", [1, 2, 30])
 def test_blendshapes_stay_in_their_columns_and_range(num_frames: int) -> None:
-    blendshapes, closed = model().articulate(features(num_frames))
+    blendshapes, contacts = model().articulate(features(num_frames))
     others = [i for i, name in enumerate(arkit.BLENDSHAPES) if name not in COLUMNS]
-    assert blendshapes.shape == (num_frames, 52) and closed.shape == (num_frames,)
+    assert blendshapes.shape == (num_frames, 52) and contacts.closed.shape == contacts.tucked.shape == (num_frames,)
     assert blendshapes.min() >= 0 and blendshapes.max() <= 1 and not blendshapes[:, others].any()
-    assert closed.min() >= 0 and closed.max() <= 1
+    assert contacts.closed.min() >= 0 and contacts.closed.max() <= 1 and not contacts.tucked.any()
 
 
 @pytest.mark.parametrize("head_width", [0, 4])
@@ -61,7 +58,7 @@ def test_windowed_equals_whole_and_no_window_is_long(head_width: int) -> None:
     assert len(lengths) == 3 and max(lengths) <= WINDOW_FRAMES + 2 * 5
     assert torch.allclose(model.windowed(features.content), whole, atol=1e-5)
     columns = [arkit.INDEX[name] for name in COLUMNS]
-    assert np.allclose(blendshapes[:, columns], np.clip(whole[:, :-2].numpy(), 0, 1), atol=1e-5)
+    assert np.allclose(blendshapes[:, columns], np.clip(whole[:, :-3].numpy(), 0, 1), atol=1e-5)
 
 
 def test_a_voice_or_a_room_that_shifts_the_content_moves_no_lips() -> None:
@@ -81,6 +78,17 @@ def test_silence_and_strength_zero_leave_the_mouth_at_rest() -> None:
     assert not model().articulate(features(20), strength=0.0)[0].any()
 
 
+def test_an_articulation_that_is_heard_is_made_unless_nobody_speaks() -> None:
+    heard = np.zeros((30, len(ARTICULATIONS)), np.float32)
+    heard[10:13, ARTICULATIONS.index("bilabial")] = 0.99
+    heard[12:16, ARTICULATIONS.index("labiodental")] = 0.99
+    loud, silent = (replace(features(30, dbfs), articulation=heard) for dbfs in (-20.0, -100.0))
+    _, contacts = model().articulate(loud)
+    assert (contacts.closed[10:13] == 1).all() and (contacts.tucked[13:16] > 0.5).all()
+    assert contacts.tucked[12] == 0, "lips that are shut touch no teeth"
+    assert not contacts.tucked[:12].any() and not model().articulate(silent)[1].closed.any()
+
+
 def test_saved_then_loaded_is_equal(tmp_path) -> None:
     saved = model()
     saved.save_pretrained(tmp_path)
@@ -91,28 +99,14 @@ def test_saved_then_loaded_is_equal(tmp_path) -> None:
 def test_a_broken_checkpoint_is_named(tmp_path) -> None:
     with pytest.raises(CheckpointError, match="not an articulator"):
         Articulator.load(tmp_path)
-    for lip_travel in ((0.0,) * 52, (0.1, -0.1)):
-        Articulator(content_width=8, lip_travel=lip_travel).save_pretrained(tmp_path / "closed")
+    for values in ((0.0,) * 52, (0.1, -0.1)):
+        Articulator(content_width=8, lip_parting=values, lip_widening=values).save_pretrained(tmp_path / "closed")
         with pytest.raises(CheckpointError, match="the jaw does not open the lips"):
             Articulator.load(tmp_path / "closed")
     model().save_pretrained(tmp_path)
     (tmp_path / "diffusion_pytorch_model.safetensors").write_bytes(b"cut")
     with pytest.raises(CheckpointError, match="reinstall"):
         Articulator.load(tmp_path)
-
-
-def test_lips_open_as_far_as_they_are_told() -> None:
-    blendshapes = np.random.default_rng(1).uniform(0, 0.3, (50, 52)).astype(np.float32)
-    opening = np.linspace(0, 0.3, 50, dtype=np.float32)
-    assert np.allclose(open_lips(blendshapes, opening, travel()) @ travel(), opening, atol=1e-5)
-
-
-def test_closed_lips_are_closed_whatever_the_face_does() -> None:
-    blendshapes = np.random.default_rng(2).uniform(0, 1, (200, 52)).astype(np.float32)
-    shut = close_lips(blendshapes, np.ones(200, np.float32), travel())
-    assert (shut @ travel()).max() <= 1e-5
-    assert shut.min() >= 0 and shut.max() <= 1
-    assert np.array_equal(close_lips(shut * 0, np.zeros(200, np.float32), travel()), shut * 0)
 
 
 def test_speech_presence_opens_early_and_ignores_the_noise_floor() -> None:

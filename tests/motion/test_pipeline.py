@@ -71,8 +71,8 @@ def test_intensity_zero_is_neutral_exactly(pipeline: MotionPipeline, speech: Spe
 
 @pytest.mark.parametrize("emotion", EMOTIONS)
 def test_lips_shut_under_every_emotion(pipeline: MotionPipeline, speech: SpeechFeatures, emotion: str) -> None:
-    _, closed = pipeline.articulator.articulate(speech)
-    shut = closed == 1
+    _, contacts = pipeline.articulator.articulate(speech)
+    shut = contacts.closed == 1
     assert shut.sum() >= 3
     assert (perform(pipeline, speech, emotion, 1.0).blendshapes[shut] @ pipeline.travel).max() < 0.01
 
@@ -142,8 +142,8 @@ def test_zero_is_off_and_two_is_more(pipeline: MotionPipeline, speech: SpeechFea
 
 
 def test_lips_that_are_set_apart_more_still_meet(pipeline: MotionPipeline, speech: SpeechFeatures) -> None:
-    _, closed = pipeline.articulator.articulate(speech)
-    gap = perform(pipeline, speech, articulation=2.0).blendshapes[closed == 1] @ pipeline.travel
+    closed = pipeline.articulator.articulate(speech)[1].closed
+    gap = perform(pipeline, speech, articulation=2.0).blendshapes[closed == 1] @ pipeline.travel.parting
     assert gap.max() < 0.01
 
 

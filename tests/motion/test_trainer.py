@@ -158,8 +158,8 @@ def clips_of(talkers: list[tuple[bool, float, int]]) -> Iterator[TrainingClip]:
     """(common, offset, frames) a clip."""
     for index, (common, offset, num_frames) in enumerate(talkers):
         content = np.random.default_rng(index).standard_normal((num_frames, WIDTH)).astype(np.float32)
-        targets = np.repeat(content[:, :1], len(COLUMNS) + 2, axis=1)
-        mean = np.full(len(COLUMNS) + 2, offset, np.float32)
+        targets = np.repeat(content[:, :1], len(COLUMNS) + 3, axis=1)
+        mean = np.full(len(COLUMNS) + 3, offset, np.float32)
         content_mean = content.mean(0)
         yield TrainingClip(
             content - content_mean, content_mean, targets - targets.mean(0), mean, np.ones(num_frames, bool), common
