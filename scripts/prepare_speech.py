@@ -123,6 +123,8 @@ def main() -> None:
         stem = file.stem if kind in VOICES else f"{file.parent.name}_{file.stem}"
         place = f"voices_varied/{number}" if number else "voices"
         target = options.features / place / kind / f"{stem}.npz"
+        if number and f"voices/{kind}/{stem}" in left_out:
+            continue  # said once
         if reason := reason_against(lambda f=file, t=target, n=number: write_voice(f, t, n, encoder), target):
             left_out[f"{place}/{kind}/{stem}"] = reason
     options.features.mkdir(parents=True, exist_ok=True)
