@@ -34,6 +34,8 @@ USUAL_FRAMES: Final = 10
 SILENT_DBFS: Final = -62.0
 QUIET_DBFS: Final = -48.0
 CLOSURE_SLOPE: Final = 4.0
+"""Of the read-out's own score of closed lips, which serves where nothing is known of the articulation: it is less sure, and
+shutting the lips by it costs .04 of the correlation of their opening."""
 WINDOW_FRAMES: Final = 250
 
 SURE_CONTACT: Final = {"bilabial": 0.5, "labiodental": 0.5}
@@ -134,12 +136,13 @@ class Articulator(ModelMixin, ConfigMixin):
         if (travel := self.travel) is not None:
             blendshapes = spread_lips(blendshapes, stretched[:, -1], travel)
             blendshapes = open_lips(blendshapes, np.maximum(stretched[:, -2], 0), travel)
-        score, speaking = output[:, -1].numpy(), level[:, 0] > 0
-        closed = np.clip(0.5 + (score - self.config.closed_threshold) * CLOSURE_SLOPE, 0, 1)
-        tucked = np.zeros_like(closed)
+        speaking = level[:, 0] > 0
         if features.articulation is not None:
-            closed = np.maximum(closed, contact(features.articulation, "bilabial"))
+            closed = contact(features.articulation, "bilabial")
             tucked = contact(features.articulation, "labiodental") * (1 - closed)
+        else:
+            closed = np.clip(0.5 + (output[:, -1].numpy() - self.config.closed_threshold) * CLOSURE_SLOPE, 0, 1)
+            tucked = np.zeros_like(closed)
         return blendshapes, LipContacts((closed * speaking).astype(np.float32), (tucked * speaking).astype(np.float32))
 
     @staticmethod
