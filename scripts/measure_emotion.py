@@ -2,7 +2,7 @@
 
     python scripts/measure_emotion.py ../shared/data change calm     # a voice's change of mood; plain speech stays calm
     python scripts/measure_emotion.py ../shared/data judge           # our faces, judged by what acted clips taught
-    python scripts/measure_emotion.py ../shared/data probes          # emotion in the content, phones in the emotion
+    python scripts/measure_emotion.py ../shared/data probes phones   # emotion in the content, phones in the emotion
 
 Wants what `scripts/prepare_speech.py` prepared, and of `scripts/train.py emotion` the encoders of the folds, whose speakers
 they have not heard. Prints Markdown.
@@ -22,9 +22,10 @@ from talkinghead.audio.waveform import load_audio
 from talkinghead.emotion.emotion_encoder import EmotionEncoder, window_statistics
 from talkinghead.emotion.voices import read_voice, speaker_folds, spoken_emotion
 from talkinghead.errors import TalkingHeadError
+from talkinghead.evaluation.classifier import Labels
 from talkinghead.evaluation.emotion import judge_markdown, judge_table
 from talkinghead.evaluation.emotion_change import calm_of, calm_table, change_table, splices
-from talkinghead.evaluation.phones import RAVDESS_WORDS, frame_phones
+from talkinghead.evaluation.phones import RAVDESS_WORDS, Aligner
 from talkinghead.evaluation.probes import emotion_probe, phone_probe, temporal_emotion_probe
 from talkinghead.pipeline import TalkingHead
 from talkinghead.training import read_manifest
@@ -77,12 +78,16 @@ def measure_judge(options: argparse.Namespace) -> None:
     print(judge_markdown(judge_table(head, options.source, options.motion, portraits)))
 
 
-def measure_probes(options: argparse.Namespace) -> None:
-    """The encoder's own features, on RAVDESS; the emotion encoder's embedding and its track."""
+def ravdess(options: argparse.Namespace) -> tuple[list[Path], Labels, Labels]:
+    """Prepared recordings, the emotion and the fold of each."""
     files = sorted((options.features / "voices/ravdess").glob("*.npz"))
-    said = [spoken_emotion(file) for file in files]
-    label = np.array([row[0] for row in said if row is not None])
-    fold = speaker_folds(np.array([row[2] for row in said if row is not None]), NUM_FOLDS)
+    said = [row for file in files if (row := spoken_emotion(file)) is not None]
+    return files, np.array([row[0] for row in said]), speaker_folds(np.array([row[2] for row in said]), NUM_FOLDS)
+
+
+def measure_probes(options: argparse.Namespace) -> None:
+    """Emotion, of the encoder's content."""
+    files, label, fold = ravdess(options)
     content = [read_voice(file).content for file in files]
     print("| probe, speakers held out | recall | chance |\n|---|---|---|")
     for name, probe in (
@@ -90,14 +95,21 @@ def measure_probes(options: argparse.Namespace) -> None:
         ("emotion, of the encoder's content, over time", temporal_emotion_probe(content, label, fold)),
     ):
         print(f"| {name} | {probe.recall:.2f} | {probe.chance:.2f} |", flush=True)
+
+
+def measure_phones(options: argparse.Namespace) -> None:
+    """Phones, of the encoder's features and of what is heard of emotion in them."""
+    files, _, fold = ravdess(options)
+    print("| probe, speakers held out | recall | chance |\n|---|---|---|")
     encoder = EmotionEncoder.load(options.checkpoint / "emotion_encoder")
     chosen = [i for k in np.unique(fold) for i in np.flatnonzero(fold == k)[::PHONE_CLIPS].tolist()]
     phones: list[npt.NDArray[np.str_]] = []
     frames: dict[str, list[FloatArray]] = {"content": [], "voice": [], "embedding": [], "track": []}
+    align = Aligner()
     for i in chosen:
         features = read_voice(files[i])
         audio = load_audio(options.source / "ravdess" / f"{files[i].stem}.ogg")
-        phones.append(frame_phones(audio, RAVDESS_WORDS[files[i].stem.split("-")[4]])[: len(features)])
+        phones.append(align(audio, RAVDESS_WORDS[files[i].stem.split("-")[4]])[: len(features)])
         frames["content"].append(features.content)
         assert features.voice is not None
         frames["voice"].append(features.voice)
@@ -117,7 +129,13 @@ def embedded(encoder: EmotionEncoder, features: SpeechFeatures) -> FloatArray:
     return np.stack([np.interp(times, centres, column) for column in rows.T], axis=1).astype(np.float32)
 
 
-MEASURES = {"change": measure_change, "calm": measure_calm, "judge": measure_judge, "probes": measure_probes}
+MEASURES = {
+    "change": measure_change,
+    "calm": measure_calm,
+    "judge": measure_judge,
+    "phones": measure_phones,
+    "probes": measure_probes,
+}
 
 
 def main() -> None:
