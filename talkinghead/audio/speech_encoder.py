@@ -123,11 +123,14 @@ class SpeechEncoder:
         mels = np.empty((len(self._mel_bank), num_mels), np.float32)
         for start in range(0, num_mels, block):
             stop = min(start + block, num_mels)
-            part = padded[start * HOP : (stop - 1) * HOP + FFT]
-            power = np.abs(librosa.stft(part, n_fft=FFT, hop_length=HOP, center=False)) ** 2
-            mels[:, start:stop] = np.log10(np.maximum(self._mel_bank @ power, 1e-10))
-        result: FloatArray = (np.maximum(mels, mels.max() - 8) + 4) / 4
-        return result
+            mels[:, start:stop] = self.log10_mel(padded[start * HOP : (stop - 1) * HOP + FFT])
+        return floored(mels, float(mels.max()))
+
+    def log10_mel(self, samples: FloatArray) -> FloatArray:
+        """samples: ((M - 1) * 160 + 400,) -> (80, M) log10 of the power in each band, at least -10."""
+        power = np.abs(librosa.stft(samples, n_fft=FFT, hop_length=HOP, center=False)) ** 2
+        mels: FloatArray = np.log10(np.maximum(self._mel_bank @ power, 1e-10)).astype(np.float32)
+        return mels
 
     @torch.inference_mode()
     def _window(self, mels: FloatArray, with_voice: bool) -> tuple[FloatArray, FloatArray | None, FloatArray | None]:
@@ -135,17 +138,34 @@ class SpeechEncoder:
         x = torch.from_numpy(np.ascontiguousarray(mels))[None].to(self._device)
         lower = _lower_blocks(self._encoder, x)
         steps = _upper_steps(self._encoder, lower[-1], self._upper)
-        articulation = voice = None
-        if self._readout is not None:
-            # A touch of the lips may be shorter than a frame: the surer of its two steps.
-            shares = torch.sigmoid(self._readout(steps))[0]
-            articulation = shares.reshape(-1, STEPS_PER_FRAME, shares.shape[-1]).amax(1).float().cpu().numpy()
+        voice = None
         if with_voice:
             plain = list(lower)
             for layer in self._encoder.layers[FIRST_BLOCK:VOICE_BLOCKS]:
                 plain.append(_tensor(layer(plain[-1], None)))
             voice = _frames(torch.cat(plain, -1))
-        return _frames(steps), articulation, voice
+        return *self.read(steps), voice
+
+    @property
+    def blocks(self) -> list[torch.nn.Module]:
+        """The blocks from the mels to the content, the upper ones as the adapter changed them."""
+        return [*self._encoder.layers[:FIRST_BLOCK], *self._upper]
+
+    @torch.inference_mode()
+    def read(self, steps: torch.Tensor) -> tuple[FloatArray, FloatArray | None]:
+        """steps: (1, S, C) of the upper blocks, two a frame -> content (S // 2, C) and articulation (S // 2, A)."""
+        articulation = None
+        if self._readout is not None:
+            # A touch of the lips may be shorter than a frame: the surer of its two steps.
+            shares = torch.sigmoid(self._readout(steps))[0]
+            articulation = shares.reshape(-1, STEPS_PER_FRAME, shares.shape[-1]).amax(1).float().cpu().numpy()
+        return _frames(steps), articulation
+
+
+def floored(mels: FloatArray, peak: float) -> FloatArray:
+    """mels: (80, M) log10, `peak` the loudest of the sound -> as Whisper takes them: floor 8 below it, about -1 to 1."""
+    result: FloatArray = ((np.maximum(mels, peak - 8) + 4) / 4).astype(np.float32)
+    return result
 
 
 def upper_blocks(encoder: WhisperEncoder, mels: torch.Tensor) -> torch.Tensor:

@@ -100,10 +100,14 @@ class Articulator(ModelMixin, ConfigMixin):
         return result
 
     @torch.inference_mode()
-    def windowed(self, content: FloatArray) -> torch.Tensor:
-        """content: (T, C) of a whole recording -> (T, K + 3) float32 as `forward`, a window at a time: memory does not grow."""
+    def windowed(self, content: FloatArray, mean: FloatArray | None = None) -> torch.Tensor:
+        """content: (T, C) of a whole recording -> (T, K + 3) float32 as `forward`, a window at a time: memory does not grow.
+
+        mean: (C,) of the recording, when this is but a part of it.
+        """
         num_frames = len(content)
-        mean = recording_mean(content, self.content_mean.float().cpu().numpy())
+        if mean is None:
+            mean = recording_mean(content, self.usual_content)
         output = torch.empty((num_frames, len(self.centre) + 1))
         for start in range(0, num_frames, WINDOW_FRAMES):
             stop = min(start + WINDOW_FRAMES, num_frames)
@@ -111,6 +115,12 @@ class Articulator(ModelMixin, ConfigMixin):
             window = torch.from_numpy(np.ascontiguousarray(content[first:last], np.float32) - mean).to(self.centre.device)
             output[start:stop] = self(window[None])[0, start - first : stop - first].float().cpu()
         return output
+
+    @property
+    def usual_content(self) -> FloatArray:
+        """(C,) what the content of a recording of a stranger is about."""
+        usual: FloatArray = self.content_mean.float().cpu().numpy()
+        return usual
 
     @property
     def travel(self) -> LipTravel | None:
@@ -121,12 +131,15 @@ class Articulator(ModelMixin, ConfigMixin):
         return LipTravel(np.asarray(parting, np.float32), np.asarray(widening, np.float32))
 
     @torch.inference_mode()
-    def articulate(self, features: SpeechFeatures, strength: float = 1.0) -> tuple[FloatArray, LipContacts]:
+    def articulate(
+        self, features: SpeechFeatures, strength: float = 1.0, mean: FloatArray | None = None
+    ) -> tuple[FloatArray, LipContacts]:
         """Features -> blendshapes (T, 52) in [0, 1], zero outside `columns`, and what the lips must touch.
 
         strength: 0 keeps the mouth at rest, 1 moves it as much as the talkers of the training clips did.
+        mean: as in `windowed`.
         """
-        output = self.windowed(features.content)
+        output = self.windowed(features.content, mean)
         gain, centre = torch.tensor(self.config.gain or [1.0] * len(self.centre)), self.centre.float().cpu()
         stretched = (centre + gain * (output[:, :-1] - centre)).numpy()
         level = strength * speech_presence(features.loudness)[:, None]

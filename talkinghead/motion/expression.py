@@ -63,6 +63,9 @@ _OPPOSED: Final[tuple[tuple[str, str], ...]] = (
     ("mouthStretch", "mouthPucker"),
 )
 _GIVE_WAY: Final = 0.6
+WHOLE_S: Final = 2.2
+EACH_S: Final = 1.6
+"""How slowly an expression swells and ebbs, as a whole and each column."""
 _LIFE: Final = 0.16
 _SIDE: Final = 0.08
 _STYLE: Final = 0.2
@@ -111,25 +114,37 @@ def _regional(prototypes: FloatArray) -> FloatArray:
     return regional
 
 
-def expression(track: EmotionTrack, seed: int) -> FloatArray:
-    """The expression alone, (T, 52) in [0, 1]; all zeros where the track's activation is.
+class PersonalExpression:
+    """One person's way to show emotions, and how theirs swell and ebb by themselves, by a seed; a stretch after the other.
 
-    Linear in the activation of each region. An expression is never still: it swells and ebbs a little, each side in its own
-    time, by the seed. The swell multiplies, so that more intensity is always more of each column. The seed is also the
-    person: two seeds give two people's anger, the same seed the same person's in every clip.
+    An expression is never still: it swells and ebbs a little, each side in its own time. The swell multiplies, so that more
+    intensity is always more of each column. Two seeds give two people's anger, the same seed the same person's in every clip.
     """
+
+    def __init__(self, seed: int) -> None:
+        own = np.random.default_rng([seed, 4])
+        self._person, lean = _regional(PROTOTYPE_MATRIX * _style(own)), np.float32(own.uniform(-_SIDE, _SIDE))
+        self._side = np.zeros(len(arkit.BLENDSHAPES), np.float32)
+        for index, name in enumerate(arkit.BLENDSHAPES):
+            self._side[index] = lean if name.endswith("Left") else -lean if name.endswith("Right") else 0
+
+    def __call__(self, activation: FloatArray, whole: FloatArray, each: FloatArray) -> FloatArray:
+        """activation: (T, 3, 8), noise of `WHOLE_S` (T, 1) and `EACH_S` (T, 52) -> (T, 52) in [0, 1], 0 where there is none.
+
+        Linear in the activation of each region.
+        """
+        swell = 1 + _LIFE * np.tanh(0.6 * whole + 0.4 * each) + self._side
+        columns = np.einsum("tre,rec->tc", activation, self._person)
+        result: FloatArray = np.clip(columns * swell, 0, 1).astype(np.float32)
+        return result
+
+
+def expression(track: EmotionTrack, seed: int) -> FloatArray:
+    """The expression alone, (T, 52) in [0, 1]; all zeros where the track's activation is. As `PersonalExpression`."""
     generator = np.random.default_rng([seed, 3])
-    whole = slow_noise(len(track), 1, period_s=2.2, generator=generator)
-    each = slow_noise(len(track), len(arkit.BLENDSHAPES), period_s=1.6, generator=generator)
-    own = np.random.default_rng([seed, 4])
-    person, lean = _regional(PROTOTYPE_MATRIX * _style(own)), np.float32(own.uniform(-_SIDE, _SIDE))
-    side = np.zeros(len(arkit.BLENDSHAPES), np.float32)
-    for index, name in enumerate(arkit.BLENDSHAPES):
-        side[index] = lean if name.endswith("Left") else -lean if name.endswith("Right") else 0
-    swell = 1 + _LIFE * np.tanh(0.6 * whole + 0.4 * each) + side
-    columns = np.einsum("tre,rec->tc", track.activation, person)
-    result: FloatArray = np.clip(columns * swell, 0, 1).astype(np.float32)
-    return result
+    whole = slow_noise(len(track), 1, WHOLE_S, generator)
+    each = slow_noise(len(track), len(arkit.BLENDSHAPES), EACH_S, generator)
+    return PersonalExpression(seed)(track.activation, whole, each)
 
 
 def compose(talking: FloatArray, emotional: FloatArray) -> FloatArray:

@@ -19,7 +19,7 @@ from diffusers import FlowMatchEulerDiscreteScheduler
 from talkinghead.motion.gesture_blinks import BlinkHabits
 from talkinghead.motion.gesture_dataset import CHANNELS, lasting_effort, voice_curves
 from talkinghead.motion.gesture_denoiser import GestureDenoiser
-from talkinghead.motion.smoothing import moving_average, slow_noise
+from talkinghead.motion.smoothing import SlowNoise, moving_average
 from talkinghead.types import EMOTIONS, EmotionTrack, FloatArray, SpeechFeatures
 
 KNOWN_TOKENS: Final = 6
@@ -87,14 +87,19 @@ class GestureModel:
         curves[:, ACCENTED] += ACCENT * accents(voice)[:, None]
         return curves
 
-    def liveliness(self, voice: FloatArray, emotion: EmotionTrack, seed: int) -> FloatArray:
-        """voice: (T, 3) -> (T, 3): the person's own, the emotion's, for the head vocal effort's, and what comes and goes."""
+    def liveliness(
+        self, voice: FloatArray, emotion: EmotionTrack, seed: int, wandering: FloatArray | None = None
+    ) -> FloatArray:
+        """voice: (T, 3) -> (T, 3): the person's own, the emotion's, for the head vocal effort's, and what comes and goes.
+
+        wandering: (T, 1) the last of these as `moods` makes it; None from the seed's first frame on.
+        """
         config = self.denoiser.config
         lively = emotion.activation.mean(1) @ np.array([LIVELINESS_OF[name] for name in EMOTIONS], np.float32)
         lively += np.random.default_rng([seed, 5]).normal(0, _PERSON)
-        wandering = slow_noise(len(voice), 1, _MOOD_S, np.random.default_rng([seed, 8]))[:, 0]
+        wandering = moods(seed)(len(voice)) if wandering is None else wandering
         lively[:, 0] += config.effort_slope / RESPONSE * (lasting_effort(voice) - config.usual_effort)
-        lively[:, 0] += config.unexplained * np.clip(wandering, -2, 2)
+        lively[:, 0] += config.unexplained * np.clip(wandering[:, 0], -2, 2)
         result: FloatArray = lively.astype(np.float32)
         return result
 
@@ -136,9 +141,9 @@ class GestureModel:
         while True:
             frames = np.minimum(np.arange(start, start + window), num_frames - 1)
             noise = np.stack([random.standard_normal((window, len(CHANNELS)), np.float32) for random in randoms])
-            made = self._window(noise, last, voice[:, frames], lively[:, frames[::token]], scheduler)
+            made = self.window(noise, last, voice[:, frames], lively[:, frames[::token]], scheduler)
             if start:
-                made[:, known:] += _joined(last, made[:, known:])
+                made[:, known:] += joined(last, made[:, known:])
             stop = min(start + window, num_frames)
             curves[:, start + last.shape[1] : stop] = made[:, last.shape[1] : stop - start]
             if stop == num_frames:
@@ -146,7 +151,7 @@ class GestureModel:
             last, start = made[:, window - known :].copy(), start + window - known
 
     @torch.inference_mode()
-    def _window(self, noise: FloatArray, last: FloatArray, voice: FloatArray, lively: FloatArray, scheduler: Any) -> FloatArray:
+    def window(self, noise: FloatArray, last: FloatArray, voice: FloatArray, lively: FloatArray, scheduler: Any) -> FloatArray:
         """noise: (B, W, 12), last: (B, K, 12) what came before -> (B, W, 12) in usual deviations; the first K mean nothing."""
         frames = slice(0, last.shape[1])
         known = torch.zeros(lively.shape[:2])
@@ -165,13 +170,18 @@ class GestureModel:
         return made
 
 
-def _joined(last: FloatArray, made: FloatArray) -> FloatArray:
+def joined(last: FloatArray, made: FloatArray) -> FloatArray:
     """last: (B, K, 12), made: (B, N, 12) that follows -> (B, N, 12) what to add at first: neither value nor pace jumps."""
     frames = np.arange(made.shape[1], dtype=np.float32)[:, None]
     fading = np.clip(1 - frames / JOIN_FRAMES, 0, 1)
     gap = 2 * last[:, -1:] - last[:, -2:-1] - made[:, :1]
     joining: FloatArray = (gap * fading * fading * (3 - 2 * fading)).astype(np.float32)
     return joining
+
+
+def moods(seed: int) -> SlowNoise:
+    """What makes the next (T, 1) of how the head's liveliness comes and goes."""
+    return SlowNoise(1, _MOOD_S, np.random.default_rng([seed, 8]))
 
 
 def accents(voice: FloatArray) -> FloatArray:

@@ -47,6 +47,7 @@ _LIDS: Final = [arkit.INDEX["eyeBlinkLeft"], arkit.INDEX["eyeBlinkRight"]]
 _RESTING_BROW: Final = 20
 MAX_LIVELINESS: Final = 4.0
 LIVELINESS_S: Final = 0.7
+LOUD_PERCENT: Final = 95
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,16 +128,16 @@ def head_gaze(look: FloatArray, head_rotation: FloatArray) -> FloatArray:
     return gaze
 
 
-def vocal_effort(loudness: FloatArray) -> FloatArray:
-    """loudness: (T,) dBFS -> (T,) 0 in silence, about 1 on the loud syllables of this recording."""
-    loud = np.percentile(loudness, 95)
+def vocal_effort(loudness: FloatArray, loud: float | None = None) -> FloatArray:
+    """loudness: (T,) dBFS -> (T,) 0 in silence, about 1 on the loud syllables of this recording, which are at `loud` dBFS."""
+    loud = float(np.percentile(loudness, LOUD_PERCENT)) if loud is None else loud
     effort = np.clip((loudness - loud + 25) / 25, 0, 1) * (loudness > -55)
     return np.asarray(effort, np.float32)
 
 
-def voice_curves(loudness: FloatArray) -> FloatArray:
-    """loudness: (T,) dBFS -> (T, 3): effort over a syllable, how far that is above its second, and 1."""
-    effort = vocal_effort(loudness)
+def voice_curves(loudness: FloatArray, loud: float | None = None) -> FloatArray:
+    """loudness: (T,) dBFS, loud as in `vocal_effort` -> (T, 3): effort over a syllable, how far above its second, and 1."""
+    effort = vocal_effort(loudness, loud)
     syllable = moving_average(effort, 0.12)
     return np.stack([syllable, syllable - moving_average(effort, 0.7), np.ones_like(effort)], 1).astype(np.float32)
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from talkinghead import arkit
 from talkinghead.motion.gesture_dataset import BROWS, GAZE, HEAD, head_gaze
-from talkinghead.motion.smoothing import binomial, slow_noise
+from talkinghead.motion.smoothing import SlowNoise, binomial
 from talkinghead.types import FPS, FloatArray
 
 _SETTLE_S: Final = 0.6
@@ -24,24 +24,28 @@ _MAX_GAZE_RAD: Final = np.array([0.6, 0.4], np.float32)
 GLANCE_DEVIATIONS: Final = 1.35
 """How far the model's look must be from the camera, in its own deviations, before the eyes leave it."""
 _NEW_FIXATION: Final = 0.7
-_SHORTEST_FIXATION: Final = 8
+FIXATION_AHEAD: Final = 8
 """Frames. The model's look dips with each blink, where the tracker lost the iris: eyes that wait this long do not follow it."""
-_TREMOR_RAD: Final = 0.002
+TREMOR_RAD: Final = 0.002
 
 
-def settled(num_frames: int) -> FloatArray:
-    """(T, 1) 0 at the first frame, 1 after a moment: from the portrait's own pose the head goes free."""
-    share = np.clip(np.arange(num_frames, dtype=np.float32) / (_SETTLE_S * FPS), 0, 1)[:, None]
+def settled(num_frames: int, first: int = 0) -> FloatArray:
+    """(T, 1) 0 at the first frame of all, 1 after a moment: from the portrait's own pose the head goes free.
+
+    first: which frame of the performance the first of these is.
+    """
+    share = np.clip((first + np.arange(num_frames, dtype=np.float32)) / (_SETTLE_S * FPS), 0, 1)[:, None]
     result: FloatArray = share * share * (3 - 2 * share)
     return result
 
 
-def head_pose(curves: FloatArray, amount: float) -> tuple[FloatArray, FloatArray]:
+def head_pose(curves: FloatArray, amount: float, first: int = 0) -> tuple[FloatArray, FloatArray]:
     """curves: (T, 12) -> head_rotation (T, 3) axis-angle rad and head_translation (T, 3) m, both 0 at the first frame.
 
     amount: 0 holds the head still, 1 moves it as tracked talkers did. Far turns are held back softly.
+    first: as in `settled`.
     """
-    pose = binomial(curves[:, HEAD]) * settled(len(curves))
+    pose = binomial(curves[:, HEAD]) * settled(len(curves), first)
     rotation = _held(pose[:, :3], _FREE_HEAD_RAD, _MAX_HEAD_RAD)
     translation = _held(pose[:, 3:], _MAX_SWAY_M / 2, _MAX_SWAY_M)
     return (amount * rotation).astype(np.float32), (amount * translation).astype(np.float32)
@@ -53,9 +57,12 @@ def _held(values: FloatArray, free: float, most: float) -> FloatArray:
     return np.copysign(held, values).astype(np.float32)
 
 
-def brow_columns(curves: FloatArray) -> dict[int, FloatArray]:
-    """curves: (T, 12) -> ARKit columns of the brows, both sides alike, in [0, 1] beyond rest, 0 at the first frame."""
-    down, inner, outer = (np.clip(binomial(curves[:, BROWS]), 0, 1) * settled(len(curves))).T
+def brow_columns(curves: FloatArray, first: int = 0) -> dict[int, FloatArray]:
+    """curves: (T, 12) -> ARKit columns of the brows, both sides alike, in [0, 1] beyond rest, 0 at the first frame.
+
+    first: as in `settled`.
+    """
+    down, inner, outer = (np.clip(binomial(curves[:, BROWS]), 0, 1) * settled(len(curves), first)).T
     columns = {
         "browDownLeft": down,
         "browDownRight": down,
@@ -74,34 +81,58 @@ def gaze_motion(
     scale: (12,) of the model. look_deg: degrees to the picture's right and up; None as people do.
     """
     num_frames = len(curves)
-    tremor = _TREMOR_RAD * slow_noise(num_frames, 2, 0.3, np.random.default_rng([seed, 2]))
-    if look_deg is None:
-        look = fixations(curves[:, GAZE], scale[GAZE])
-    else:
-        # In the picture the subject's left is to the right.
-        look = np.broadcast_to(np.radians(np.array(look_deg, np.float32)), (num_frames, 2))
-    look = binomial((look + tremor) * (np.arange(num_frames) > 3)[:, None])
-    return np.clip(head_gaze(look, head_rotation), -_MAX_GAZE_RAD, _MAX_GAZE_RAD).astype(np.float32)
+    tremor = eye_tremor(seed)(num_frames)
+    held = fixations(curves[:, GAZE], scale[GAZE]) if look_deg is None else fixed_look(num_frames, look_deg)
+    return eyes_in_head(held, tremor, head_rotation)
+
+
+def eye_tremor(seed: int) -> SlowNoise:
+    """What makes the next (T, 2) of how eyes tremble, in units of `TREMOR_RAD`."""
+    return SlowNoise(2, 0.3, np.random.default_rng([seed, 2]))
+
+
+def fixed_look(num_frames: int, look_deg: tuple[float, float]) -> FloatArray:
+    """(T, 2) rad; in the picture the subject's left is to the right."""
+    return np.broadcast_to(np.radians(np.array(look_deg, np.float32)), (num_frames, 2))
+
+
+def eyes_in_head(look: FloatArray, tremor: FloatArray, head_rotation: FloatArray, first: int = 0) -> FloatArray:
+    """look: (T, 2) rad, where the eyes are held in camera space -> (T, 2) rad against the head, gentle at their jumps.
+
+    tremor: (T, 2) as `eye_tremor`. first: as in `settled`; the first moment is the portrait's own look.
+    """
+    free = (first + np.arange(len(look)) > 3)[:, None]
+    smooth = binomial((look + TREMOR_RAD * tremor) * free)
+    return np.clip(head_gaze(smooth, head_rotation), -_MAX_GAZE_RAD, _MAX_GAZE_RAD).astype(np.float32)
+
+
+class Fixation:
+    """Where the eyes rest, from frame to frame: they jump when the model's look has left what they hold by a glance, and land
+    where it stays for the next moment; on the camera (0) when it is near.
+
+    scale: (2,) rad, the usual deviations of the look.
+    """
+
+    def __init__(self, scale: FloatArray) -> None:
+        self._scale, self._hold, self._since = scale, np.zeros(2, np.float32), 0
+
+    def __call__(self, ahead: FloatArray) -> FloatArray:
+        """ahead: (at most `FIXATION_AHEAD`, 2) rad, the model's look from this frame on -> (2,) rad."""
+        if self._since >= FIXATION_AHEAD:
+            target = (ahead / self._scale).mean(0)
+            if np.hypot(*target) <= GLANCE_DEVIATIONS:
+                target = np.zeros(2, np.float32)
+            is_camera, was_camera = not target.any(), not self._hold.any()
+            if is_camera != was_camera or np.hypot(*(target - self._hold)) > GLANCE_DEVIATIONS * _NEW_FIXATION:
+                self._hold, self._since = target, 0
+        self._since += 1
+        return self._hold * self._scale
 
 
 def fixations(look: FloatArray, scale: FloatArray) -> FloatArray:
-    """look: (T, 2) the model's, rad -> (T, 2) held from saccade to saccade, and on the camera (0) when it is near.
-
-    The eyes jump when the model's look has left what they hold by a glance, and land where it stays for the next moment.
-    """
-    near = look / scale
-    held = np.zeros_like(look)
-    hold, since = np.zeros(2, np.float32), 0
-    for frame in range(len(look)):
-        if since >= _SHORTEST_FIXATION:
-            ahead = near[frame : frame + _SHORTEST_FIXATION].mean(0)
-            target = ahead if np.hypot(*ahead) > GLANCE_DEVIATIONS else np.zeros(2, np.float32)
-            is_camera, was_camera = not target.any(), not hold.any()
-            if is_camera != was_camera or np.hypot(*(target - hold)) > GLANCE_DEVIATIONS * _NEW_FIXATION:
-                hold, since = target, 0
-        held[frame] = hold * scale
-        since += 1
-    return held
+    """look: (T, 2) the model's, rad -> (T, 2) held from saccade to saccade, as `Fixation`."""
+    fixation = Fixation(scale)
+    return np.stack([fixation(look[frame : frame + FIXATION_AHEAD]) for frame in range(len(look))]).astype(look.dtype)
 
 
 def eye_look(gaze: FloatArray, lids: FloatArray) -> dict[int, FloatArray]:

@@ -8,20 +8,33 @@ from scipy.signal import lfilter
 from talkinghead.types import FPS, FloatArray
 
 
-def slow_noise(num_frames: int, num_curves: int, period_s: float, generator: np.random.Generator) -> FloatArray:
-    """Stationary smooth noise, (T, num_curves), mean 0 and deviation 1 at every frame, the first one too.
+class SlowNoise:
+    """Stationary smooth noise made a stretch at a time, the same however it is cut: (T, num_curves), mean 0 and deviation 1 at
+    every frame, the first one too.
 
     An autoregressive process of order one passed through the same pole again: continuous in value and in slope, with most
     of its power slower than `period_s`.
     """
-    pole = _pole(period_s)
-    burn_in = int(np.ceil(8 / (1 - pole)))
-    white = generator.standard_normal((num_frames + burn_in, num_curves))
-    curve = lfilter([1.0], [1.0, -2 * pole, pole * pole], white, axis=0)[burn_in:]
-    # Variance of the two equal poles under unit white noise: (1 + p^2) / (1 - p^2)^3.
-    deviation = np.sqrt((1 + pole**2) / (1 - pole**2) ** 3)
-    result: FloatArray = (curve / deviation).astype(np.float32)
-    return result
+
+    def __init__(self, num_curves: int, period_s: float, generator: np.random.Generator) -> None:
+        pole = _pole(period_s)
+        self._generator, self._feedback = generator, [1.0, -2 * pole, pole * pole]
+        self._state = np.zeros((2, num_curves))
+        # Variance of the two equal poles under unit white noise: (1 + p^2) / (1 - p^2)^3.
+        self._deviation = np.sqrt((1 + pole**2) / (1 - pole**2) ** 3)
+        self(int(np.ceil(8 / (1 - pole))))
+
+    def __call__(self, num_frames: int) -> FloatArray:
+        """The next (T, num_curves)."""
+        white = self._generator.standard_normal((num_frames, self._state.shape[1]))
+        curve, self._state = lfilter([1.0], self._feedback, white, axis=0, zi=self._state)
+        result: FloatArray = (curve / self._deviation).astype(np.float32)
+        return result
+
+
+def slow_noise(num_frames: int, num_curves: int, period_s: float, generator: np.random.Generator) -> FloatArray:
+    """(T, num_curves) of `SlowNoise`, all at once."""
+    return SlowNoise(num_curves, period_s, generator)(num_frames)
 
 
 def moving_average(curve: FloatArray, width_s: float) -> FloatArray:
