@@ -38,6 +38,7 @@ from talkinghead.cli_options import (
     SeedOption,
     SizeOption,
     StepsOption,
+    StyleOption,
     TextOption,
     TimelineOption,
     ValenceOption,
@@ -48,6 +49,7 @@ from talkinghead.cli_options import (
     check_image,
     check_motion_output,
     check_seed,
+    check_style,
     check_video_options,
     checked_knobs,
     emotion_request,
@@ -110,6 +112,7 @@ def generate(
     lip_strength: LipStrengthOption = 1.0,
     articulation: ArticulationOption = 1.0,
     expression_strength: ExpressionStrengthOption = 1.0,
+    style: StyleOption = None,
     checkpoint: CheckpointOption = None,
 ) -> None:
     """A portrait and speech (a recording or a line of text) -> a talking video."""
@@ -124,6 +127,7 @@ def generate(
         articulation=articulation,
         expression_strength=expression_strength,
     )
+    check_style(style)
     check_image(image)
     speech = _speech(audio, text, voice)
     check_emotion(request, speech.num_frames)
@@ -131,7 +135,7 @@ def generate(
     with loading():
         head = _load(checkpoint, device)
         portrait = head.load_portrait(image, face=face, size=size)
-        frames = head(portrait, speech, emotion=request, seed=seed, quality=quality, steps=steps, **knobs)
+        frames = head(portrait, speech, emotion=request, seed=seed, quality=quality, steps=steps, style=style, **knobs)
     write_video(frames, speech.num_frames, output, audio or speech, fps)
 
 
@@ -156,6 +160,7 @@ def animate(
     lip_strength: LipStrengthOption = 1.0,
     articulation: ArticulationOption = 1.0,
     expression_strength: ExpressionStrengthOption = 1.0,
+    style: StyleOption = None,
     checkpoint: CheckpointOption = None,
 ) -> None:
     """Speech -> the motion of a face (52 ARKit blendshapes, head, gaze), no picture."""
@@ -170,12 +175,13 @@ def animate(
         articulation=articulation,
         expression_strength=expression_strength,
     )
+    check_style(style)
     speech = _speech(audio, text, voice)
     check_emotion(request, speech.num_frames)
     say_emotion(request)
     with loading():
         head = _load(checkpoint, device)
-    motion = head.animate(speech, emotion=request, seed=seed, **knobs)
+    motion = head.animate(speech, emotion=request, seed=seed, style=style, **knobs)
     from talkinghead.motion.io import save_motion
 
     save_motion(output, motion)
@@ -238,6 +244,29 @@ def track(
 
     save_motion(output, motion)
     say(f"{output}: {len(motion)} frames")
+
+
+@app.command(epilog="Example: talkinghead adapt ana.mp4 -o styles/ana; then: talkinghead generate --style styles/ana ...")
+def adapt(
+    videos: Annotated[list[Path], typer.Argument(help="One person, seen and heard: 10 s to 2 min, in one video or several.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the style, such as styles/ana.")],
+    device: DeviceOption = None,
+    checkpoint: CheckpointOption = None,
+) -> None:
+    """A video of a person speaking -> their speaking style, for --style of `generate` and `animate`."""
+    from talkinghead.motion.style import check_style_output
+    from talkinghead.video.reader import check_video_file
+
+    check_style_output(output)
+    for video in videos:
+        check_video_file(video)
+    with stages() as begin:
+        head = _load(checkpoint, device)
+        from talkinghead.adaptation import adapt as adapt_to
+
+        style = adapt_to(head, videos, begin)
+    style.save(output)
+    say(f"{output}: {style.describe()}")
 
 
 @app.command(epilog="Example: talkinghead evaluate --split eval --data ../shared/data --only lips,timing -o report/")

@@ -70,6 +70,9 @@ ArticulationOption = Annotated[float, typer.Option(help="How distinctly: 0 mumbl
 ExpressionStrengthOption = Annotated[
     float, typer.Option(help="How far the emotion moves the face: 0 not at all, 1 as its intensity says, 2 twice.")
 ]
+StyleOption = Annotated[
+    Path | None, typer.Option("--style", help="A person's way of speaking: the folder that `talkinghead adapt` wrote.")
+]
 
 
 def check_motion_output(output: Path, inputs: list[Path | None]) -> None:
@@ -141,6 +144,14 @@ def check_emotion(request: EmotionRequest, num_frames: int) -> None:
         check_video_file(request.reference)
     else:
         check_image_file(request.reference)
+
+
+def check_style(style: Path | None) -> None:
+    """Raise StyleError for a folder that holds no style; whether it is of this articulator is known when that is loaded."""
+    if style is not None:
+        from talkinghead.motion.style import SpeakingStyle
+
+        SpeakingStyle.load(style)
 
 
 def check_seed(seed: int) -> None:

@@ -36,6 +36,10 @@ class MotionError(InputError):
     """A motion file that cannot be read."""
 
 
+class StyleError(InputError):
+    """A speaking style that cannot be learnt, or does not belong to this articulator."""
+
+
 class OutputError(TalkingHeadError):
     """The result cannot be written."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,6 +23,7 @@ from talkinghead.errors import CheckpointError, EmotionError, FaceError, InputEr
 from talkinghead.landmarks import FaceTracker
 from talkinghead.motion.expression import PROTOTYPE_MATRIX
 from talkinghead.motion.pipeline import MotionPipeline
+from talkinghead.motion.style import SpeakingStyle
 from talkinghead.rig.face_rig import FaceRig
 from talkinghead.rig.fitting import FittedFace, fit_face, fit_motion, project, relative_motion
 from talkinghead.synthesis.denoiser import ResidualDenoiser
@@ -87,16 +89,17 @@ class TalkingHead:
         seed: int = 0,
         quality: str = "standard",
         steps: int | None = None,
+        style: SpeakingStyle | Path | str | None = None,
         **knobs: Any,
     ) -> Iterator[ByteArray]:
         """A portrait and a recording (or files of them) -> (H, W, 3) uint8 frames at 25 a second, as long as the recording.
 
-        `emotion` and `intensity` as in `felt`, knobs as `motion.knobs.MotionKnobs`.
+        `emotion` and `intensity` as in `felt`, `style` of `adaptation.adapt` or its folder, knobs as `MotionKnobs`.
         """
         portrait = portrait if isinstance(portrait, Portrait) else self.load_portrait(portrait)
         features = self.heard(audio, emotion)
         emotions = self.felt(emotion, intensity, features)
-        motion = self.motion(features, emotions, seed=seed, **knobs)
+        motion = self.motion.with_style(style)(features, emotions, seed=seed, **knobs)
         return self.render(portrait, motion, quality=quality, steps=steps, seed=seed)
 
     def animate(
@@ -105,11 +108,12 @@ class TalkingHead:
         emotion: str | EmotionRequest | EmotionTrack = "neutral",
         intensity: float | None = None,
         seed: int = 0,
+        style: SpeakingStyle | Path | str | None = None,
         **knobs: Any,
     ) -> FaceMotion:
-        """Speech -> motion, no picture. Knobs: as `motion.knobs.MotionKnobs`. Emotion and intensity as in `felt`."""
+        """Speech -> motion, no picture. Emotion, intensity, style and knobs as in a call."""
         features = self.heard(audio, emotion)
-        return self.motion(features, self.felt(emotion, intensity, features), seed=seed, **knobs)
+        return self.motion.with_style(style)(features, self.felt(emotion, intensity, features), seed=seed, **knobs)
 
     def heard(self, audio: Audio | Path | str, emotion: str | EmotionRequest | EmotionTrack = "neutral") -> SpeechFeatures:
         """A recording, or its file -> its features, with the voice when the emotion is to be heard in it."""
@@ -207,7 +211,17 @@ class TalkingHead:
         Raises:
             VideoError: it cannot be read, is a single picture, or no face is seen in most of it.
         """
-        faces = list(self.tracker.track(read_frames(Path(video))))
+        points, scores, seen = self.tracked(Path(video))
+        motion, _ = fit_motion(points, scores, self.rig, seen)
+        return motion
+
+    def tracked(self, video: Path, max_frames: int | None = None) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """The largest face of a video: points (T, 478, 3) px, scores (T, 52), and (T,) 1 where it is seen, 0 where filled.
+
+        Raises:
+            VideoError: as `track`.
+        """
+        faces = list(self.tracker.track(islice(read_frames(video), max_frames)))
         seen = np.array([face is not None for face in faces])
         if len(faces) == 1:
             raise VideoError(f"{video}: holds a single picture; give a video, or the picture as --emotion-reference.")
@@ -220,8 +234,7 @@ class TalkingHead:
             last = face or last
             points.append(last.points)
             scores.append(last.scores)
-        motion, _ = fit_motion(np.stack(points), np.stack(scores), self.rig, seen.astype(np.float32))
-        return motion
+        return np.stack(points), np.stack(scores), seen.astype(np.float32)
 
     def load_portrait(self, path: Path | str, face: int | None = None, size: int | None = None) -> Portrait:
         """Read a picture and find the face that is to speak; `size` is the longest side of the result in px."""

@@ -12,6 +12,7 @@ import imageio.v3 as iio
 import numpy as np
 
 from talkinghead.errors import InputError, OutputError
+from talkinghead.evaluation.adaptation import adaptation_tables
 from talkinghead.evaluation.clips import HeldOut
 from talkinghead.evaluation.contacts import contact_tables
 from talkinghead.evaluation.expression import expression_tables, intensity_tables
@@ -111,6 +112,7 @@ TABLES: Final[dict[str, Callable[[HeldOut], list[Table]]]] = {
     "intensity": intensity_tables,
     "rendered": rendered_tables,
     "pictures": picture_tables,
+    "adaptation": adaptation_tables,
 }
 """What can be asked for, in the order of the report."""
 

@@ -5,7 +5,7 @@ Knows the models of this folder and the user's knobs; knows nothing of meshes an
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,9 +18,10 @@ from talkinghead.motion.expression import compose, expression
 from talkinghead.motion.gesture import GestureModel
 from talkinghead.motion.gesture_blinks import blink_times, blinks
 from talkinghead.motion.gesture_face import brow_columns, eye_look, gaze_motion, head_pose
-from talkinghead.motion.knobs import MotionKnobs
-from talkinghead.motion.lips import LipContacts, LipTravel, touch_lips
+from talkinghead.motion.knobs import BlinkRate, MotionKnobs
+from talkinghead.motion.lips import LipContacts, LipTravel, restrain_parting, touch_lips
 from talkinghead.motion.smoothing import moving_average
+from talkinghead.motion.style import SpeakingStyle
 from talkinghead.types import EmotionTrack, FaceMotion, FloatArray, SpeechFeatures
 
 WIDE_EYES: Final = (arkit.INDEX["eyeWideLeft"], arkit.INDEX["eyeWideRight"])
@@ -33,11 +34,13 @@ class MotionPipeline:
     """Speech to motion.
 
     travel: what each column does to the lips; without it lips are not shut by measure.
+    style: of the person whose articulator this is, for head and blinks; None is everybody's.
     """
 
     articulator: Articulator
     gestures: GestureModel
     travel: LipTravel | None
+    style: SpeakingStyle | None = None
 
     @staticmethod
     def from_pretrained(folder: Path | str) -> MotionPipeline:
@@ -48,6 +51,17 @@ class MotionPipeline:
         """
         articulator = Articulator.load(Path(folder) / "articulator")
         return MotionPipeline(articulator, GestureModel.from_pretrained(Path(folder) / "gesture"), articulator.travel)
+
+    def with_style(self, style: SpeakingStyle | Path | str | None) -> MotionPipeline:
+        """The same pipeline in a person's speaking style, or in the one of a folder; None changes nothing.
+
+        Raises:
+            StyleError: no such folder, damaged, or the style of another articulator.
+        """
+        if style is None:
+            return self
+        style = style if isinstance(style, SpeakingStyle) else SpeakingStyle.load(style)
+        return replace(self, articulator=style.applied_to(self.articulator), style=style)
 
     def __call__(self, features: SpeechFeatures, emotion: EmotionTrack, seed: int = 0, **knobs: Any) -> FaceMotion:
         """One performance; the same arguments give the same bytes.
@@ -71,19 +85,43 @@ class MotionPipeline:
         talking, contacts = distinctly(talking, contacts, wanted.articulation)
         gestures = self.gestures(features, emotion, seed)
         felt = np.clip(wanted.expression_strength * expression(emotion, seed), 0, 1)
+        # The eyes keep where they look when the knob of the head turns it more or less.
+        rotation, translation = head_pose(gestures, self.head_motion(wanted))
+        gaze = gaze_motion(gestures, self.gestures.scale, rotation, wanted.look_deg, seed)
+        times = blink_times(gestures[:, -1], self.gestures.habits, self.blink_rate(wanted), seed)
+        lids = blinks(len(features), times, self.gestures.habits, seed)
+        blendshapes = self.face(talking, contacts, felt, brow_columns(gestures), gaze, lids)
+        return FaceMotion(blendshapes, rotation, translation, gaze)
+
+    def head_motion(self, knobs: MotionKnobs) -> float:
+        """How much the head moves: as asked, of what the style's person does."""
+        return knobs.head_motion * (self.style.habits.head_motion if self.style else 1)
+
+    def blink_rate(self, knobs: MotionKnobs) -> BlinkRate:
+        """What is asked of the blinks, or the style's person does."""
+        return self.style.blink_rate(knobs.blinks) if self.style else knobs.blinks
+
+    def face(
+        self,
+        talking: FloatArray,
+        contacts: LipContacts,
+        felt: FloatArray,
+        brows: dict[int, FloatArray],
+        gaze: FloatArray,
+        lids: FloatArray,
+    ) -> FloatArray:
+        """All that moves the face -> blendshapes (T, 52) in [0, 1]; the lips touch whatever else the face does.
+
+        talking, felt: (T, 52). brows: (T,) a column. gaze: (T, 2) rad. lids: (T, 2) left and right, 1 is shut.
+        """
         blendshapes = compose(talking, felt)
         if self.travel is not None:
-            blendshapes = touch_lips(blendshapes, contacts, self.travel)
-        blendshapes = add_columns(blendshapes, brow_columns(gestures))
-        # The eyes keep where they look when the knob of the head turns it more or less.
-        rotation, translation = head_pose(gestures, wanted.head_motion)
-        gaze = gaze_motion(gestures, self.gestures.scale, rotation, wanted.look_deg, seed)
-        times = blink_times(gestures[:, -1], self.gestures.habits, wanted.blinks, seed)
-        lids = blinks(len(features), times, self.gestures.habits, seed)
+            blendshapes = touch_lips(restrain_parting(blendshapes, talking, self.travel), contacts, self.travel)
+        blendshapes = add_columns(blendshapes, brows)
         # Wide eyes let go for a blink, and lids that an emotion half closes still blink to the end.
         blendshapes[:, WIDE_EYES] *= 1 - lids
         blendshapes = add_columns(blendshapes, eye_look(gaze, lids))
-        return FaceMotion(np.clip(blendshapes, 0, 1).astype(np.float32), rotation, translation, gaze)
+        return np.clip(blendshapes, 0, 1).astype(np.float32)
 
 
 def add_columns(blendshapes: FloatArray, columns: dict[int, FloatArray]) -> FloatArray:

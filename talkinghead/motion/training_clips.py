@@ -76,14 +76,19 @@ def training_clips(config: ArticulatorConfig) -> Iterator[TrainingClip]:
         num_common += common
         if common and num_common > config.max_common_clips:
             continue
-        seen = clip.seen > 0
-        if seen.any():
-            targets = _targets(clip, seen)
-            mean: FloatArray = targets[seen].mean(0)
-            content = clip.features.content.astype(np.float32)
-            content_mean: FloatArray = content.mean(0)
-            targets = np.where(seen[:, None], targets - mean, 0)
-            yield TrainingClip(content - content_mean, content_mean, targets, mean, seen, common)
+        if (clip.seen > 0).any():
+            yield training_clip(clip, common)
+
+
+def training_clip(clip: SpeechClip, common: bool = False) -> TrainingClip:
+    """One clip in which a face is seen, sound and picture in step, as the models take it."""
+    seen = clip.seen > 0
+    targets = _targets(clip, seen)
+    mean: FloatArray = targets[seen].mean(0)
+    content = clip.features.content.astype(np.float32)
+    content_mean: FloatArray = content.mean(0)
+    targets = np.where(seen[:, None], targets - mean, 0)
+    return TrainingClip(content - content_mean, content_mean, targets, mean, seen, common)
 
 
 def _targets(clip: SpeechClip, seen: npt.NDArray[np.bool_]) -> FloatArray:
