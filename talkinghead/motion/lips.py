@@ -24,6 +24,10 @@ LEFT_EYE: Final = 263
 
 SHUT_BEYOND_REST: Final = 0.008
 """How far past the resting gap shut lips meet, over the distance between the outer eye corners."""
+FELT_PARTING: Final = 0.045
+"""By how much an emotion may part the lips of who speaks, over the eye distance: a raised lip must not drown what is said."""
+SPEAKING: Final = 0.05
+"""From this much of any column on somebody speaks."""
 TUCKED_GAP: Final = 0.012
 """The gap at f and v: the lower lip is at the upper teeth, the upper lip a little off them."""
 TUCK: Final = {
@@ -115,6 +119,17 @@ def open_lips(blendshapes: FloatArray, opening: FloatArray, travel: LipTravel) -
     for column in (JAW_OPEN, MOUTH_CLOSE):
         missing = opening - result @ parting
         result[:, column] = np.clip(result[:, column] + missing / parting[column], 0, 1)
+    return result
+
+
+def restrain_parting(blendshapes: FloatArray, talking: FloatArray, travel: LipTravel) -> FloatArray:
+    """The same face with the lips parted by little more than talking parts them; who is silent may bare the teeth.
+
+    blendshapes: (T, 52) talking and emotion together. talking: (T, 52) by itself.
+    """
+    result = blendshapes.copy()
+    excess = np.maximum((blendshapes - talking) @ travel.parting - FELT_PARTING, 0) * np.clip(talking.max(1) / SPEAKING, 0, 1)
+    result[:, MOUTH_CLOSE] = np.clip(result[:, MOUTH_CLOSE] - excess / travel.parting[MOUTH_CLOSE], 0, 1)
     return result
 
 

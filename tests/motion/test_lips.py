@@ -4,6 +4,7 @@ import numpy as np
 
 from talkinghead import arkit
 from talkinghead.motion.lips import (
+    FELT_PARTING,
     JAW_OPEN,
     MOUTH_CLOSE,
     NARROWERS,
@@ -13,6 +14,7 @@ from talkinghead.motion.lips import (
     LipTravel,
     close_lips,
     open_lips,
+    restrain_parting,
     spread_lips,
     touch_lips,
     tuck_lips,
@@ -75,3 +77,13 @@ def test_lips_that_are_shut_and_tucked_are_shut_and_a_mumble_touches_less() -> N
     both = LipContacts(np.ones(200, np.float32), np.ones(200, np.float32))
     assert (touch_lips(faces(), both, travel()) @ travel().parting).max() <= 1e-5
     assert both.scaled(2.0).closed.max() == 1 and both.scaled(0.25).tucked.max() == 0.25
+
+
+def test_an_emotion_parts_the_lips_of_a_talker_a_little_and_of_the_silent_as_it_likes() -> None:
+    talking = np.zeros((2, 52), np.float32)
+    talking[0, JAW_OPEN] = 0.3
+    baring = talking.copy()
+    baring[:, [FUNNEL, arkit.INDEX["mouthUpperUpLeft"]]] = 0.8, 0.6
+    gap = (restrain_parting(baring, talking, travel()) - talking) @ travel().parting
+    assert np.isclose(gap[0], FELT_PARTING, atol=1e-5) and np.isclose(gap[1], 0.8 * 0.15 + 0.6 * 0.05)
+    assert np.array_equal(restrain_parting(talking, talking, travel()), talking)
