@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from talkinghead.audio.speech_encoder import loudness_dbfs
 from talkinghead.audio.waveform import load_audio
 from talkinghead.errors import StyleError
-from talkinghead.motion.adaptation import MAX_S, MIN_S, learn_style
+from talkinghead.motion.adaptation import MAX_S, MIN_S, check_heard, learn_style
 from talkinghead.motion.dataset import SpeechClip
 from talkinghead.motion.style import SpeakingStyle
 from talkinghead.pipeline import TalkingHead
@@ -35,6 +36,8 @@ def adapt(head: TalkingHead, videos: Sequence[Path | str], say: Callable[[str], 
     if (total_s := sum(sound.duration_s for sound in sounds)) < MIN_S:
         names = ", ".join(map(str, paths))
         raise StyleError(f"{names}: {total_s:.1f} s, at least {MIN_S:g} s of one person speaking are wanted.")
+    for path, sound in zip(paths, sounds, strict=True):
+        check_heard(str(path), loudness_dbfs(sound.samples[: len(sound.samples) // SAMPLES_PER_FRAME * SAMPLES_PER_FRAME]))
     clips: list[SpeechClip] = []
     left = round(MAX_S * FPS)
     for path, sound in zip(paths, sounds, strict=True):

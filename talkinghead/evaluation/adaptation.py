@@ -70,14 +70,14 @@ def adaptation_tables(held_out: HeldOut) -> list[Table]:
                 ours, theirs = getattr(made, measure)[part.frames], getattr(real, measure)[part.frames]
                 found = lag_correlations(ours, theirs, LAGS)
                 correlated[measure][row].append(Correlated(clip.file, clip.source, clip.identity, found))
-                spread[measure][row].append(float(np.std(ours) / np.nanstd(theirs)))
+                spread[measure][row].append(float(np.log(np.std(ours) / np.nanstd(theirs))))
     return [_table(correlated, spread, measure) for measure in MEASURES]
 
 
 def _table(
     correlated: dict[str, dict[str, list[Correlated]]], spread: dict[str, dict[str, list[float]]], measure: str
 ) -> Table:
-    offsets = source_offsets(correlated["opening"][WITHOUT])
+    offsets = source_offsets(correlated["opening"].get(WITHOUT, []))
     rows: dict[str, dict[str, float]] = {}
     for row, clips in correlated[measure].items():
         talkers = talker_means(clips, lambda clip: best_within(clip.correlations, offsets[clip.source], MAX_LAG))
@@ -85,18 +85,20 @@ def _table(
         rows[row] = {
             "all": float(np.mean(list(talkers.values()))),
             "people": float(len(talkers)),
-            "spread": float(np.mean(list(talker_means(clips, lambda clip: ratio[id(clip)]).values()))),  # noqa: B023
+            "spread": float(np.exp(np.mean(list(talker_means(clips, lambda clip: ratio[id(clip)]).values())))),  # noqa: B023
             **{
                 source: float(np.mean([r for (of, _), r in talkers.items() if of == source]))
                 for source in sorted({source for source, _ in talkers})
             },
             **{identity: r for (_, identity), r in sorted(talkers.items())},
         }
-    rows[REAL] = {column: 1.0 for column in rows[WITHOUT] if column != "people"}
+    if rows:
+        rows[REAL] = {column: 1.0 for column in rows[WITHOUT] if column != "people"}
     note = (
         f"Pearson r of the lips' {measure}, the best within {MAX_LAG} frames of the source's offset, which is that of the "
-        "motion without a style; spread: deviation over the real talker's. A style is learnt from the person's other clips or, "
-        "of who has one clip, from its other half; a sentence that is said again is left out in all its takes. People of whom "
+        "motion without a style; spread: deviation over the real talker's, geometric mean. A style is learnt from the person's "
+        "other clips or, of who has one clip, from its other half; a sentence that is said again is left out in all its takes. "
+        "People of whom "
         f"{MIN_S:g} s are left to learn from. One vote a person."
     )
     return Table(f"Speaking style: {measure} of the lips, held out", note, rows, forms={"people": ".0f"})

@@ -83,8 +83,8 @@ def learn_style(clips: Sequence[SpeechClip], articulator: Articulator, gestures:
     seconds = sum(float((clip.seen > 0).sum()) for clip in clips) / FPS
     if seconds < MIN_S:
         raise StyleError(f"{_names(clips)}: a speaking face is seen for {seconds:.1f} s, at least {MIN_S:g} s are wanted.")
-    if silent := [clip for clip in clips if clip.features.loudness.max() < SILENT_DBFS]:
-        raise StyleError(f"{_names(silent)}: the sound is silent; use a video in which the person is heard.")
+    for clip in clips:
+        check_heard(clip.name, clip.features.loudness)
     leads = [lead(clip, articulator) for clip in clips]
     shares = [len(clip) for clip in clips]
     if (r := float(np.average([r for _, r in leads], weights=shares))) < MIN_R:
@@ -103,6 +103,12 @@ def learn_style(clips: Sequence[SpeechClip], articulator: Articulator, gestures:
     return SpeakingStyle.of(
         change.T.reshape(len(centre), window, -1).transpose(0, 2, 1), centre, _gains(rows, left_out), habits
     )
+
+
+def check_heard(name: str, loudness: FloatArray) -> None:
+    """loudness: (T,) dBFS of a clip; raises StyleError when it is silent throughout."""
+    if loudness.max(initial=-np.inf) < SILENT_DBFS:
+        raise StyleError(f"{name}: the sound is silent; use a video in which the person is heard.")
 
 
 def lead(clip: SpeechClip, articulator: Articulator) -> tuple[int, float]:
