@@ -2,6 +2,7 @@
 
     python scripts/bench.py                       # stages at 512 px, 10 s of the built-in example
     python scripts/bench.py --motion              # speech to motion alone, a batch of clips, as a multiple of real time
+    python scripts/bench.py --stream              # speech to motion as it is spoken: first frame, real time, memory
     python scripts/bench.py --memory              # peak memory of the command line at 10 s and 5 min (takes minutes)
 
 Loading the models is counted apart. No figure here is a test: machines differ.
@@ -111,6 +112,40 @@ def speech_to_motion(seconds: float, num_clips: int, console: Console) -> None:
     console.print(table)
 
 
+def streaming(seconds: float, console: Console) -> None:
+    """Sound in chunks of 40 ms: what each frame costs against the 40 ms that it has."""
+    from talkinghead.audio.waveform import load_audio
+    from talkinghead.pipeline import TalkingHead
+    from talkinghead.streaming import LOOK_AHEAD_FRAMES, MotionStream
+
+    head = TalkingHead.from_pretrained()
+    samples = lengthened(load_audio(ASSETS / "speech.wav").samples, seconds)
+    chunks = [samples[start : start + 640] for start in range(0, len(samples), 640)]
+    for chunk in chunks[:50]:  # warm up
+        MotionStream(head, "happy").push(chunk)
+    firsts = []
+    for _ in range(10):
+        stream = MotionStream(head, "happy")
+        for chunk in chunks[:LOOK_AHEAD_FRAMES]:
+            stream.push(chunk)
+        started = time.perf_counter()
+        stream.push(chunks[LOOK_AHEAD_FRAMES])
+        firsts.append(time.perf_counter() - started)
+    stream, spent = MotionStream(head, "happy"), []
+    for chunk in chunks:
+        started = time.perf_counter()
+        stream.push(chunk)
+        spent.append(time.perf_counter() - started)
+    heard_ms = 40 * (LOOK_AHEAD_FRAMES + 1)
+    table = Table("", "", title=f"speech to motion as it is spoken, {seconds:g} s")
+    table.add_row("first frame: compute after its last sound, median of 10", f"{1000 * np.median(firsts):.0f} ms")
+    table.add_row("first frame: after speech began", f"{heard_ms + 1000 * np.median(firsts):.0f} ms")
+    table.add_row("frames' compute, of the 40 ms that each has: median", f"{np.median(spent) / 0.04:.2f}")
+    table.add_row("... 99 of 100 within", f"{np.percentile(spent, 99) / 0.04:.2f}")
+    table.add_row("the whole", f"{seconds / sum(spent):.1f} times real time")
+    console.print(table)
+
+
 PEAK = """
 import resource
 from talkinghead.cli import main
@@ -152,10 +187,13 @@ def main() -> None:
     parser.add_argument("--motion", action="store_true", help="speech to motion alone")
     parser.add_argument("--clips", type=int, default=12, help="how many, with --motion")
     parser.add_argument("--memory", action="store_true")
+    parser.add_argument("--stream", action="store_true", help="speech to motion as it is spoken")
     options = parser.parse_args()
     console = Console()
     if options.memory:
         memory(console)
+    elif options.stream:
+        streaming(options.seconds, console)
     elif options.motion:
         speech_to_motion(options.seconds, options.clips, console)
     else:

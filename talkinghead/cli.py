@@ -269,6 +269,50 @@ def adapt(
     say(f"{output}: {style.describe()}")
 
 
+@app.command(epilog="Example: ffmpeg -i speech.wav -f s16le -ar 16000 -ac 1 - | talkinghead stream -e happy > motion.jsonl")
+def stream(
+    emotion: EmotionOption = None,
+    intensity: IntensityOption = None,
+    valence: ValenceOption = None,
+    arousal: ArousalOption = None,
+    seed: SeedOption = 0,
+    device: DeviceOption = None,
+    head_motion: HeadMotionOption = 1.0,
+    blink_rate: BlinkRateOption = None,
+    gaze: GazeOption = "natural",
+    lip_strength: LipStrengthOption = 1.0,
+    articulation: ArticulationOption = 1.0,
+    expression_strength: ExpressionStrengthOption = 1.0,
+    style: StyleOption = None,
+    checkpoint: CheckpointOption = None,
+) -> None:
+    """Speech on standard input as it is spoken -> motion on standard output, a line of JSON a frame, 0.2 s behind.
+
+    The sound is raw: signed 16 bit, little endian, 16000 Hz, mono. Without --emotion the face is neutral.
+    """
+    from talkinghead.cli_stream import check_source, write_lines
+    from talkinghead.emotion.track import EmotionRequest
+
+    request = EmotionRequest(tuple(emotion or ()), intensity, valence=valence, arousal=arousal)
+    check_seed(seed)
+    knobs = checked_knobs(
+        head_motion=head_motion,
+        blink_rate=blink_rate,
+        gaze=gaze,
+        lip_strength=lip_strength,
+        articulation=articulation,
+        expression_strength=expression_strength,
+    )
+    check_style(style)
+    check_source(sys.stdin)
+    from talkinghead.streaming import MotionStream, steady_activation
+
+    steady_activation(request)
+    with loading():
+        head = _load(checkpoint, device)
+    write_lines(sys.stdin.buffer, MotionStream(head, request, seed=seed, style=style, **knobs), sys.stdout)
+
+
 @app.command(epilog="Example: talkinghead evaluate --split eval --data ../shared/data --only lips,timing -o report/")
 def evaluate(
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the report.")],

@@ -20,6 +20,7 @@ from talkinghead.evaluation.languages import language_tables
 from talkinghead.evaluation.lips import lip_tables, rendered_tables, timing_tables
 from talkinghead.evaluation.picture import REGIONS, Pair, PictureTable, picture_table
 from talkinghead.evaluation.robustness import robustness_tables
+from talkinghead.evaluation.streaming import streaming_tables
 from talkinghead.evaluation.table import Table
 from talkinghead.pipeline import TalkingHead
 from talkinghead.training import read_manifest
@@ -106,13 +107,14 @@ TABLES: Final[dict[str, Callable[[HeldOut], list[Table]]]] = {
     "lips": lip_tables,
     "timing": timing_tables,
     "robustness": robustness_tables,
+    "streaming": streaming_tables,
     "contacts": contact_tables,
     "languages": language_tables,
     "expression": expression_tables,
     "intensity": intensity_tables,
+    "adaptation": adaptation_tables,
     "rendered": rendered_tables,
     "pictures": picture_tables,
-    "adaptation": adaptation_tables,
 }
 """What can be asked for, in the order of the report."""
 
