@@ -63,12 +63,20 @@ def train_gesture(config: Path) -> str:
     return str(train_gesture(load_config(config, GestureConfig), print))
 
 
+def train_prior(config: Path) -> str:
+    """What mouths do, from tracked clips alone."""
+    from talkinghead.motion.prior_trainer import PriorConfig, train_prior
+
+    return str(train_prior(load_config(config, PriorConfig), print))
+
+
 CHECKPOINT: Final = Path(__file__).parents[1] / "checkpoints/default"
 STAGES: Final[dict[str, Callable[[Path], str]]] = {
     "articulator": train_articulator,
     "denoiser": train_denoiser,
     "emotion": train_emotion,
     "gesture": train_gesture,
+    "prior": train_prior,
     "speech_encoder": train_speech_encoder,
 }
 

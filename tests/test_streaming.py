@@ -16,8 +16,8 @@ from talkinghead.types import Audio
 
 FIELDS = ("blendshapes", "head_rotation", "head_translation", "gaze")
 LIPS_R = 0.95
-LIPS_APART = 0.011
-"""On training talkers r is 0.95 and the difference 0.011 of the distance of the eyes, in the mean; here 0.97 and 0.007."""
+LIPS_APART = 0.012
+"""On training talkers r is 0.95 and the difference 0.012 of the distance of the eyes, in the mean; here 0.97 and 0.007."""
 
 
 @pytest.fixture(scope="module")
