@@ -20,9 +20,9 @@ import numpy as np
 import torch
 from rich.progress import track as progress
 
+from talkinghead.audio.sound_variation import vary_voice
 from talkinghead.audio.speech_encoder import SpeechEncoder
 from talkinghead.audio.waveform import load_audio
-from talkinghead.emotion.voice_variation import vary_voice
 from talkinghead.emotion.voices import EMODB_FRAMES
 from talkinghead.errors import TalkingHeadError
 from talkinghead.motion.io import save_motion

@@ -94,7 +94,7 @@ def test_speech_and_motion_of_what_was_tracked(root, clips, prepared):
     with np.load(folder / "features/voices/plain/train_face.npz") as file:
         assert file["voice"].shape[1] == 3 * 384 and len(file["voice"]) >= NUM_FRAMES
     with np.load(folder / "features/voices_varied/2/plain/train_face.npz") as file:
-        assert file["voice"].shape[1] > 0 and 0.8 * NUM_FRAMES < len(file["voice"])
+        assert file["voice"].shape[1] > 0 and len(file["voice"]) > 0.8 * NUM_FRAMES
     assert (folder / "motion/train/mute.npz").is_file() and not (folder / "features/train/mute.npz").exists()
     names = [clip.name for clip in speech_clips(clips, folder, "train", aligned=True)]
     assert sorted(names) == ["train/face", "train/many/a", "train/many/b"]

@@ -25,13 +25,18 @@ ROOM_LEVEL: Final = (0.1, 0.7)
 TELEPHONE_HZ: Final = (300.0, 3400.0)
 ROOM_SHARE: Final = 0.4
 TELEPHONE_SHARE: Final = 0.12
+LOUD_NOISE_DB: Final = (5.0, 20.0)
+LOUD_NOISE_SHARE: Final = 0.35
 
 
 def vary_sound(samples: FloatArray, random: np.random.Generator) -> FloatArray:
-    """As `vary_voice`, and now and then in a room or over the telephone."""
+    """As `vary_voice`, and now and then in a room, over the telephone, or in noise that a voice hardly stands out from."""
     sound = vary_voice(samples, random)
     if random.random() < ROOM_SHARE:
         sound = in_room(sound, float(random.uniform(*ROOM_S)), float(random.uniform(*ROOM_LEVEL)), random)
+    if random.random() < LOUD_NOISE_SHARE:
+        level = _rms(sound) * 10 ** (-random.uniform(*LOUD_NOISE_DB) / 20)
+        sound = (sound + level * _noise(len(sound), random)).astype(np.float32)
     if random.random() < TELEPHONE_SHARE:
         spectrum, hz = np.fft.rfft(sound), np.fft.rfftfreq(len(sound), 1 / SAMPLE_RATE)
         spectrum[(hz < TELEPHONE_HZ[0]) | (hz > TELEPHONE_HZ[1])] *= 0.01

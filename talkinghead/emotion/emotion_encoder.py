@@ -22,7 +22,7 @@ from talkinghead.types import EMOTIONS, FPS, NEUTRAL, EmotionTrack, FloatArray, 
 
 WINDOW_FRAMES: Final = round(2.4 * FPS)
 HOP_FRAMES: Final = 5
-NUM_BLOCKS: Final = 3
+VOICE_WIDTH: Final = 3 * 384
 _QUIET_DB: Final = 40.0
 _FADE_DB: Final = 20.0
 _LEAST_WEIGHT: Final = 0.05
@@ -41,7 +41,7 @@ class EmotionEncoder(ModelMixin, ConfigMixin):
     config_name = "config.json"
 
     @register_to_config
-    def __init__(self, num_features: int = 2 * NUM_BLOCKS * 384 + NUM_LEVELS, hidden: int = 512, num_members: int = 3) -> None:
+    def __init__(self, num_features: int = 2 * VOICE_WIDTH + NUM_LEVELS, hidden: int = 512, num_members: int = 3) -> None:
         super().__init__()
         self.mean = nn.Parameter(torch.zeros(num_features), requires_grad=False)
         self.deviation = nn.Parameter(torch.ones(num_features), requires_grad=False)
@@ -128,10 +128,7 @@ def window_statistics(features: SpeechFeatures) -> tuple[FloatArray, FloatArray]
 def statistics(features: SpeechFeatures, start: int, stop: int) -> FloatArray:
     """(F,) mean and deviation of the first blocks over frames start ... stop, the louder the weightier, and how it moves."""
     assert features.voice is not None
-    blocks, others = features.voice[start:stop], (NUM_BLOCKS - 1) * features.voice.shape[1]
-    if features.content.shape[1] >= others:  # kept when the voice was the first block alone, and the content began with others
-        blocks = np.concatenate([blocks, features.content[start:stop, :others]], axis=1)
-    blocks, level = blocks.astype(np.float32), features.loudness[start:stop].astype(np.float32)
+    blocks, level = features.voice[start:stop].astype(np.float32), features.loudness[start:stop].astype(np.float32)
     peak = float(features.loudness.max())
     weight = np.clip((level - peak + _QUIET_DB) / _FADE_DB, _LEAST_WEIGHT, 1)
     weight /= weight.sum()

@@ -1,7 +1,7 @@
 """Acted voices -> a trained emotion encoder, and how well it hears speakers that it has never heard.
 
 Five folds by speaker for the figures, then one model of everybody. Each recording is met in another form in every epoch:
-whole or a crop, as it was or varied (`voice_variation`), and mixed with another (Zhang et al., "mixup", ICLR 2018).
+whole or a crop, as it was or varied (`audio.sound_variation`), and mixed with another (Zhang et al., "mixup", ICLR 2018).
 """
 
 from __future__ import annotations
