@@ -1,6 +1,6 @@
 """`MotionStream`: speech as it is spoken -> motion, a frame 200 ms after its sound began. What drives a live avatar.
 
-Tolerance: on 47 training talkers, a clip each, the lips' opening goes with the whole recording's at r = 0.95 and is 0.012 of the
+Tolerance: on 47 training talkers, a clip each, lip opening goes with the whole recording's at r = 0.95 and is 0.012 of the
 distance of the eyes from it (a quarter of its deviation), 0.009 after the first two seconds; `talkinghead evaluate --only
 streaming` prints it. What a stream lacks is what follows and most of what the voice is like, and it costs some of the
 correlation with the real lips: on those talkers 0.77 instead of 0.81.
