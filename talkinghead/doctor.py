@@ -20,8 +20,8 @@ PACKAGES: Final = (
 )  # fmt: skip
 EXTRAS: Final[dict[str, tuple[str, ...]]] = {
     "app": ("gradio",),
-    "train": ("accelerate", "pocketsphinx", "tensorboard"),
-    "evaluate": ("flip-evaluator", "scikit-image"),
+    "train": ("accelerate", "peft", "pocketsphinx", "tensorboard"),
+    "evaluate": ("flip-evaluator", "matplotlib", "scikit-image"),
     "rig": ("fast-simplification",),
     "preview": ("pyrender", "trimesh"),
     "face-alignment": ("face-alignment",),

@@ -1,4 +1,4 @@
-"""How an optimiser is kept as tensors by name, without pickle, and how fast it learns at which step."""
+"""How an optimiser is kept as tensors by name, and how fast it learns at which step."""
 
 from __future__ import annotations
 

@@ -58,6 +58,13 @@ class Audio:
         return -(-len(self.samples) // SAMPLES_PER_FRAME)
 
 
+ARTICULATIONS: Final[tuple[str, ...]] = (
+    "bilabial", "labiodental", "dental", "alveolar", "postalveolar", "velar", "rounded", "spread",
+    "open", "mid", "close", "nasal", "plosive", "fricative", "vowel", "pause",
+)  # fmt: skip
+"""What a mouth does, the same in every language."""
+
+
 @dataclass(frozen=True, eq=False)
 class SpeechFeatures:
     """What was said and how, a row a video frame.
@@ -65,7 +72,7 @@ class SpeechFeatures:
     content: (T, C) float32 speech encoder features.
     loudness: (T,) float32 dBFS.
     voice: (T, V) float32, the encoder's first blocks: how it is said more than what; None when nobody listens for it.
-    articulation: (T, A) float32 in [0, 1], how surely each of `audio.phones.ARTICULATIONS` is done; None when nobody knows.
+    articulation: (T, A) float32 in [0, 1], how surely each of `ARTICULATIONS` is done; None when nobody knows.
     """
 
     content: FloatArray

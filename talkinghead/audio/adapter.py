@@ -15,8 +15,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import nn
 
-from talkinghead.audio.phones import ARTICULATIONS
 from talkinghead.errors import CheckpointError
+from talkinghead.types import ARTICULATIONS
 
 FILE: Final = "adapter.safetensors"
 FIRST_BLOCK: Final = 1

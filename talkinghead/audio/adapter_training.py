@@ -22,13 +22,13 @@ from torch import nn
 from torch.nn import functional
 
 from talkinghead.audio.adapter import ADAPTED, FILE, FIRST_BLOCK, ArticulationAdapter
-from talkinghead.audio.phones import ARTICULATIONS, STEPS_PER_SECOND, PhoneTimes, articulation_steps
+from talkinghead.audio.phones import STEPS_PER_SECOND, PhoneTimes, articulation_steps
 from talkinghead.audio.sound_variation import vary_sound
 from talkinghead.audio.speech_encoder import SpeechEncoder, upper_blocks
 from talkinghead.errors import ConfigError
 from talkinghead.training import check_resumable, save_config
 from talkinghead.training_state import falling_rate, optimiser_tensors, restore_optimiser
-from talkinghead.types import SAMPLE_RATE, FloatArray
+from talkinghead.types import ARTICULATIONS, SAMPLE_RATE, FloatArray
 
 FREE_KEYS: Final = ("output", "num_threads", "save_every")
 """What may differ when a run is resumed: nothing that is learnt depends on it."""

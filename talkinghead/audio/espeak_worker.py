@@ -33,15 +33,26 @@ class _Voice(ctypes.Structure):
     _fields_ = (("name", ctypes.c_char_p), ("languages", ctypes.c_char_p), ("identifier", ctypes.c_char_p))
 
 
-def _languages(espeak: Any) -> list[str]:
+def _voices(espeak: Any) -> list[tuple[str, str]]:
+    """Language and identifier of every voice."""
     espeak.espeak_ListVoices.restype = ctypes.POINTER(ctypes.POINTER(_Voice))
     found, index = [], 0
     voices = espeak.espeak_ListVoices(None)
     while voices[index]:
         # The first byte of `languages` is a priority, then comes the name of the language.
-        found.append(voices[index].contents.languages[1:].decode("utf8", "replace"))
+        texts = voices[index].contents.languages[1:], voices[index].contents.identifier
+        language, identifier = (text.decode("utf8", "replace") for text in texts)
+        found.append((language, identifier))
         index += 1
-    return sorted(set(found))
+    return found
+
+
+def _languages(espeak: Any) -> list[str]:
+    return sorted({language for language, _ in _voices(espeak)})
+
+
+def _voices_of(espeak: Any, language: str) -> list[str]:
+    return [identifier for own, identifier in _voices(espeak) if own == language]
 
 
 def main(voice: str, words_per_minute: int, pitch: int) -> int:
@@ -54,7 +65,10 @@ def main(voice: str, words_per_minute: int, pitch: int) -> int:
     if rate <= 0:
         sys.stderr.write(f"espeak-ng cannot start with the data in {data_path.decode()}\n")
         return EXIT_FAILED
-    if espeak.espeak_SetVoiceByName(voice.encode()):
+    language, _, variant = voice.partition("+")
+    # Some languages are not the name of a voice: what is spoken is then the first voice of that language.
+    names = [voice, *(name + ("+" + variant if variant else "") for name in _voices_of(espeak, language))]
+    if all(espeak.espeak_SetVoiceByName(name.encode()) for name in names):
         sys.stdout.write(json.dumps(_languages(espeak)))
         return EXIT_NO_VOICE
     samples = bytearray()

@@ -12,13 +12,9 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from talkinghead.types import FPS, FloatArray
+from talkinghead.types import ARTICULATIONS, FPS, FloatArray
 
 STEPS_PER_SECOND: Final = 2 * FPS
-ARTICULATIONS: Final[tuple[str, ...]] = (
-    "bilabial", "labiodental", "dental", "alveolar", "postalveolar", "velar", "rounded", "spread",
-    "open", "mid", "close", "nasal", "plosive", "fricative", "vowel", "pause",
-)  # fmt: skip
 INDEX: Final = {name: index for index, name in enumerate(ARTICULATIONS)}
 
 _PHONES: Final = {

@@ -23,9 +23,8 @@ from transformers import WhisperConfig
 from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
 from talkinghead.audio.adapter import FILE, FIRST_BLOCK, ArticulationAdapter
-from talkinghead.audio.phones import ARTICULATIONS
 from talkinghead.errors import AudioError, CheckpointError
-from talkinghead.types import SAMPLE_RATE, SAMPLES_PER_FRAME, Audio, FloatArray, SpeechFeatures
+from talkinghead.types import ARTICULATIONS, SAMPLE_RATE, SAMPLES_PER_FRAME, Audio, FloatArray, SpeechFeatures
 
 HOP: Final = 160
 FFT: Final = 400

@@ -15,7 +15,8 @@ import numpy as np
 
 from talkinghead.audio.waveform import load_audio
 from talkinghead.errors import InputError
-from talkinghead.motion.dataset import LEFT_CORNER, LEFT_EYE, RIGHT_CORNER, RIGHT_EYE, lip_opening
+from talkinghead.motion.dataset import lip_opening
+from talkinghead.motion.lips import LEFT_CORNER, LEFT_EYE, RIGHT_CORNER, RIGHT_EYE
 from talkinghead.pipeline import TalkingHead
 from talkinghead.training import read_manifest
 from talkinghead.types import Audio, FaceMotion, FloatArray, SpeechFeatures, TrackedFace

@@ -19,7 +19,7 @@ from talkinghead.evaluation.correlation import Correlated, best_within, mean_by_
 from talkinghead.evaluation.lips import correlate
 from talkinghead.evaluation.table import Table
 from talkinghead.landmarks import NUM_SKIN_POINTS
-from talkinghead.motion.dataset import LEFT_EYE, RIGHT_EYE
+from talkinghead.motion.lips import LEFT_EYE, RIGHT_EYE
 from talkinghead.rig.face_rig import FaceRig
 from talkinghead.types import EMOTIONS, FaceMotion
 

@@ -18,10 +18,9 @@ from torch import nn
 from torch.nn import functional
 
 from talkinghead import arkit
-from talkinghead.audio.phones import INDEX as ARTICULATION
 from talkinghead.errors import CheckpointError
 from talkinghead.motion.lips import LipContacts, LipTravel, open_lips, spread_lips
-from talkinghead.types import FloatArray, SpeechFeatures
+from talkinghead.types import ARTICULATIONS, FloatArray, SpeechFeatures
 
 COLUMNS: Final[tuple[str, ...]] = tuple(
     name
@@ -225,7 +224,7 @@ class TemporalHead(nn.Module):
 
 def contact(articulation: FloatArray, name: str) -> FloatArray:
     """articulation: (T, A) as `SpeechFeatures` -> (T,) in [0, 1] how far the lips are on their way to a contact."""
-    result: FloatArray = np.clip(0.5 + (articulation[:, ARTICULATION[name]] - SURE_CONTACT[name]) * CONTACT_SLOPE, 0, 1)
+    result: FloatArray = np.clip(0.5 + (articulation[:, ARTICULATIONS.index(name)] - SURE_CONTACT[name]) * CONTACT_SLOPE, 0, 1)
     return result
 
 

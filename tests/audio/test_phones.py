@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from talkinghead.audio.phones import ARPABET, ARTICULATIONS, PhoneTimes, articulation_steps, articulations
+from talkinghead.audio.phones import ARPABET, PhoneTimes, articulation_steps, articulations
+from talkinghead.types import ARTICULATIONS
 
 
 @pytest.mark.parametrize(

@@ -10,12 +10,11 @@ from transformers import WhisperConfig
 from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
 from talkinghead.audio.adapter import ArticulationAdapter
-from talkinghead.audio.phones import ARTICULATIONS
 from talkinghead.audio.speech_encoder import WINDOW_FRAMES, SpeechEncoder, loudness_dbfs
 from talkinghead.audio.voice import speak
 from talkinghead.audio.waveform import load_audio
 from talkinghead.errors import AudioError, CheckpointError
-from talkinghead.types import Audio
+from talkinghead.types import ARTICULATIONS, Audio
 
 FOLDER = Path(__file__).parents[2] / "checkpoints/default/speech_encoder"
 

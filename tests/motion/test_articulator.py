@@ -6,7 +6,6 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from talkinghead import arkit
-from talkinghead.audio.phones import ARTICULATIONS
 from talkinghead.errors import CheckpointError
 from talkinghead.motion.articulator import (
     COLUMNS,
@@ -16,7 +15,7 @@ from talkinghead.motion.articulator import (
     speech_presence,
 )
 from talkinghead.motion.lips import JAW_OPEN, MOUTH_CLOSE, NARROWERS, WIDENERS
-from talkinghead.types import SpeechFeatures
+from talkinghead.types import ARTICULATIONS, SpeechFeatures
 
 
 def model() -> Articulator:
