@@ -24,6 +24,7 @@ FILES: Final[tuple[str, ...]] = (
     "renderer/scheduler/scheduler_config.json",
     "rig/config.json",
     "rig/rig.safetensors",
+    "speech_encoder/adapter.safetensors",
     "speech_encoder/config.json",
     "speech_encoder/model.safetensors",
     "tracker/face_landmarker.task",

@@ -87,7 +87,11 @@ def test_the_shipped_adapter_hears_lips_meet_and_teeth_touch(encoder: SpeechEnco
     assert articulation is not None
     for name, letters in (("bilabial", "pbm"), ("labiodental", "fv")):
         column = articulation[:, ARTICULATIONS.index(name)]
-        there = [column[round(25 * p.start_s) : round(25 * p.end_s) + 2].max() for p in spoken.phonemes if p.symbol in letters]
+        there = [
+            column[round(25 * p.start_s) : round(25 * p.end_s) + 2].max()
+            for p in spoken.phonemes
+            if p.symbol and p.symbol in letters
+        ]
         vowels = [
             column[round(12.5 * (p.start_s + p.end_s))] for p in spoken.phonemes if p.symbol[:1] in set("aeiouɒɛɪ") and p.symbol
         ]
