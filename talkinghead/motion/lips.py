@@ -164,7 +164,8 @@ def close_lips(blendshapes: FloatArray, closed: FloatArray, travel: LipTravel) -
     """
     result, parting = blendshapes.copy(), travel.parting
     result[:, LIP_PARTERS] *= (1 - 0.95 * closed)[:, None]
-    result[:, SNEERS] *= (1 - 0.6 * closed)[:, None]
+    # A wrinkled nose stays: brows and cheeks move with it, and would twitch at every p.
+    result[:, SNEERS] *= (1 - 0.15 * closed)[:, None]
     result[:, JAW_OPEN] *= 1 - 0.4 * closed
     result[:, PRESSERS] = np.maximum(result[:, PRESSERS], 0.12 * closed[:, None])
     gap = result @ parting
