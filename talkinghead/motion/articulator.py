@@ -38,8 +38,8 @@ shutting the lips by it costs .04 of the correlation of their opening."""
 WINDOW_FRAMES: Final = 250
 
 SURE_CONTACT: Final = {"bilabial": 0.3, "labiodental": 0.4}
-"""How sure the speech encoder must be of an articulation for the lips to make it: so 99 and 98 % are made of those of the speech
-that it learnt from, and less than 0.2 % of the vowels away from any."""
+"""How sure the speech encoder must be of an articulation for the lips to make it: so 99 and 98 % are made of those of the
+speech that it learnt from, and less than 0.2 % of the vowels away from any."""
 CONTACT_SLOPE: Final = 3.0
 
 
