@@ -9,8 +9,10 @@ and joy; how much more is set here by hand, for no training clip says what its t
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import torch
@@ -18,7 +20,7 @@ from diffusers import FlowMatchEulerDiscreteScheduler
 
 from talkinghead.motion.gesture_blinks import BlinkHabits
 from talkinghead.motion.gesture_dataset import CHANNELS, lasting_effort, voice_curves
-from talkinghead.motion.gesture_denoiser import GestureDenoiser
+from talkinghead.motion.gesture_denoiser import FoldedDenoiser, GestureDenoiser
 from talkinghead.motion.smoothing import SlowNoise, moving_average
 from talkinghead.types import EMOTIONS, EmotionTrack, FloatArray, SpeechFeatures
 
@@ -135,13 +137,12 @@ class GestureModel:
         token, window = self.denoiser.token_frames, self.denoiser.config.window_frames
         num_chains, num_frames = voice.shape[:2]
         known = KNOWN_TOKENS * token
-        scheduler = FlowMatchEulerDiscreteScheduler()
         curves = np.empty((num_chains, num_frames, len(CHANNELS)), np.float32)
         start, last = 0, np.zeros((num_chains, 0, len(CHANNELS)), np.float32)
         while True:
             frames = np.minimum(np.arange(start, start + window), num_frames - 1)
             noise = np.stack([random.standard_normal((window, len(CHANNELS)), np.float32) for random in randoms])
-            made = self.window(noise, last, voice[:, frames], lively[:, frames[::token]], scheduler)
+            made = self.window(noise, last, voice[:, frames], lively[:, frames[::token]])
             if start:
                 made[:, known:] += joined(last, made[:, known:])
             stop = min(start + window, num_frames)
@@ -151,7 +152,7 @@ class GestureModel:
             last, start = made[:, window - known :].copy(), start + window - known
 
     @torch.inference_mode()
-    def window(self, noise: FloatArray, last: FloatArray, voice: FloatArray, lively: FloatArray, scheduler: Any) -> FloatArray:
+    def window(self, noise: FloatArray, last: FloatArray, voice: FloatArray, lively: FloatArray) -> FloatArray:
         """noise: (B, W, 12), last: (B, K, 12) what came before -> (B, W, 12) in usual deviations; the first K mean nothing."""
         frames = slice(0, last.shape[1])
         known = torch.zeros(lively.shape[:2])
@@ -159,15 +160,22 @@ class GestureModel:
         past = torch.zeros(noise.shape)
         past[:, frames] = torch.from_numpy(last)
         fresh, heard, mood = (torch.from_numpy(np.ascontiguousarray(x)) for x in (noise, voice, lively))
+        velocity, sigmas = self._sampler
+        context = velocity.context(past, known, heard, mood)
         sample = fresh.clone()
-        scheduler.set_timesteps(self.steps)
-        for timestep, sigma in zip(scheduler.timesteps, scheduler.sigmas[:-1], strict=True):
+        for step, (sigma, following) in enumerate(pairwise(sigmas)):
             # What is known is as noisy as the rest, as it was in training.
             sample[:, frames] = (1 - sigma) * past[:, frames] + sigma * fresh[:, frames]
-            velocity = self.denoiser(sample, sigma.float().expand(len(noise)), past, known, heard, mood)
-            sample = scheduler.step(velocity, timestep, sample).prev_sample
+            sample.add_(velocity(sample, step, context), alpha=following - sigma)
         made: FloatArray = sample.clamp(-_MAX_DEVIATIONS, _MAX_DEVIATIONS).numpy()
         return made
+
+    @cached_property
+    def _sampler(self) -> tuple[FoldedDenoiser, list[float]]:
+        """The denoiser made ready for the scheduler's shares of noise, and these: one more than steps, the last is 0."""
+        scheduler = FlowMatchEulerDiscreteScheduler()
+        scheduler.set_timesteps(self.steps)
+        return FoldedDenoiser(self.denoiser, scheduler.sigmas[:-1].float()), scheduler.sigmas.tolist()
 
 
 def joined(last: FloatArray, made: FloatArray) -> FloatArray:

@@ -7,6 +7,7 @@ nothing of seconds, faces or files. Sources: Lipman et al., "Flow Matching for G
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -143,3 +144,65 @@ class _Block(nn.Module):
         y = self.along(functional.silu(self.norm(x) * (1 + scale) + shift))
         result: torch.Tensor = x + self.across(self.dropout(functional.silu(y)))
         return result
+
+
+class FoldedDenoiser:
+    """What `GestureDenoiser` says at given shares of noise, in matrix products over tokens and with all that hangs on the share
+    alone reckoned beforehand: a window is so short that its convolutions would cost five times as much.
+    """
+
+    @torch.inference_mode()
+    def __init__(self, denoiser: GestureDenoiser, sigmas: torch.Tensor) -> None:
+        """sigmas: (S,) in [0, 1], a step each. The denoiser's weights as they are now; its dropout is left out."""
+        self._token_frames = denoiser.token_frames
+        self._enter, self._leave = _Taps.of(denoiser.enter), _Taps.of(denoiser.leave)
+        angle = sigmas[:, None] * denoiser.frequencies.to(sigmas)
+        time = denoiser.time(torch.cat([angle.sin(), angle.cos()], -1))
+        self._blocks = []
+        for block in denoiser.blocks:
+            assert isinstance(block, _Block)
+            scale, shift = block.film(time).chunk(2, 1)
+            gains = block.norm.weight * (1 + scale)
+            shifts = block.norm.bias * (1 + scale) + shift
+            self._blocks.append((gains, shifts, _Taps.of(block.along), _Taps.of(block.across)))
+
+    def context(self, before: torch.Tensor, known: torch.Tensor, voice: torch.Tensor, lively: torch.Tensor) -> torch.Tensor:
+        """What a window is told at every step, as `GestureDenoiser.forward` -> (B, N, C) for a call."""
+        return torch.cat([self._tokens(before), self._tokens(voice), known[..., None], lively], -1)
+
+    @torch.inference_mode()
+    def __call__(self, sample: torch.Tensor, step: int, context: torch.Tensor) -> torch.Tensor:
+        """sample: (B, T, 12) noisy by the share of `step`, context: of its window -> (B, T, 12) the velocity."""
+        x = self._enter(torch.cat([self._tokens(sample), context], -1))
+        for gains, shifts, along, across in self._blocks:
+            y = functional.silu(torch.addcmul(shifts[step], functional.layer_norm(x, x.shape[1:]), gains[step]))
+            x = x + across(functional.silu(along(y)))
+        velocity: torch.Tensor = self._leave(functional.silu(x)).reshape(sample.shape)
+        return velocity
+
+    def _tokens(self, curves: torch.Tensor) -> torch.Tensor:
+        return curves.reshape(len(curves), curves.shape[1] // self._token_frames, -1)
+
+
+@dataclass(frozen=True, eq=False)
+class _Taps:
+    """A convolution along the tokens as one product. weight: (out, K * in). bias: (out,)."""
+
+    weight: torch.Tensor
+    bias: torch.Tensor
+    num_taps: int
+    dilation: int
+
+    @staticmethod
+    def of(convolution: nn.Conv1d) -> _Taps:
+        weight = convolution.weight.detach().permute(0, 2, 1).flatten(1).clone()
+        assert convolution.bias is not None
+        return _Taps(weight, convolution.bias.detach().clone(), convolution.kernel_size[0], convolution.dilation[0])
+
+    def __call__(self, x: torch.Tensor) -> torch.Tensor:
+        """x: (B, N, in) -> (B, N, out)."""
+        if self.num_taps > 1:
+            num_tokens, reach = x.shape[1], self.dilation * (self.num_taps // 2)
+            padded = functional.pad(x, (0, 0, reach, reach))
+            x = torch.cat([padded[:, tap * self.dilation :][:, :num_tokens] for tap in range(self.num_taps)], -1)
+        return functional.linear(x, self.weight, self.bias)

@@ -6,9 +6,11 @@ head turns under them. Knows curves and knobs; knows no network. Source: Lee, Ba
 
 from __future__ import annotations
 
+import math
 from typing import Final
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
 from talkinghead import arkit
 from talkinghead.motion.gesture_dataset import BROWS, GAZE, HEAD, head_gaze
@@ -114,25 +116,34 @@ class Fixation:
     """
 
     def __init__(self, scale: FloatArray) -> None:
-        self._scale, self._hold, self._since = scale, np.zeros(2, np.float32), 0
+        self._scale, self._hold, self._since = scale, (0.0, 0.0), 0
 
     def __call__(self, ahead: FloatArray) -> FloatArray:
         """ahead: (at most `FIXATION_AHEAD`, 2) rad, the model's look from this frame on -> (2,) rad."""
+        return self.towards(*map(float, (ahead / self._scale).mean(0)))
+
+    def towards(self, yaw: float, pitch: float) -> FloatArray:
+        """The mean of the look ahead, in usual deviations -> (2,) rad."""
         if self._since >= FIXATION_AHEAD:
-            target = (ahead / self._scale).mean(0)
-            if np.hypot(*target) <= GLANCE_DEVIATIONS:
-                target = np.zeros(2, np.float32)
-            is_camera, was_camera = not target.any(), not self._hold.any()
-            if is_camera != was_camera or np.hypot(*(target - self._hold)) > GLANCE_DEVIATIONS * _NEW_FIXATION:
-                self._hold, self._since = target, 0
+            if math.hypot(yaw, pitch) <= GLANCE_DEVIATIONS:
+                yaw = pitch = 0.0
+            was_yaw, was_pitch = self._hold
+            is_camera, was_camera = not (yaw or pitch), not (was_yaw or was_pitch)
+            if is_camera != was_camera or math.hypot(yaw - was_yaw, pitch - was_pitch) > GLANCE_DEVIATIONS * _NEW_FIXATION:
+                self._hold, self._since = (yaw, pitch), 0
         self._since += 1
-        return self._hold * self._scale
+        held: FloatArray = np.array(self._hold, np.float32) * self._scale
+        return held
 
 
 def fixations(look: FloatArray, scale: FloatArray) -> FloatArray:
     """look: (T, 2) the model's, rad -> (T, 2) held from saccade to saccade, as `Fixation`."""
-    fixation = Fixation(scale)
-    return np.stack([fixation(look[frame : frame + FIXATION_AHEAD]) for frame in range(len(look))]).astype(look.dtype)
+    fixation, shares = Fixation(scale), look / scale
+    # At the end fewer frames are ahead.
+    ahead = np.minimum(FIXATION_AHEAD, np.arange(len(look), 0, -1))[:, None]
+    padded = np.pad(shares, ((0, FIXATION_AHEAD - 1), (0, 0)))
+    targets = sliding_window_view(padded, FIXATION_AHEAD, axis=0).sum(-1) / ahead
+    return np.stack([fixation.towards(yaw, pitch) for yaw, pitch in targets.tolist()]).astype(look.dtype)
 
 
 def eye_look(gaze: FloatArray, lids: FloatArray) -> dict[int, FloatArray]:

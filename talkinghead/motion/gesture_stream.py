@@ -10,7 +10,6 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
-from diffusers import FlowMatchEulerDiscreteScheduler
 
 from talkinghead.motion.gesture import ACCENT, ACCENTED, KNOWN_TOKENS, GestureModel, accents, joined, moods
 from talkinghead.motion.gesture_blinks import (
@@ -50,7 +49,7 @@ class GestureStream:
     def __init__(self, model: GestureModel, seed: int, look_deg: tuple[float, float] | None) -> None:
         self._model, self._seed, self._look_deg = model, seed, look_deg
         self._token, self._window = model.denoiser.token_frames, int(model.denoiser.config.window_frames)
-        self._random, self._scheduler = np.random.default_rng([seed, 6]), FlowMatchEulerDiscreteScheduler()
+        self._random = np.random.default_rng([seed, 6])
         self._moods, self._tremor, self._fixation = moods(seed), eye_tremor(seed), Fixation(model.scale[GAZE])
         self._mood = self._moods(self._window)
         # A recording's loud syllables are known when some were heard; until then they are usual ones.
@@ -110,7 +109,7 @@ class GestureStream:
         lively = self._model.liveliness(voice, felt, self._seed, self._mood)
         last = (self._curves[len(self._curves) - known :] / self._model.scale)[None].astype(np.float32)
         noise = self._random.standard_normal((1, self._window, len(CHANNELS)), np.float32)
-        made = self._model.window(noise, last, voice[None], lively[None, :: self._token], self._scheduler)[:, known:]
+        made = self._model.window(noise, last, voice[None], lively[None, :: self._token])[:, known:]
         if known:
             made += joined(last, made)
         hop = (HOP_TOKENS if known else KNOWN_TOKENS) * self._token

@@ -9,7 +9,7 @@ from talkinghead.errors import CheckpointError
 from talkinghead.motion import gesture
 from talkinghead.motion.gesture import CHAIN_WINDOWS, KNOWN_TOKENS, GestureModel, accents
 from talkinghead.motion.gesture_dataset import CHANNELS, HEAD, voice_curves
-from talkinghead.motion.gesture_denoiser import GestureDenoiser
+from talkinghead.motion.gesture_denoiser import FoldedDenoiser, GestureDenoiser
 from talkinghead.motion.smoothing import binomial, moving_average, slow_noise
 from talkinghead.types import SpeechFeatures
 
@@ -59,6 +59,19 @@ def test_what_is_made_does_not_hang_on_what_comes_later(tiny: GestureModel) -> N
     whole = tiny.sample(voice, lively, 0)
     for stop in (window, 2 * window - known, 3 * window - 2 * known):
         assert np.allclose(tiny.sample(voice[:stop], lively[:stop], 0), whole[:stop], atol=1e-5)
+
+
+def test_the_folded_network_is_the_one_that_was_trained(model: GestureModel) -> None:
+    generator = torch.Generator().manual_seed(3)
+    sample, before = torch.randn((2, 3, 72, len(CHANNELS)), generator=generator)
+    voice, lively, known = (torch.randn((3, n, k), generator=generator) for n, k in ((72, 3), (18, 3), (18, 1)))
+    sigmas = torch.tensor([1.0, 0.6, 0.1])
+    folded = FoldedDenoiser(model.denoiser, sigmas)
+    context = folded.context(before, known[..., 0], voice, lively)
+    for step, sigma in enumerate(sigmas):
+        with torch.inference_mode():
+            wanted = model.denoiser(sample, sigma.expand(3), before, known[..., 0], voice, lively)
+        assert torch.allclose(folded(sample, step, context), wanted, atol=1e-5) and wanted.std() > 0.1
 
 
 def test_it_goes_on_from_what_it_did_before(model: GestureModel) -> None:
