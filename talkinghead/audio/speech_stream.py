@@ -8,12 +8,12 @@ frames are encoded again until they have heard what follows them.
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import torch
-from torch.nn import functional
 
+from talkinghead.audio.adapter import FIRST_BLOCK
 from talkinghead.audio.speech_encoder import (
     FFT,
     HOP,
@@ -99,24 +99,27 @@ class SpeechStream:
         self._past = np.concatenate([self._past, samples])[-_PAST_SAMPLES:]
 
     @torch.inference_mode()
-    def _encode(self, first: int, num_kept: int) -> torch.Tensor:
-        """Frames from `first` to the newest, with `num_kept` cached frames before them -> (1, S, C) of the upper blocks."""
+    def _encode(self, first: int, num_kept: int) -> list[torch.Tensor]:
+        """Frames from `first` to the newest, with `num_kept` cached frames before them -> (1, S, width) of each upper block."""
         network = self._encoder.network
         lead = min(1, first - self._base)
         wanted = (self.num_frames - first + lead) * MELS_PER_FRAME
         mels = torch.from_numpy(floored(self._mels[:, -wanted:], self._peak))[None].to(network.conv1.weight.device)
-        x = functional.gelu(network.conv2(functional.gelu(network.conv1(mels)))).transpose(1, 2)[:, lead * STEPS_PER_FRAME :]
+        x = self._encoder.entered(mels)[:, lead * STEPS_PER_FRAME :]
         position = (first - self._base) * STEPS_PER_FRAME
         x = x + network.embed_positions.weight[position : position + x.shape[1]]
         cache, outputs = [], []
         longest = WINDOW_FRAMES * STEPS_PER_FRAME
         for index, block in enumerate(self._blocks):
-            kept = tuple(past[:, :, : num_kept * STEPS_PER_FRAME] for past in self._cache[index]) if self._cache else None
-            x, keys, values = _attend(block, x, kept)
+            kept = None
+            if self._cache:
+                keys, values = self._cache[index]
+                kept = keys[:, :, : num_kept * STEPS_PER_FRAME], values[:, :, : num_kept * STEPS_PER_FRAME]
+            x, (keys, values) = block(x, kept)
             cache.append((keys[:, :, -longest:], values[:, :, -longest:]))
             outputs.append(x)
         self._cache = cache
-        return torch.cat([*outputs[-len(self._blocks) + 1 :], network.layer_norm(x)], -1)
+        return outputs[FIRST_BLOCK:]
 
 
 def _renewed(kept: FloatArray, fresh: FloatArray) -> FloatArray:
@@ -124,19 +127,3 @@ def _renewed(kept: FloatArray, fresh: FloatArray) -> FloatArray:
     fresh = fresh[-FRESH_FRAMES:]
     renewed: FloatArray = np.concatenate([kept[: len(kept) + 1 - len(fresh)], fresh])
     return renewed
-
-
-def _attend(block: Any, x: torch.Tensor, kept: tuple[torch.Tensor, ...] | None) -> tuple[torch.Tensor, ...]:
-    """x: (1, S, D) through one block, which attends to the kept keys and values too -> x, keys and values (1, H, S', D / H)."""
-    attention = block.self_attn
-    normed = block.self_attn_layer_norm(x)
-
-    def heads(projected: torch.Tensor) -> torch.Tensor:
-        return projected.view(1, -1, attention.num_heads, attention.head_dim).transpose(1, 2)
-
-    queries, keys, values = (heads(project(normed)) for project in (attention.q_proj, attention.k_proj, attention.v_proj))
-    if kept is not None:
-        keys, values = torch.cat([kept[0], keys], 2), torch.cat([kept[1], values], 2)
-    attended = functional.scaled_dot_product_attention(queries, keys, values).transpose(1, 2).reshape(x.shape)
-    x = x + attention.out_proj(attended)
-    return x + block.fc2(functional.gelu(block.fc1(block.final_layer_norm(x)))), keys, values
