@@ -18,39 +18,41 @@ from talkinghead.types import EMOTIONS, EmotionTrack, FloatArray
 
 # At intensity 1. A name without a side is both sides.
 PROTOTYPES: Final[dict[str, dict[str, float]]] = {
-    # AU 4 + 5 + 7 + 23/24, some 10. The brow as far as it goes and a glare under it: tight lids alone only look tired.
+    # AU 4 + 7, the nose a little wrinkled (9), lips tight and square (16 + 23/24), chin forward. Lowered brows are hardly seen
+    # over open eyes, by people as by the tracker: narrowed lids and the procerus (9) show them, and a trace of 5 is the glare.
     "angry": {
-        "browDown": 1.0, "eyeSquint": 0.6, "eyeWide": 0.45, "noseSneer": 0.45, "mouthPress": 0.5, "mouthFrown": 0.4,
-        "mouthRollLower": 0.2, "mouthShrugLower": 0.3, "jawForward": 0.3, "mouthUpperUp": 0.18,
+        "browDown": 1.0, "eyeSquint": 0.75, "cheekSquint": 0.3, "eyeWide": 0.15, "noseSneer": 0.7, "mouthPress": 0.5,
+        "mouthFrown": 0.7, "mouthLowerDown": 0.3, "mouthRollUpper": 0.2, "mouthStretch": 0.15, "jawForward": 0.4,
     },
-    # AU 14 (and a trace of 12) of one side, that brow a little up, lids a little down.
+    # AU 14 + 12 of one side with that side's nose and brow, the other brow down, lids a little down.
     "contempt": {
-        "mouthDimpleLeft": 0.8, "mouthSmileLeft": 0.4, "mouthPressLeft": 0.35, "cheekSquintLeft": 0.3, "noseSneerLeft": 0.2,
-        "mouthLeft": 0.15, "browOuterUpLeft": 0.35, "browDownRight": 0.3, "eyeSquint": 0.3, "mouthShrugLower": 0.15,
+        "mouthDimpleLeft": 1.0, "mouthSmileLeft": 0.65, "mouthPressLeft": 0.35, "mouthLeft": 0.22, "cheekSquintLeft": 0.5,
+        "noseSneerLeft": 0.35, "browOuterUpLeft": 0.7, "browDownRight": 0.7, "eyeSquint": 0.4, "eyeBlink": 0.14,
+        "mouthShrugLower": 0.25,
     },
-    # AU 9 + 10 + 17, lids tight, brows pulled down by the nose.
+    # AU 9 + 10 + 15 + 17, cheeks up, lids tight and narrow, brows pulled down by the nose.
     "disgusted": {
-        "noseSneer": 0.95, "mouthUpperUp": 0.55, "cheekSquint": 0.5, "browDown": 0.55, "eyeSquint": 0.5, "mouthFrown": 0.4,
-        "mouthShrugLower": 0.35, "mouthShrugUpper": 0.2, "mouthLowerDown": 0.12,
+        "noseSneer": 1.0, "mouthUpperUp": 0.6, "cheekSquint": 0.55, "browDown": 0.85, "eyeSquint": 0.65, "eyeBlink": 0.12,
+        "mouthFrown": 0.6, "mouthShrugLower": 0.5, "mouthShrugUpper": 0.1,
     },
-    # AU 1 + 2 + 4 + 5 + 20 + 26.
+    # AU 1 + 2 + 4 + 5 + 20 + 25/26: brows up and together, and what sets it apart from surprise, the lips drawn back.
     "fear": {
-        "browInnerUp": 1.0, "browOuterUp": 0.35, "browDown": 0.25, "eyeWide": 0.9, "mouthStretch": 0.75, "mouthFrown": 0.2,
-        "jawOpen": 0.12, "mouthLowerDown": 0.2,
+        "browInnerUp": 1.0, "browOuterUp": 0.35, "browDown": 0.4, "eyeWide": 1.0, "mouthStretch": 1.0, "mouthFrown": 0.25,
+        "jawOpen": 0.12, "mouthLowerDown": 0.4, "mouthUpperUp": 0.08,
     },
     # AU 6 + 12, a little 25: cheeks lift and the lids narrow with the smile (Duchenne).
     "happy": {
-        "mouthSmile": 0.8, "cheekSquint": 0.8, "eyeSquint": 0.5, "mouthDimple": 0.2, "mouthUpperUp": 0.16,
+        "mouthSmile": 0.85, "cheekSquint": 0.85, "eyeSquint": 0.55, "mouthDimple": 0.2, "mouthUpperUp": 0.2,
         "mouthLowerDown": 0.1, "browInnerUp": 0.08, "browOuterUp": 0.1, "mouthStretch": 0.08,
     },
     "neutral": {},
-    # AU 1 + 4 + 15 + 17, upper lids heavy.
+    # AU 1 + 4 + 15 + 17, upper lids heavy. Corners that only go down look like pursed lips: they go a little out as well (20).
     "sad": {
-        "browInnerUp": 1.0, "browDown": 0.22, "mouthFrown": 0.95, "mouthShrugLower": 0.5, "mouthPucker": 0.1,
-        "eyeBlink": 0.2, "eyeSquint": 0.2, "mouthRollLower": 0.12, "mouthLowerDown": 0.08,
+        "browInnerUp": 1.0, "browDown": 0.4, "mouthFrown": 1.0, "mouthShrugLower": 0.65, "mouthStretch": 0.3,
+        "eyeBlink": 0.25, "eyeSquint": 0.25, "cheekSquint": 0.15, "mouthLowerDown": 0.08,
     },
     # AU 1 + 2 + 5 + 26.
-    "surprised": {"browInnerUp": 0.9, "browOuterUp": 0.9, "eyeWide": 0.8, "jawOpen": 0.2, "mouthFunnel": 0.12},
+    "surprised": {"browInnerUp": 0.9, "browOuterUp": 1.0, "eyeWide": 0.85, "jawOpen": 0.24, "mouthFunnel": 0.12},
 }  # fmt: skip
 
 # How much the rest of talking gives way to a full expression: a smile cannot be kept while the lips are pushed forward.

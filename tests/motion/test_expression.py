@@ -1,4 +1,5 @@
 import itertools
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -6,8 +7,10 @@ import pytest
 from talkinghead import arkit
 from talkinghead.emotion.track import emotion_track
 from talkinghead.motion.expression import PROTOTYPE_MATRIX, PROTOTYPES, both_sides, compose, expression
+from talkinghead.rig.face_rig import FaceRig
 from talkinghead.types import EMOTIONS
 
+CHECKPOINT = Path(__file__).parents[2] / "checkpoints/default"
 SIGNS = {
     "angry": ("browDown", "eyeSquint", "mouthPress"),
     "contempt": ("mouthDimpleLeft", "mouthSmileLeft"),
@@ -44,6 +47,23 @@ def test_every_emotion_has_a_prototype_and_all_differ() -> None:
 def test_contempt_is_of_one_side() -> None:
     shown = expression(emotion_track("contempt", 1.0, 50), seed=0)
     assert shown[:, arkit.INDEX["mouthDimpleLeft"]].mean() > 0.5 > shown[:, arkit.INDEX["mouthDimpleRight"]].mean() + 0.4
+
+
+def test_contempt_at_a_third_already_pulls_up_one_corner_of_the_mouth() -> None:
+    rig = FaceRig.from_pretrained(CHECKPOINT / "rig")
+    person = expression(emotion_track("contempt", 1 / 3, 400), seed=0).mean(0)
+    right, left = (rig.neutral[corner] + person @ rig.deltas[:, corner] for corner in (61, 291))
+    lifted = (left[1] - right[1]) / np.linalg.norm(rig.neutral[263] - rig.neutral[33])
+    assert lifted > 0.02, "of the eye distance, as seen from the front"
+
+
+def test_sadness_is_oblique_brows_and_heavy_lids_and_fear_is_open_eyes() -> None:
+    rig = FaceRig.from_pretrained(CHECKPOINT / "rig")
+    rest = rig.neutral[:, 1]
+    for emotion, lids_rise in (("sad", -1), ("fear", 1)):
+        moved = (rig.neutral + np.tensordot(PROTOTYPE_MATRIX[EMOTIONS.index(emotion)], rig.deltas, 1))[:, 1] - rest
+        assert moved[107] > moved[70] + 0.003, "the inner end of the brow goes higher than the outer, m"
+        assert lids_rise * moved[159] > 0.001, "the upper lid, m"
 
 
 def test_an_expression_is_alive_and_seeded() -> None:
