@@ -20,9 +20,11 @@ from talkinghead.cli_options import (
     ArticulationOption,
     AudioOption,
     BlinkRateOption,
+    CameraOption,
     CheckpointOption,
     DeviceOption,
     EmotionOption,
+    ExpressionOnlyOption,
     ExpressionStrengthOption,
     FaceOption,
     FpsOption,
@@ -30,14 +32,18 @@ from talkinghead.cli_options import (
     HeadMotionOption,
     ImageOption,
     IntensityOption,
+    LipsFromOption,
     LipStrengthOption,
     MotionOutput,
     PromptOption,
     QualityOption,
     ReferenceOption,
+    RelativeOption,
     SeedOption,
     SizeOption,
     StepsOption,
+    StillBodyOption,
+    StrengthOption,
     StyleOption,
     TextOption,
     TimelineOption,
@@ -51,7 +57,9 @@ from talkinghead.cli_options import (
     check_seed,
     check_style,
     check_video_options,
+    checked_camera,
     checked_knobs,
+    checked_reenactment,
     emotion_request,
 )
 from talkinghead.cli_progress import loading, say, say_emotion, say_what_is_cut, stages, write_video
@@ -113,6 +121,8 @@ def generate(
     articulation: ArticulationOption = 1.0,
     expression_strength: ExpressionStrengthOption = 1.0,
     style: StyleOption = None,
+    camera: CameraOption = None,
+    still_body: StillBodyOption = False,
     checkpoint: CheckpointOption = None,
 ) -> None:
     """A portrait and speech (a recording or a line of text) -> a talking video."""
@@ -131,11 +141,12 @@ def generate(
     check_image(image)
     speech = _speech(audio, text, voice)
     check_emotion(request, speech.num_frames)
+    view: dict[str, Any] = {"camera": checked_camera(camera, speech.num_frames), "still_body": still_body}
     say_emotion(request)
     with loading():
         head = _load(checkpoint, device)
         portrait = head.load_portrait(image, face=face, size=size)
-        frames = head(portrait, speech, emotion=request, seed=seed, quality=quality, steps=steps, style=style, **knobs)
+        frames = head(portrait, speech, emotion=request, seed=seed, quality=quality, steps=steps, style=style, **view, **knobs)
     write_video(frames, speech.num_frames, output, audio or speech, fps)
 
 
@@ -188,12 +199,18 @@ def animate(
     say(f"{output}: {len(motion)} frames")
 
 
-@app.command(epilog="Example: talkinghead render --image portrait.jpg --motion motion.npz --audio speech.wav -o out.mp4")
+@app.command(epilog="Example: talkinghead render -i portrait.jpg -m driver.npz --lips-from speech.wav --camera 10,0 -o out.mp4")
 def render(
     image: ImageOption,
     motion: Annotated[Path, typer.Option("--motion", "-m", help="What `animate` or `track` wrote: .npz.")],
     output: VideoOutput,
     audio: Annotated[Path | None, typer.Option("--audio", "-a", help="Sound of the video. (Default: none.)")] = None,
+    relative: RelativeOption = None,
+    expression_only: ExpressionOnlyOption = False,
+    strength: StrengthOption = 1.0,
+    lips_from: LipsFromOption = None,
+    camera: CameraOption = None,
+    still_body: StillBodyOption = False,
     fps: FpsOption = 25.0,
     size: SizeOption = None,
     seed: SeedOption = 0,
@@ -201,27 +218,29 @@ def render(
     quality: QualityOption = "standard",
     steps: StepsOption = None,
     face: FaceOption = None,
-    relative: Annotated[
-        bool, typer.Option("--relative", help="Take the expression too as a change from the motion's first frame.")
-    ] = False,
     checkpoint: CheckpointOption = None,
 ) -> None:
     """A portrait and a motion -> a video; with the motion of `track`, a re-enactment."""
-    check_video_options(output, [image, motion, audio], fps, size, quality, steps, face)
+    check_video_options(output, [image, motion, audio, lips_from], fps, size, quality, steps, face)
     check_seed(seed)
+    reenactment = checked_reenactment(relative, expression_only, strength)
     check_image(image)
     from talkinghead.audio.waveform import load_audio
     from talkinghead.motion.io import load_motion
     from talkinghead.types import FPS
 
     performance = load_motion(motion)
-    if audio is not None:
-        say_what_is_cut(audio, load_audio(audio).duration_s, len(performance) / FPS)
+    view = checked_camera(camera, len(performance))
+    speech = load_audio(lips_from) if lips_from is not None else None
+    sound = audio or lips_from
+    if sound is not None:
+        heard = speech if audio is None and speech is not None else load_audio(sound)
+        say_what_is_cut(sound, heard.duration_s, len(performance) / FPS)
     with loading():
         head = _load(checkpoint, device)
         portrait = head.load_portrait(image, face=face, size=size)
-        frames = head.render(portrait, performance, quality=quality, steps=steps, seed=seed, relative=relative)
-    write_video(frames, len(performance), output, audio, fps)
+        frames = head.render(portrait, performance, quality, steps, seed, reenactment, speech, view, still_body)
+    write_video(frames, len(performance), output, sound, fps)
 
 
 @app.command(epilog="Example: talkinghead track video.mp4 -o motion.npz")

@@ -14,6 +14,8 @@ from talkinghead.errors import DependencyError, InputError, MotionError, OutputE
 
 if TYPE_CHECKING:
     from talkinghead.emotion.track import EmotionRequest
+    from talkinghead.rig.retargeting import Reenactment
+    from talkinghead.rig.view import CameraPath
 
 QUALITIES: Final = ("draft", "standard", "best")
 MIN_SIZE_PX: Final = 64
@@ -70,6 +72,29 @@ ArticulationOption = Annotated[float, typer.Option(help="How distinctly: 0 mumbl
 ExpressionStrengthOption = Annotated[
     float, typer.Option(help="How far the emotion moves the face: 0 not at all, 1 as its intensity says, 2 twice.")
 ]
+RelativeOption = Annotated[
+    bool | None,
+    typer.Option(
+        "--relative/--absolute",
+        help="Count expression, head and look from the motion's first frame, or take them as they are. "
+        "(Default: the expression as it is, head and look from the first frame.)",
+    ),
+]
+ExpressionOnlyOption = Annotated[bool, typer.Option("--expression-only", help="Leave the head where the portrait holds it.")]
+StrengthOption = Annotated[float, typer.Option(help="Of the motion's expression: 0 none, 1 as it is, up to 1.5.")]
+LipsFromOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--lips-from", help="Speech for the lips; the motion's upper face, head and look stay. It is the sound without --audio."
+    ),
+]
+CameraOption = Annotated[
+    str | None,
+    typer.Option(
+        help="Where the head is seen from, degrees to the picture's right and up, 20 at most: 15,-5; or moving: '0,0 2s:15,5'."
+    ),
+]
+StillBodyOption = Annotated[bool, typer.Option("--still-body", help="Nothing below the chin's shadow moves.")]
 StyleOption = Annotated[
     Path | None, typer.Option("--style", help="A person's way of speaking: the folder that `talkinghead adapt` wrote.")
 ]
@@ -144,6 +169,34 @@ def check_emotion(request: EmotionRequest, num_frames: int) -> None:
         check_video_file(request.reference)
     else:
         check_image_file(request.reference)
+
+
+def checked_camera(camera: str | None, num_frames: int) -> CameraPath | None:
+    """What --camera says, for a video of so many frames.
+
+    Raises:
+        InputError: not understood, out of range, or a time after the end.
+    """
+    from talkinghead.rig.view import CameraPath
+
+    if camera is None:
+        return None
+    try:
+        path = CameraPath.parse(camera)
+        path.check_length(num_frames)
+    except MotionError as error:
+        raise InputError(f"--{error}") from error
+    return path
+
+
+def checked_reenactment(relative: bool | None, expression_only: bool, strength: float) -> Reenactment:
+    """How the motion is put on the portrait; raises InputError for a strength out of range."""
+    from talkinghead.rig.retargeting import Reenactment
+
+    try:
+        return Reenactment(relative, not expression_only, strength)
+    except MotionError as error:
+        raise InputError(f"--{str(error).replace(' is ', ' ', 1)}") from error
 
 
 def check_style(style: Path | None) -> None:

@@ -21,11 +21,15 @@ from talkinghead.emotion.reference import CLIP_SUFFIXES, reference_activation
 from talkinghead.emotion.track import EmotionRequest, emotion_track, requested_track
 from talkinghead.errors import CheckpointError, EmotionError, FaceError, InputError, MotionError, VideoError
 from talkinghead.landmarks import FaceTracker
+from talkinghead.motion.dubbing import dubbed
 from talkinghead.motion.expression import PROTOTYPE_MATRIX
 from talkinghead.motion.pipeline import MotionPipeline
 from talkinghead.motion.style import SpeakingStyle
 from talkinghead.rig.face_rig import FaceRig
-from talkinghead.rig.fitting import FittedFace, fit_face, fit_motion, project, relative_motion
+from talkinghead.rig.fitting import FittedFace, fit_face, fit_motion, project
+from talkinghead.rig.retargeting import Reenactment, retarget
+from talkinghead.rig.shell import with_rim, with_still_body
+from talkinghead.rig.view import CameraPath
 from talkinghead.synthesis.denoiser import ResidualDenoiser
 from talkinghead.synthesis.pipeline import QUALITIES, FaceRenderer, PortraitCrop
 from talkinghead.synthesis.portrait import MIN_FACE_PX, choose_face, load_image, load_portrait
@@ -90,17 +94,20 @@ class TalkingHead:
         quality: str = "standard",
         steps: int | None = None,
         style: SpeakingStyle | Path | str | None = None,
+        camera: CameraPath | str | None = None,
+        still_body: bool = False,
         **knobs: Any,
     ) -> Iterator[ByteArray]:
         """A portrait and a recording (or files of them) -> (H, W, 3) uint8 frames at 25 a second, as long as the recording.
 
-        `emotion` and `intensity` as in `felt`, `style` of `adaptation.adapt` or its folder, knobs as `MotionKnobs`.
+        `emotion` and `intensity` as in `felt`, `style` of `adaptation.adapt` or its folder, `camera` and `still_body` as in
+        `render`, knobs as `MotionKnobs`.
         """
         portrait = portrait if isinstance(portrait, Portrait) else self.load_portrait(portrait)
         features = self.heard(audio, emotion)
         emotions = self.felt(emotion, intensity, features)
         motion = self.motion.with_style(style)(features, emotions, seed=seed, **knobs)
-        return self.render(portrait, motion, quality=quality, steps=steps, seed=seed)
+        return self.render(portrait, motion, quality, steps, seed, camera=camera, still_body=still_body)
 
     def animate(
         self,
@@ -173,12 +180,12 @@ class TalkingHead:
         quality: str = "standard",
         steps: int | None = None,
         seed: int = 0,
-        relative: bool = False,
+        reenactment: Reenactment | None = None,
+        lips: Audio | Path | str | None = None,
+        camera: CameraPath | str | None = None,
+        still_body: bool = False,
     ) -> Iterator[ByteArray]:
         """A portrait and a motion -> (H, W, 3) uint8 frames.
-
-        The head and the eyes turn from where they are in the portrait by what the motion's turn from its first frame, so the
-        video begins with the portrait's own pose and look.
 
         Args:
             portrait: whose face.
@@ -186,8 +193,11 @@ class TalkingHead:
             quality: "draft", "standard" or "best", as `QUALITIES`.
             steps: denoising steps, instead of the quality's.
             seed: of the renderer's noise.
-            relative: the expression too is taken as a change from its first frame, as when a video of the same person
-                drives their own first frame; otherwise it is put on the person's neutral face.
+            reenactment: from where the motion counts, what of it is taken, how strongly; None is all of it, the expression on
+                the person's neutral face, head and eyes turning from where they are in the portrait.
+            lips: speech whose lips the face moves instead of the motion's own; the rest of the face, head and look stay.
+            camera: from where the head is seen, as `CameraPath` or the text that it parses, "15,-5" for example.
+            still_body: nothing below the chin's shadow moves.
         """
         if len(motion) == 0:
             raise MotionError("motion: holds no frame; give one with at least a frame.")
@@ -196,14 +206,25 @@ class TalkingHead:
         if steps is not None and steps < 1:
             raise InputError(f"steps is {steps}; give 1 or more denoising steps, or None for the quality's.")
         face = fit_face(portrait.face, self.rig)
-        placed = relative_motion(motion, face)
-        if not relative:
-            placed = replace(placed, blendshapes=motion.blendshapes)
+        path = CameraPath.parse(camera) if isinstance(camera, str) else camera
+        if path is not None:
+            path.check_length(len(motion))
+        placed = retarget(motion, face, reenactment, path)
+        if lips is not None:
+            placed = self.with_lips(placed, lips)
+        rig = with_rim(self.rig)
+        if still_body:
+            rig = with_still_body(rig, face)
         wanted = QUALITIES[quality]
-        mesh = portrait_mesh(self.rig, face)
+        mesh = portrait_mesh(rig, face)
         crop = PortraitCrop.of(portrait.image, mesh, mesh_topology(self.rig), wanted.warp_px, portrait.matte)
-        meshes = self._meshes(placed, face)
+        meshes = meshes_of(rig, placed, face)
         return self.renderer(crop, meshes, steps or wanted.steps, seed, both_ways=wanted.both_ways)
+
+    def with_lips(self, motion: FaceMotion, speech: Audio | Path | str) -> FaceMotion:
+        """The same performance with the lips of a recording, as long as it was: brows, lids, look, head and mood stay."""
+        talking, contacts = self.motion.articulator.articulate(self.heard(speech))
+        return replace(motion, blendshapes=dubbed(motion.blendshapes, talking, contacts, self.motion.travel))
 
     def track(self, video: Path) -> FaceMotion:
         """A video -> the motion of its largest face, at 25 frames a second.
@@ -241,10 +262,11 @@ class TalkingHead:
         portrait = load_portrait(Path(path), self.tracker, face, self.folder / "matte")
         return portrait if size is None else _resized(portrait, size)
 
-    def _meshes(self, motion: FaceMotion, face: FittedFace) -> Iterator[FloatArray]:
-        """(V, 3) px a frame; a short stretch at a time, so that a long motion takes no more memory."""
-        for start in range(0, len(motion), MESH_CHUNK):
-            yield from project(self.rig(motion[start : start + MESH_CHUNK], face).vertices, face)
+
+def meshes_of(rig: FaceRig, motion: FaceMotion, face: FittedFace) -> Iterator[FloatArray]:
+    """(V, 3) px a frame; a short stretch at a time, so that a long motion takes no more memory."""
+    for start in range(0, len(motion), MESH_CHUNK):
+        yield from project(rig(motion[start : start + MESH_CHUNK], face).vertices, face)
 
 
 def portrait_mesh(rig: FaceRig, face: FittedFace) -> FloatArray:

@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 from torch import Tensor
 
+from talkinghead.synthesis.backdrop import folds, room_behind, soften_folds
 from talkinghead.synthesis.geometry import (
     ALIGNED_HEIGHT,
     ALIGNED_WIDTH,
@@ -127,6 +128,7 @@ class ReferenceFace:
         """
         self.warp_px = warp_px
         self.matte = _trusted(matte, mesh_px) if matte is not None else None
+        self.behind = room_behind(image, self.matte) if self.matte is not None else None
         self.image = np.ascontiguousarray(image)
         self.mesh_px = mesh_px.astype(np.float32)
         self.topology = topology
@@ -186,18 +188,21 @@ def warp_picture(reference: ReferenceFace, target_px: FloatArray) -> FloatArray:
     local[:, 1] = (target_px[:, 1] - top) * (height / (bottom - top))
     faces = np.concatenate([topology.closed_skin, topology.ring])
     displacement, _ = rasterise(local, faces, source_px[:, :2] - target_px[:, :2], height, width)
+    drawn = displacement
     if (height, width) != (bottom - top, right - left):
         size = (right - left, bottom - top)
         displacement = np.asarray(cv2.resize(displacement, size, interpolation=cv2.INTER_LINEAR), np.float32)
     map_x = displacement[..., 0] + np.arange(left, right, dtype=np.float32)
     map_y = displacement[..., 1] + np.arange(top, bottom, dtype=np.float32)[:, None]
     picture = reference.image.astype(np.float32)
-    warped = cv2.remap(reference.image, map_x, map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    if reference.matte is not None:
+    warped = np.asarray(cv2.remap(reference.image, map_x, map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), np.uint8)
+    if folds(source_px, target_px, faces):
+        warped = soften_folds(warped, drawn)
+    if reference.matte is not None and reference.behind is not None:
         there = cv2.remap(reference.matte, map_x, map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        person = np.maximum(there, reference.matte[top:bottom, left:right])[..., None]
+        left_bare = np.maximum(reference.matte[top:bottom, left:right] - there, 0)[..., None]
         still = picture[top:bottom, left:right]
-        still += person * (warped - still)
+        still += there[..., None] * (warped - still) + left_bare * (reference.behind[top:bottom, left:right] - still)
     else:
         picture[top:bottom, left:right] = warped
     return picture

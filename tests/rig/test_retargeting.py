@@ -1,0 +1,107 @@
+"""What of a motion arrives on a portrait's face: relative, absolute, the expression alone, more or less of it."""
+
+import numpy as np
+import pytest
+
+from talkinghead import arkit
+from talkinghead.errors import MotionError
+from talkinghead.rig.fitting import FittedFace
+from talkinghead.rig.pose import matrix_from_axis_angle
+from talkinghead.rig.retargeting import Reenactment, retarget
+from talkinghead.rig.view import CameraPath
+from talkinghead.types import FaceMotion
+
+SMILE, OTHER_SMILE, JAW = (arkit.INDEX[name] for name in ("mouthSmileLeft", "mouthSmileRight", "jawOpen"))
+BLINK = arkit.INDEX["eyeBlinkLeft"]
+LOOK = list(arkit.EYE_LOOK)
+
+
+@pytest.fixture
+def face():
+    """A portrait that smiles a little, turned to one side, looking to the other."""
+    resting = np.zeros(52, np.float32)
+    resting[[SMILE, OTHER_SMILE, BLINK]] = 0.3, 0.3, 0.2
+    turn = np.array([0.05, 0.2, 0], np.float32)
+    return FittedFace(
+        np.zeros((478, 3), np.float32), resting, np.float32([-0.2, 0]), turn, 1000.0, np.zeros(2, np.float32), np.ones(2)
+    )
+
+
+@pytest.fixture
+def driver():
+    """Somebody who smirks on one side, opens the mouth, winks and nods."""
+    motion = FaceMotion.neutral(4)
+    motion.blendshapes[:, SMILE] = [0.2, 0.4, 0.8, 0.2]
+    motion.blendshapes[:, JAW] = [0.1, 0.1, 0.5, 0.1]
+    motion.blendshapes[:, BLINK] = [0.4, 0.4, 1.0, 0.4]
+    motion.head_rotation[:, 0] = [0.1, 0.1, 0.25, 0.1]
+    motion.head_translation[:, 1] = [0.01, 0.01, 0.02, 0.01]
+    motion.gaze[:, 0] = [0.1, 0.1, 0.3, 0.1]
+    motion.gaze[:, 1] = [0.1, 0.1, 0.25, 0.1]  # the eyes stay in the camera while the head nods
+    return motion
+
+
+def test_by_default_the_expression_is_the_drivers_and_the_head_goes_on_from_the_portrait(driver, face):
+    placed = retarget(driver, face)
+    others = [column for column in range(52) if column not in LOOK]
+    assert np.array_equal(placed.blendshapes[:, others], driver.blendshapes[:, others])
+    np.testing.assert_allclose(placed.head_rotation[0], face.rotation, atol=1e-6)
+    turn = matrix_from_axis_angle(placed.head_rotation[2]) @ matrix_from_axis_angle(face.rotation).T
+    np.testing.assert_allclose(turn, matrix_from_axis_angle([0.15, 0, 0]), atol=1e-6)
+    np.testing.assert_allclose(placed.head_translation[:, 1], [0, 0, 0.01, 0], atol=1e-6)
+    np.testing.assert_allclose(placed.gaze[:, 0], [-0.2, -0.2, 0, -0.2], atol=1e-6)
+
+
+def test_relative_begins_with_the_portrait_and_shuts_the_lids(driver, face):
+    placed = retarget(driver, face, Reenactment(relative=True))
+    for name in ("head_rotation", "gaze"):
+        np.testing.assert_allclose(getattr(placed, name)[0], getattr(face, name.removeprefix("head_")), atol=1e-6)
+    others = [column for column in range(52) if column not in LOOK]
+    np.testing.assert_allclose(placed.blendshapes[0, others], face.resting[others], atol=1e-6)
+    np.testing.assert_allclose(placed.blendshapes[2, [SMILE, OTHER_SMILE, JAW, BLINK]], [0.9, 0.3, 0.4, 1.0], atol=1e-6)
+
+
+def test_absolute_takes_head_and_look_as_they_were(driver, face):
+    placed = retarget(driver, face, Reenactment(relative=False))
+    np.testing.assert_allclose(placed.head_rotation, driver.head_rotation, atol=1e-6)
+    assert np.array_equal(placed.gaze, driver.gaze)
+
+
+@pytest.mark.parametrize("relative", [True, None])
+def test_the_expression_alone_leaves_the_head_and_keeps_the_eyes_where_they_look(driver, face, relative):
+    placed = retarget(driver, face, Reenactment(relative, with_pose=False))
+    np.testing.assert_allclose(placed.head_rotation, np.tile(face.rotation, (4, 1)), atol=1e-6)
+    assert not placed.head_translation.any()
+    np.testing.assert_allclose(placed.gaze[:, 1], face.gaze[1], atol=1e-6)  # the nod was undone by the driver's eyes
+    assert np.array_equal(placed.blendshapes[:, SMILE], retarget(driver, face, Reenactment(relative)).blendshapes[:, SMILE])
+
+
+@pytest.mark.parametrize("relative", [True, False, None])
+def test_strength_scales_what_is_expressed_and_leaves_blinks_and_head(driver, face, relative):
+    smiles = []
+    for strength in (0, 0.5, 1.0, 1.2):
+        placed = retarget(driver, face, Reenactment(relative, strength=strength))
+        smiles.append(placed.blendshapes[2, SMILE])
+        assert placed.blendshapes[2, BLINK] == 1
+        np.testing.assert_array_equal(placed.head_rotation, retarget(driver, face, Reenactment(relative)).head_rotation)
+    base, change = (0.3, 0.6) if relative else (0.0, 0.8)
+    np.testing.assert_allclose(smiles, np.clip([base + change * s for s in (0, 0.5, 1.0, 1.2)], 0, 1), atol=1e-6)
+
+
+def test_one_side_stays_one_side(driver, face):
+    for strength in (0.5, 1.5):
+        placed = retarget(driver, face, Reenactment(strength=strength))
+        assert placed.blendshapes[2, SMILE] > 0.35 and not placed.blendshapes[:, OTHER_SMILE].any()
+
+
+def test_the_camera_turns_the_head_and_not_the_eyes_in_it(driver, face):
+    plain, seen = retarget(driver, face), retarget(driver, face, camera=CameraPath.parse("10,0"))
+    turn = matrix_from_axis_angle(seen.head_rotation) @ np.swapaxes(matrix_from_axis_angle(plain.head_rotation), 1, 2)
+    np.testing.assert_allclose(turn, np.tile(matrix_from_axis_angle([0, -np.radians(10), 0]), (4, 1, 1)), atol=1e-6)
+    assert np.array_equal(seen.gaze, plain.gaze) and np.array_equal(seen.blendshapes, plain.blendshapes)
+
+
+@pytest.mark.parametrize("strength", [-0.1, 1.6, float("nan"), True, "much"])
+def test_a_strength_out_of_range_is_named(strength):
+    with pytest.raises(MotionError, match=rf"^strength is {strength}: out of range; give 0 to 1.5, 1 is as the motion is"):
+        Reenactment(strength=strength)

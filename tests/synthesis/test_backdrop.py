@@ -1,0 +1,47 @@
+"""What a head leaves bare is the room, and the edge of a fold has no steps."""
+
+import numpy as np
+
+from talkinghead.synthesis.backdrop import folds, room_behind, soften_folds
+
+
+def wall(height=120, width=160):
+    """A wall that is darker to the right."""
+    shade = np.linspace(200, 80, width)[None, :, None]
+    return np.broadcast_to(shade, (height, width, 3)).astype(np.uint8).copy()
+
+
+def test_the_room_goes_on_behind_the_person():
+    room, matte = wall(), np.zeros((120, 160), np.float32)
+    picture = room.copy()
+    picture[30:, 60:100], matte[30:, 60:100] = (250, 10, 10), 1
+    matte[30:, 58:60] = matte[30:, 100:102] = 0.5
+    behind = room_behind(picture, matte).astype(int)
+    assert np.abs(behind - room)[:, 5:-5].max() < 25
+    assert np.abs(behind - picture)[30:, 60:100].max() > 100
+
+
+def test_a_picture_that_is_all_person_stays():
+    picture = wall()
+    assert np.array_equal(room_behind(picture, np.ones((120, 160), np.float32)), picture)
+
+
+def test_a_fold_is_a_triangle_turned_over():
+    points = np.array([[0, 0, 0], [10, 0, 0], [0, 10, 0], [10, 10, 0]], np.float32)
+    faces = np.array([[0, 1, 2], [1, 3, 2]])
+    moved = points * np.array([0.5, 1.5, 1], np.float32)
+    assert not folds(points, moved, faces)
+    moved[3, 0] = -20
+    assert folds(points, moved, faces)
+
+
+def test_only_the_edge_of_a_fold_is_softened():
+    picture = np.zeros((64, 64, 3), np.uint8)
+    stair = np.arange(64)[None] > 30 + np.arange(64)[:, None] % 2
+    picture[stair] = 200
+    displacement = np.where(stair[..., None], 20.0, 0.0).astype(np.float32).repeat(2, -1)
+    soft = soften_folds(picture, displacement).astype(int)
+    assert np.array_equal(soft[:, :26], picture[:, :26]) and np.array_equal(soft[:, 37:], picture[:, 37:])
+    assert soft[20:40, 31].min() > 40 and soft[20:40, 31].max() < 160
+    smooth = np.tile(np.linspace(0, 60, 64, dtype=np.float32)[None, :, None], (64, 1, 2))
+    assert np.array_equal(soften_folds(picture, smooth), picture)
