@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from talkinghead.emotion.emotion_encoder import EmotionEncoder
+from talkinghead.emotion.emotion_encoder import EmotionEncoder, narrowed
 from talkinghead.emotion.voices import Voices, load_voices, speaker_folds
 from talkinghead.types import EMOTIONS, FloatArray
 
@@ -29,6 +29,7 @@ class EmotionConfig:
     output: str = "runs/emotion_encoder"
     hidden: int = 512
     members: int = 3
+    rank: int = 0
     epochs: int = 60
     batch_size: int = 64
     learning_rate: float = 1e-3
@@ -40,7 +41,7 @@ class EmotionConfig:
 
 
 def fit(voices: Voices, config: EmotionConfig) -> EmotionEncoder:
-    """One model of these voices; every emotion weighs the same."""
+    """One model of these voices; every emotion weighs the same. With a rank it is narrowed to it when it has learnt."""
     torch.manual_seed(config.seed)
     model = EmotionEncoder(voices.statistics.shape[1], config.hidden, config.members)
     model.mean.data = torch.from_numpy(voices.statistics.mean(0))
@@ -52,7 +53,7 @@ def fit(voices: Voices, config: EmotionConfig) -> EmotionEncoder:
     for member in model.members:
         _fit_member(member, x, voices, forms, config)
     trained: EmotionEncoder = model.eval()
-    return trained
+    return narrowed(trained, torch.from_numpy(voices.statistics), config.rank) if config.rank else trained
 
 
 def _forms(voices: Voices) -> torch.Tensor:

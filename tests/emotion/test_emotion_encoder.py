@@ -12,6 +12,7 @@ from talkinghead.audio.waveform import load_audio
 from talkinghead.emotion.emotion_encoder import (
     WINDOW_FRAMES,
     EmotionEncoder,
+    narrowed,
     neutral_unless_sure,
     statistics,
     window_statistics,
@@ -146,6 +147,37 @@ def test_the_logits_are_the_mean_of_the_members_and_the_embedding_holds_them_all
     assert encoder.embed(rows).shape == (5, 12)
 
 
+def test_a_narrowed_encoder_says_the_same_of_rows_that_vary_in_few_ways_and_less_is_lost_with_a_higher_rank():
+    torch.manual_seed(2)
+    encoder = EmotionEncoder(20, 8, 3).eval()
+    encoder.mean.data, encoder.deviation.data = torch.randn(20), torch.rand(20) + 0.5
+    encoder.unheard.data[1] = -torch.inf
+    rows = torch.randn(200, 4) @ torch.randn(4, 20) + encoder.mean
+    narrow = narrowed(encoder, rows, 4)
+    with torch.inference_mode():
+        assert torch.allclose(narrow(rows), encoder(rows), atol=1e-3)
+        rows = torch.randn(400, 20)
+        lost = [float((narrowed(encoder, rows, k)(rows) - encoder(rows))[:, 2:].abs().mean()) for k in (2, 8, 16, 20)]
+    assert lost == sorted(lost, reverse=True) and lost[0] > 0.01 and lost[-1] < 1e-4
+    assert sum(p.numel() for p in narrow.parameters()) < sum(p.numel() for p in encoder.parameters())
+
+
+@pytest.mark.parametrize("rank", [0, -1, 21])
+def test_a_rank_that_an_encoder_cannot_have_is_named(rank):
+    with pytest.raises(EmotionError, match=rf"rank is {rank}; give a whole number from 1 to 20"):
+        narrowed(EmotionEncoder(20, 8, 3), torch.randn(5, 20), rank)
+
+
+def test_a_run_with_a_rank_writes_narrow_encoders(trained, tmp_path):
+    _, folder, _ = trained
+    settings = {"hidden": 16, "members": 2, "epochs": 60, "batch_size": 8, "folds": 3, "learning_rate": 1e-2, "rank": 5}
+    config = EmotionConfig(str(folder), str(folder.parent / "varied"), str(tmp_path / "run"), **settings)
+    encoder = EmotionEncoder.load(train_emotion_encoder(config, str))
+    assert encoder.config.rank == 5 and encoder.members[0][1].weight.shape == (16, 5)
+    table = json.loads((tmp_path / "run/held_out.json").read_text())["ravdess"]
+    assert table["recall"] > 0.9
+
+
 def test_a_speaker_is_in_one_fold_and_folds_are_even():
     speaker = np.repeat([f"s{k}" for k in range(10)], 7)
     fold = speaker_folds(speaker, 5)
@@ -155,7 +187,7 @@ def test_a_speaker_is_in_one_fold_and_folds_are_even():
 
 def test_saved_then_loaded_is_equal(tmp_path):
     torch.manual_seed(0)
-    encoder = EmotionEncoder(10, 4, 2)
+    encoder = EmotionEncoder(10, 4, 2, rank=3)
     encoder.save_pretrained(tmp_path)
     for a, b in zip(encoder.parameters(), EmotionEncoder.load(tmp_path).parameters(), strict=True):
         assert torch.equal(a, b)
