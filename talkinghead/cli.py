@@ -204,7 +204,9 @@ def render(
     image: ImageOption,
     motion: Annotated[Path, typer.Option("--motion", "-m", help="What `animate` or `track` wrote: .npz.")],
     output: VideoOutput,
-    audio: Annotated[Path | None, typer.Option("--audio", "-a", help="Sound of the video. (Default: none.)")] = None,
+    audio: Annotated[
+        Path | None, typer.Option("--audio", "-a", help="Sound of the video. (Default: that of --lips-from.)")
+    ] = None,
     relative: RelativeOption = None,
     expression_only: ExpressionOnlyOption = False,
     strength: StrengthOption = 1.0,

@@ -185,7 +185,7 @@ def checked_camera(camera: str | None, num_frames: int) -> CameraPath | None:
         path = CameraPath.parse(camera)
         path.check_length(num_frames)
     except MotionError as error:
-        raise InputError(f"--{error}") from error
+        raise InputError(f"--{str(error).replace(' is ', ' ', 1)}") from error
     return path
 
 

@@ -16,8 +16,8 @@ from PIL import Image
 from safetensors.numpy import load_file, save_file
 
 from talkinghead import cli
-from talkinghead.motion.io import load_motion
-from talkinghead.types import SAMPLE_RATE
+from talkinghead.motion.io import load_motion, save_motion
+from talkinghead.types import SAMPLE_RATE, FaceMotion
 from talkinghead.video.writer import VideoWriter
 
 
@@ -345,6 +345,27 @@ def test_motion_files_that_are_none(run, tmp_path, astronaut):
     refused(run, "t.npz: is not a motion file", command="render", image=astronaut, motion=tmp_path / "t.npz")
     (run.folder / "o.mp4").unlink()
     refused(run, "none.npz: no such file", command="render", image=astronaut, motion=tmp_path / "none.npz")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"strength": 1.6}, "--strength 1.6: out of range; give 0 to 1.5, 1 is as the motion is."),
+        ({"camera": "25,0"}, "--camera 25,0: out of range; give at most 20 degrees to a side, up or down."),
+        ({"camera": "left"}, "--camera left: not understood; give yaw,pitch such as 15,-5, or a path such as"),
+        ({"camera": "0,0 9s:5,5"}, "--camera has a view at 9s: the video ends at 0.2 s; give an earlier time."),
+        ({"lips-from": "none.wav"}, "none.wav: no such file"),
+    ],
+)
+def test_how_a_motion_is_put_on_a_portrait(run, tmp_path, astronaut, options, message):
+    save_motion(tmp_path / "m.npz", FaceMotion.neutral(5))
+    refused(run, message, command="render", image=astronaut, motion=tmp_path / "m.npz", **options)
+
+
+def test_a_camera_of_a_spoken_video(run):
+    refused(run, "--camera 0,30: out of range; give at most 20 degrees", camera="0,30")
+    (run.folder / "o.mp4").unlink()
+    refused(run, "--camera has a view at 2s: the video ends at 0.52 s", camera="0,0 2s:5,5")
 
 
 def test_videos_to_track_that_are_none(run, tmp_path, talking_video):
