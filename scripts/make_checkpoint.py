@@ -3,8 +3,8 @@
     python scripts/make_checkpoint.py runs -o my_checkpoint
     talkinghead generate --checkpoint my_checkpoint ...
 
-Takes the finished models of RUNS/articulator, RUNS/gesture and RUNS/denoiser, those of the three that are there (or other
-folders, by option), and everything else from `--base`. Needs no extra.
+Takes the finished models of RUNS/articulator, RUNS/gesture, RUNS/denoiser and RUNS/mouth_expert, those of the four that are
+there (or other folders, by option), and everything else from `--base`. Needs no extra.
 """
 
 from __future__ import annotations
@@ -26,8 +26,10 @@ from talkinghead.pipeline import TalkingHead
 from talkinghead.synthesis.denoiser import ResidualDenoiser
 from talkinghead.synthesis.pipeline import FaceRenderer
 
-FINISHED = {"articulator": "articulator", "gesture": "gesture", "denoiser": "denoiser"}
+FINISHED = {"articulator": "articulator", "gesture": "gesture", "denoiser": "denoiser", "mouth_expert": "denoiser"}
 """Stage -> where below its folder training leaves what it has finished."""
+NETWORKS = ("denoiser", "mouth_expert")
+"""Those of the renderer."""
 CARD = """# Model card
 
 Made by scripts/make_checkpoint.py: {stages} trained anew. What follows is the card of the checkpoint that all else is of; for
@@ -71,10 +73,10 @@ def make_checkpoint(models: dict[str, Path], base: Path, output: Path) -> None:
             _replaced(Articulator.load(models["articulator"]), part / "articulator")
         if "gesture" in models:
             _replaced(GestureDenoiser.load(models["gesture"]), part / "gesture")
-        if "denoiser" in models:
-            denoiser = _denoiser(models["denoiser"])
+        if models.keys() & set(NETWORKS):
+            networks = {name: _denoiser(models.get(name, base / "renderer" / name)) for name in NETWORKS}
             scheduler = FlowMatchEulerDiscreteScheduler.from_pretrained(base / "renderer/scheduler")
-            _replaced(FaceRenderer(denoiser, scheduler), part / "renderer")
+            _replaced(FaceRenderer(**networks, scheduler=scheduler), part / "renderer")
         card = part / "README.md"
         text = card.read_text() if card.is_file() else ""
         card.write_text(CARD.format(stages=", ".join(models)) + text)

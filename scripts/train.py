@@ -1,7 +1,7 @@
 """Train one stage: `accelerate launch scripts/train.py STAGE --config configs/STAGE.yaml`.
 
 Flat YAML, one frozen dataclass a stage; an unknown key lists the known ones. Killed and started again, a stage ends where an
-uninterrupted run ends. Articulator and denoiser need accelerate: pip install -e '.[train]'.
+uninterrupted run ends. Articulator, denoiser and mouth_expert need accelerate: pip install -e '.[train]'.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def train_speech_encoder(config: Path) -> str:
 
 
 def train_denoiser(config: Path) -> str:
-    """Guides to frames."""
+    """Guides to frames: of the face, or of the mouth alone, as the configuration's `part` says."""
     from talkinghead.pipeline import mesh_topology
     from talkinghead.rig.face_rig import FaceRig
     from talkinghead.synthesis.trainer import DenoiserConfig, train_denoiser
@@ -76,6 +76,7 @@ STAGES: Final[dict[str, Callable[[Path], str]]] = {
     "denoiser": train_denoiser,
     "emotion": train_emotion,
     "gesture": train_gesture,
+    "mouth_expert": train_denoiser,
     "prior": train_prior,
     "speech_encoder": train_speech_encoder,
 }

@@ -21,6 +21,8 @@ FILES: Final[tuple[str, ...]] = (
     "renderer/denoiser/config.json",
     "renderer/denoiser/diffusion_pytorch_model.safetensors",
     "renderer/model_index.json",
+    "renderer/mouth_expert/config.json",
+    "renderer/mouth_expert/diffusion_pytorch_model.safetensors",
     "renderer/scheduler/scheduler_config.json",
     "rig/config.json",
     "rig/rig.safetensors",

@@ -33,7 +33,7 @@ from talkinghead.rig.view import CameraPath
 from talkinghead.synthesis.denoiser import ResidualDenoiser
 from talkinghead.synthesis.pipeline import QUALITIES, FaceRenderer, PortraitCrop
 from talkinghead.synthesis.portrait import MIN_FACE_PX, choose_face, load_image, load_portrait
-from talkinghead.synthesis.proxies import MeshTopology
+from talkinghead.synthesis.topology import MeshTopology
 from talkinghead.types import Audio, ByteArray, EmotionTrack, FaceMotion, FloatArray, Portrait, SpeechFeatures
 from talkinghead.video.reader import read_frames
 
@@ -219,7 +219,9 @@ class TalkingHead:
         mesh = portrait_mesh(rig, face)
         crop = PortraitCrop.of(portrait.image, mesh, mesh_topology(self.rig), wanted.warp_px, portrait.matte)
         meshes = meshes_of(rig, placed, face)
-        return self.renderer(crop, meshes, steps or wanted.steps, seed, both_ways=wanted.both_ways)
+        return self.renderer(
+            crop, meshes, steps or wanted.steps, seed, both_ways=wanted.both_ways, mouth_alone=wanted.mouth_alone
+        )
 
     def with_lips(self, motion: FaceMotion, speech: Audio | Path | str) -> FaceMotion:
         """The same performance with the lips of a recording, as long as it was: brows, lids, look, head and mood stay."""
@@ -308,16 +310,20 @@ def _load_renderer(folder: Path) -> FaceRenderer:
     from diffusers import FlowMatchEulerDiscreteScheduler
     from safetensors import SafetensorError
 
-    for name in ("model_index.json", "denoiser/config.json", "denoiser/diffusion_pytorch_model.safetensors"):
+    networks = ("denoiser", "mouth_expert")
+    files = [f"{name}/{file}" for name in networks for file in ("config.json", "diffusion_pytorch_model.safetensors")]
+    for name in ("model_index.json", *files):
         if not (folder / name).is_file():
             raise CheckpointError(f"{folder / name}: missing; reinstall talkinghead, or give --checkpoint a whole folder.")
-    try:
-        denoiser = ResidualDenoiser.from_pretrained(folder / "denoiser", torch_dtype=torch.float32, low_cpu_mem_usage=False)
-        scheduler = FlowMatchEulerDiscreteScheduler.from_pretrained(folder / "scheduler")
-    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise CheckpointError(f"{folder}: cannot be loaded ({reason}); reinstall talkinghead or retrain.") from error
-    if not all(math.isfinite(float(p.detach().sum())) for p in denoiser.parameters()):
-        raise CheckpointError(f"{folder / 'denoiser'}: holds numbers that are not finite; reinstall talkinghead or retrain.")
-    denoiser.to(memory_format=torch.channels_last).eval()
-    return FaceRenderer(denoiser, scheduler)
+    loaded = {}
+    for name in networks:
+        try:
+            network = ResidualDenoiser.from_pretrained(folder / name, torch_dtype=torch.float32, low_cpu_mem_usage=False)
+            scheduler = FlowMatchEulerDiscreteScheduler.from_pretrained(folder / "scheduler")
+        except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+            reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+            raise CheckpointError(f"{folder}: cannot be loaded ({reason}); reinstall talkinghead or retrain.") from error
+        if not all(math.isfinite(float(p.detach().sum())) for p in network.parameters()):
+            raise CheckpointError(f"{folder / name}: holds numbers that are not finite; reinstall talkinghead or retrain.")
+        loaded[name] = network.to(memory_format=torch.channels_last).eval()
+    return FaceRenderer(**loaded, scheduler=scheduler)

@@ -12,7 +12,7 @@ from typing import Final
 import cv2
 import numpy as np
 
-from talkinghead.synthesis.geometry import ALIGNED_HEIGHT, ALIGNED_WIDTH
+from talkinghead.synthesis.geometry import ALIGNED_HEIGHT, ALIGNED_WIDTH, composed, crop_box, uncropped
 from talkinghead.synthesis.proxies import FaceProxies
 from talkinghead.types import ByteArray, FloatArray
 
@@ -22,9 +22,6 @@ _FEATHER_PX: Final = 6
 _RIM_EROSIONS: Final = 2
 _RIM_BLUR_PX: Final = 2.0
 """The mesh's rim: so many px drawn in, then so soft."""
-MOUTH_LIGHT: Final = np.float32(0.6)
-MOUTH_TINT: Final = np.float32(0.3)
-"""Parts of the residual's brightness and of its tint that are kept between the lips."""
 
 
 @lru_cache(maxsize=1)
@@ -43,32 +40,40 @@ def residual_mask(proxies: FaceProxies) -> FloatArray:
     return soft[..., None] * _vignette()
 
 
-def add_residual(proxies: FaceProxies, residual: FloatArray) -> ByteArray:
-    """residual: (h, w, 3) in picture units of [0, 1] -> the corrected crop, (H, W, 3) uint8."""
-    picture = proxies.composite.copy()
-    height, width = picture.shape[:2]
-    change = _held_back(residual, proxies.mouth) * residual_mask(proxies) * np.float32(255)
-    back = cv2.invertAffineTransform(proxies.to_aligned)
-    corners = np.array([[0, 0], [ALIGNED_WIDTH, 0], [0, ALIGNED_HEIGHT], [ALIGNED_WIDTH, ALIGNED_HEIGHT]])
-    corners = corners @ back[:, :2].T + back[:, 2]
-    x0, y0 = np.clip(np.floor(corners.min(0)).astype(int), 0, (width, height))
-    x1, y1 = np.clip(np.ceil(corners.max(0)).astype(int), 0, (width, height))
-    if x1 > x0 and y1 > y0:
-        to_box = back.copy()
-        to_box[:, 2] -= (x0, y0)
-        large = back[0, 0] ** 2 + back[1, 0] ** 2 > 1
-        flags = cv2.INTER_CUBIC if large else cv2.INTER_LINEAR
-        picture[y0:y1, x0:x1] += cv2.warpAffine(change, to_box, (int(x1 - x0), int(y1 - y0)), flags=flags)
+def add_residuals(proxies: FaceProxies, residual: FloatArray, mouth_residual: FloatArray) -> ByteArray:
+    """The warped crop and what the networks add to it -> the corrected crop, (H, W, 3) uint8.
+
+    residual: (h, w, 3) of the face in its aligned crop, mouth_residual: of the mouth in its own; picture units of [0, 1]. Where
+    the mouth's expert has the say, the face's network has none.
+    """
+    picture, mouth = proxies.composite.copy(), proxies.mouth_guides
+    weight, inside = mouth.weight[..., None], mouth.inside[..., None]
+    in_face = composed(proxies.to_aligned, np.asarray(cv2.invertAffineTransform(mouth.to_crop), np.float32))
+    taken = np.asarray(cv2.warpAffine(weight, in_face, (ALIGNED_WIDTH, ALIGNED_HEIGHT)), np.float32)
+    _add(picture, residual * residual_mask(proxies) * (1 - taken[..., None]), proxies.to_aligned)
+    # On the lips the picture keeps its own detail. Between them it is the expert's alone: what the warp stretched there goes.
+    seen = mouth.base + mouth_residual
+    _add(picture, weight * (1 - inside) * (seen - mouth.warp), mouth.to_crop)
+    _lay_over(picture, inside * seen, mouth.inside, mouth.to_crop)
     picture += np.float32(0.5)
     result: ByteArray = np.clip(picture, 0, 255, out=picture).astype(np.uint8)
     return result
 
 
-def _held_back(residual: FloatArray, mouth: FloatArray) -> FloatArray:
-    """The residual, less of it between the lips: teeth that might be anywhere have a pink mean, and nobody's teeth are pink."""
-    light = residual.mean(-1, keepdims=True)
-    inside: FloatArray = MOUTH_LIGHT * light + MOUTH_TINT * (residual - light)
-    return residual + mouth[..., None] * (inside - residual)
+def _add(picture: FloatArray, change: FloatArray, to_crop: FloatArray) -> None:
+    box = crop_box(to_crop, change, picture)
+    if box is not None:
+        x0, y0, x1, y1 = box
+        picture[y0:y1, x0:x1] += uncropped(change * np.float32(255), to_crop, box)
+
+
+def _lay_over(picture: FloatArray, layer: FloatArray, opacity: FloatArray, to_crop: FloatArray) -> None:
+    """layer: (h, w, 3) times its opacity (h, w)."""
+    box = crop_box(to_crop, layer, picture)
+    if box is not None:
+        x0, y0, x1, y1 = box
+        picture[y0:y1, x0:x1] *= 1 - uncropped(opacity, to_crop, box)[..., None]
+        picture[y0:y1, x0:x1] += uncropped(layer * np.float32(255), to_crop, box)
 
 
 def paste(whole: ByteArray, crop: ByteArray, left: int, top: int) -> ByteArray:

@@ -18,12 +18,13 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from talkinghead.synthesis.geometry import aligned_crop
-from talkinghead.synthesis.proxies import FaceProxies, MeshTopology, ReferenceFace, build_proxies, mirrored
+from talkinghead.synthesis.geometry import aligned_crop, area_crop
+from talkinghead.synthesis.mouth import MOUTH_HEIGHT, MOUTH_WIDTH, ReferenceMouth, build_mouth, mirrored_mouth
+from talkinghead.synthesis.proxies import ReferenceFace, build_proxies, mirrored
 from talkinghead.synthesis.regions import INNER_LIPS, LEFT_EYE, OUTER_LIPS, RIGHT_EYE
+from talkinghead.synthesis.topology import MeshTopology
 from talkinghead.types import ByteArray, FloatArray
 
-PHOTOGRAPH_SHARE: Final = 0.2
 MAX_TURN: Final = 0.3
 """A reference turned further away than this from its target shows another side of the face."""
 _LIPS_AND_LIDS: Final = np.concatenate([INNER_LIPS, OUTER_LIPS, RIGHT_EYE, LEFT_EYE])
@@ -84,9 +85,23 @@ class ClipCache:
 class PairDataset(Dataset[tuple[Tensor, Tensor]]):
     """`length` pairs, each identity as often as any other. Every item is a function of (seed, index) alone."""
 
-    def __init__(self, files: Sequence[Path], topology: MeshTopology, seed: int, length: int, cache_gb: float = 4.0) -> None:
-        """cache_gb: how much memory the clips may take; a loader's workers have a cache each."""
+    def __init__(
+        self,
+        files: Sequence[Path],
+        topology: MeshTopology,
+        seed: int,
+        length: int,
+        cache_gb: float = 4.0,
+        part: str = "face",
+        photograph_share: float = 0.2,
+    ) -> None:
+        """cache_gb: how much memory the clips may take; a loader's workers have a cache each.
+
+        part: "face" or "mouth", whose guides and crop; photograph_share: of the pairs, where there are photographs.
+        """
         self.topology, self.seed, self.length = topology, seed, length
+        self.pair, self.mirrored = {"face": (_face_pair, mirrored), "mouth": (_mouth_pair, mirrored_mouth)}[part]
+        self.photograph_share = photograph_share
         self.clips = ClipCache(cache_gb * 1e9)
         self.by_identity: dict[str, list[Path]] = {}
         for file in files:
@@ -100,7 +115,7 @@ class PairDataset(Dataset[tuple[Tensor, Tensor]]):
 
     def _file(self, rng: np.random.Generator) -> Path:
         photographs = self.by_identity.get("photograph", [])
-        if photographs and (not self.people or rng.random() < PHOTOGRAPH_SHARE):
+        if photographs and (not self.people or rng.random() < self.photograph_share):
             return photographs[rng.integers(len(photographs))]
         files = self.by_identity[self.people[rng.integers(len(self.people))]]
         return files[rng.integers(len(files))]
@@ -117,16 +132,27 @@ class PairDataset(Dataset[tuple[Tensor, Tensor]]):
             source = int(near[rng.integers(len(near))])
         frames = _recoloured(np.stack([clip.frames[source], clip.frames[target]]), rng)
         target_px = _jittered(clip.meshes[target], rng) if rng.random() < 0.4 else clip.meshes[target]
-        reference = ReferenceFace(frames[0], clip.meshes[source], self.topology)
-        proxies = build_proxies(reference, target_px)
-        return _as_tensors(proxies, aligned_crop(frames[1], proxies.to_aligned), bool(rng.random() < 0.5))
+        stack, real = self.pair(frames, clip.meshes[source], target_px, self.topology)
+        turned = bool(rng.random() < 0.5)
+        return (self.mirrored(stack), real.flip(-1)) if turned else (stack, real)
 
 
-def _as_tensors(proxies: FaceProxies, real: FloatArray, turned: bool) -> tuple[Tensor, Tensor]:
-    stack, picture = torch.from_numpy(proxies.stack()), torch.from_numpy(real.transpose(2, 0, 1) / np.float32(255))
-    if turned:
-        stack, picture = mirrored(stack), picture.flip(-1)
-    return stack, picture
+def _face_pair(
+    frames: ByteArray, source_px: FloatArray, target_px: FloatArray, topology: MeshTopology
+) -> tuple[Tensor, Tensor]:
+    proxies = build_proxies(ReferenceFace(frames[0], source_px, topology), target_px)
+    return torch.from_numpy(proxies.stack()), _as_tensor(aligned_crop(frames[1], proxies.to_aligned))
+
+
+def _mouth_pair(
+    frames: ByteArray, source_px: FloatArray, target_px: FloatArray, topology: MeshTopology
+) -> tuple[Tensor, Tensor]:
+    proxies = build_mouth(ReferenceMouth(frames[0], source_px, topology), target_px)
+    return torch.from_numpy(proxies.stack()), _as_tensor(area_crop(frames[1], proxies.to_crop, MOUTH_WIDTH, MOUTH_HEIGHT))
+
+
+def _as_tensor(picture: FloatArray) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(picture.transpose(2, 0, 1) / np.float32(255)))
 
 
 def _jittered(mesh: FloatArray, rng: np.random.Generator) -> FloatArray:

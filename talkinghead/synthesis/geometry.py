@@ -49,11 +49,16 @@ def composed(outer: FloatArray, inner: FloatArray) -> FloatArray:
 
 
 def aligned_crop(picture: FloatArray | ByteArray, matrix: FloatArray) -> FloatArray:
-    """The aligned crop of a picture; a large face is shrunk by area first, so that it does not alias."""
+    """The aligned crop of a picture."""
+    return area_crop(picture, matrix, ALIGNED_WIDTH, ALIGNED_HEIGHT)
+
+
+def area_crop(picture: FloatArray | ByteArray, matrix: FloatArray, width: int, height: int) -> FloatArray:
+    """(height, width, 3) of a picture by (2, 3) `matrix`; what gets smaller is shrunk by area first: it does not alias."""
     step = int(1 / max(1e-6, np.sqrt(abs(np.linalg.det(matrix[:, :2])))))
     if step > 1:
         back = cv2.invertAffineTransform(matrix)
-        corners = np.array([[0, 0], [ALIGNED_WIDTH, 0], [0, ALIGNED_HEIGHT], [ALIGNED_WIDTH, ALIGNED_HEIGHT]]) @ back[:, :2].T
+        corners = np.array([[0, 0], [width, 0], [0, height], [width, height]]) @ back[:, :2].T
         box = box_around((corners + back[:, 2]).astype(np.float32), step, picture)
         if box is not None and min(box[2] - box[0], box[3] - box[1]) >= step:
             x0, y0, x1, y1 = box
@@ -62,9 +67,25 @@ def aligned_crop(picture: FloatArray | ByteArray, matrix: FloatArray) -> FloatAr
             picture = np.asarray(small, np.float32)
             offset = np.array([x0, y0]) + (step - 1) / 2
             matrix = np.c_[matrix[:, :2] * step, matrix[:, :2] @ offset + matrix[:, 2]].astype(np.float32)
-    size = (ALIGNED_WIDTH, ALIGNED_HEIGHT)
-    view = cv2.warpAffine(picture, matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    view = cv2.warpAffine(picture, matrix, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     return np.asarray(view, np.float32)
+
+
+def uncropped(values: FloatArray, to_crop: FloatArray, box: tuple[int, int, int, int]) -> FloatArray:
+    """(h, w, C) of a crop -> what of it lies in a box (left, top, right, bottom px) of the picture; 0 beyond the crop."""
+    x0, y0, x1, y1 = box
+    to_box = cv2.invertAffineTransform(to_crop)
+    to_box[:, 2] -= (x0, y0)
+    flags = cv2.INTER_CUBIC if abs(np.linalg.det(to_box[:, :2])) > 1 else cv2.INTER_LINEAR
+    return np.asarray(cv2.warpAffine(values, to_box, (x1 - x0, y1 - y0), flags=flags), np.float32)
+
+
+def crop_box(to_crop: FloatArray, crop: FloatArray, picture: FloatArray | ByteArray) -> tuple[int, int, int, int] | None:
+    """Left, top, right, bottom px of the picture round an (h, w, C) crop of it, None when the crop is outside it."""
+    height, width = crop.shape[:2]
+    back = cv2.invertAffineTransform(to_crop)
+    corners = np.array([[0, 0], [width, 0], [0, height], [width, height]]) @ back[:, :2].T + back[:, 2]
+    return box_around(corners.astype(np.float32), 0, picture)
 
 
 def box_around(points: FloatArray, margin: int, picture: FloatArray | ByteArray) -> tuple[int, int, int, int] | None:

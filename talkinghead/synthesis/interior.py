@@ -1,7 +1,7 @@
-"""What lies behind lids and lips: eyeballs, teeth, tongue and cavity, laid into the warped picture.
+"""What lies behind lids and lips: eyeballs laid into the warped picture; teeth, tongue and cavity as the rig has them.
 
 Eyeballs are the portrait's own eyes continued over their lids; they keep their place under moving lids and turn with the gaze.
-Teeth that the portrait shows ride with the skull; the others are the rig's, drawn under the portrait's light.
+The mouth's parts are drawn under the portrait's light; what becomes of them is for `synthesis.mouth`.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from talkinghead.types import ByteArray, FloatArray, IntArray
 
 if TYPE_CHECKING:
     from talkinghead.synthesis.proxies import ReferenceFace
+    from talkinghead.synthesis.topology import MeshTopology
 
 # All these were set by eye, unless something else is said.
 _MARGIN_PX: Final = 3
@@ -54,8 +55,6 @@ _TOOTH_GAP_CLOSED: Final = 0.75
 _LIP_SHADOW: Final = 0.4
 _LIP_SHADOW_BLUR: Final = 0.03
 """How much of the light the lips take from what is just behind them, and how soft that is in mouth widths."""
-_SHOWN_GAP: Final = 0.05
-"""Lips further apart than this part of the mouth's width show what the portrait has between them."""
 _MIN_SKIN: Final = 0.04
 """Under less light than this a picture says nothing of its tint."""
 _CHEEKS: Final = np.array([50, 280, 205, 425, 101, 330, 36, 266])
@@ -111,30 +110,15 @@ def _lash_colour(reference: ReferenceFace, loop: IntArray) -> FloatArray:
     return shade
 
 
-def lay_in_mouth(picture: FloatArray, reference: ReferenceFace, target_px: FloatArray, skull: FloatArray) -> None:
-    lips = target_px[INNER_LIPS, :2]
-    box = box_around(lips, _MARGIN_PX, picture)
-    if box is None:
-        return
-    x0, y0, x1, y1 = box
-    mask = polygon_mask([lips - (x0, y0)], y1 - y0, x1 - x0)[..., None]
-    if mask.max() < 1 / 255:
-        return
-    drawn = draw_mouth(reference, target_px, box)
-    to_box = skull.copy()
-    to_box[:, 2] -= (x0, y0)
-    size = (x1 - x0, y1 - y0)
-    own = cv2.warpAffine(reference.image, to_box, size, flags=cv2.INTER_LINEAR).astype(np.float32)
-    shown = cv2.warpAffine(reference.teeth, to_box, size, flags=cv2.INTER_LINEAR)[..., None]
-    drawn = drawn + shown * (own - drawn)
-    picture[y0:y1, x0:x1] += mask * (drawn - picture[y0:y1, x0:x1])
+def draw_mouth(
+    topology: MeshTopology, inner_colours: FloatArray, target_px: FloatArray, box: tuple[int, int, int, int]
+) -> FloatArray:
+    """Teeth, gums, tongue and cavity by the rig's own parts, (h, w, 3) in [0, 255]; black where there is none of them.
 
-
-def draw_mouth(reference: ReferenceFace, target_px: FloatArray, box: tuple[int, int, int, int]) -> FloatArray:
-    """Teeth, gums, tongue and cavity by the rig's own parts, (h, w, 3) in [0, 255]; black where there is none of them."""
+    inner_colours: of `lit_colours`; box: left, top, right, bottom px.
+    """
     x0, y0, x1, y1 = box
     height, width = y1 - y0, x1 - x0
-    topology = reference.topology
     oversample = 2 if width <= _OVERSAMPLED_PX else 1
     local = target_px.copy()
     local[:, :2] = (target_px[:, :2] - (x0, y0)) * oversample
@@ -144,7 +128,7 @@ def draw_mouth(reference: ReferenceFace, target_px: FloatArray, box: tuple[int, 
     mouth_px = max(1.0, float(np.linalg.norm(target_px[78, :2] - target_px[308, :2])))
     depth = np.clip((target_px[:, 2] - lips_z) / mouth_px, 0, _MAX_DEPTH)
     light = np.sqrt((_AMBIENT_LIGHT + _FACING_LIGHT * np.abs(facing)) * np.exp(-_DEPTH_LOSS * depth))
-    colours = reference.inner_colours * light[:, None] * np.float32(255)
+    colours = inner_colours * light[:, None] * np.float32(255)
     drawn, _ = rasterise(local, topology.inner, colours, height * oversample, width * oversample)
     # Between two teeth there is a line, not a gap that shows the throat.
     reach = 2 * round(_TOOTH_GAP * mouth_px * oversample) + 1
@@ -177,21 +161,6 @@ def without_lids(image: ByteArray, mesh_px: FloatArray) -> ByteArray:
         soft = cv2.GaussianBlur(filled, (0, 0), max(0.6, (x1 - x0) / _BLURS_ACROSS))
         result[y0:y1, x0:x1] = np.where(inside[..., None], part, soft).astype(np.uint8)
     return result
-
-
-def shown_mouth(image: ByteArray, mesh_px: FloatArray) -> FloatArray:
-    """(H, W) where the portrait itself shows the inside of its mouth, 0 everywhere when its lips are closed."""
-    mask = np.zeros(image.shape[:2], np.float32)
-    lips = mesh_px[INNER_LIPS, :2]
-    width = float(np.linalg.norm(mesh_px[78, :2] - mesh_px[308, :2]))
-    gap = float(np.linalg.norm(mesh_px[13, :2] - mesh_px[14, :2]))
-    box = box_around(lips, _MARGIN_PX, image)
-    if box is None or gap < _SHOWN_GAP * width:
-        return mask
-    x0, y0, x1, y1 = box
-    inside = polygon_mask([lips - (x0, y0)], y1 - y0, x1 - x0)
-    mask[y0:y1, x0:x1] = np.clip(cv2.GaussianBlur(inside, (0, 0), max(0.5, width / _BLURS_ACROSS)) * 2 - 1, 0, 1)
-    return mask
 
 
 def lit_colours(colours: FloatArray, image: ByteArray, mesh_px: FloatArray) -> FloatArray:

@@ -5,9 +5,8 @@ Streams: a few frames are in memory at a time, whatever the length, and the same
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import partial
 from typing import Final
 
 import numpy as np
@@ -15,26 +14,30 @@ import torch
 from diffusers import DiffusionPipeline, FlowMatchEulerDiscreteScheduler
 from torch import Tensor
 
-from talkinghead.synthesis.compositor import add_residual, paste
+from talkinghead.synthesis.compositor import add_residuals, paste
 from talkinghead.synthesis.denoiser import ResidualDenoiser
 from talkinghead.synthesis.geometry import ALIGNED_HEIGHT, ALIGNED_WIDTH
-from talkinghead.synthesis.proxies import WARP_PX, FaceProxies, MeshTopology, ReferenceFace, build_proxies, mirrored
+from talkinghead.synthesis.mouth import MOUTH_HEIGHT, MOUTH_WIDTH, mirrored_mouth
+from talkinghead.synthesis.proxies import WARP_PX, FaceProxies, ReferenceFace, build_proxies, mirrored
+from talkinghead.synthesis.topology import MeshTopology
 from talkinghead.types import ByteArray, FloatArray
 
 
 @dataclass(frozen=True)
 class Quality:
-    """What a quality buys: denoising steps, the mean of both ways round, and how finely the displacement is drawn."""
+    """What a quality buys: denoising steps, the mean of both ways round, how finely the displacement is drawn, and whether the
+    face's network adds to the warp, or that of the mouth alone."""
 
     steps: int
     both_ways: bool
     warp_px: int
+    mouth_alone: bool
 
 
 QUALITIES: Final[dict[str, Quality]] = {
-    "draft": Quality(1, False, 256),
-    "standard": Quality(1, False, WARP_PX),
-    "best": Quality(1, True, WARP_PX),
+    "draft": Quality(1, False, 256, True),
+    "standard": Quality(1, False, WARP_PX, False),
+    "best": Quality(1, True, WARP_PX, False),
 }
 """More than one step invents detail that scores lower (docs/log.md): it is there for who asks for it."""
 MAX_CHUNK: Final = 4
@@ -80,11 +83,13 @@ class PortraitCrop:
 
 
 class FaceRenderer(DiffusionPipeline):
-    """Guides, a few denoising steps on the residual, and the compositor."""
+    """Guides, a few denoising steps on the residuals of the face and of the mouth, and the compositor."""
 
-    def __init__(self, denoiser: ResidualDenoiser, scheduler: FlowMatchEulerDiscreteScheduler) -> None:
+    def __init__(
+        self, denoiser: ResidualDenoiser, mouth_expert: ResidualDenoiser, scheduler: FlowMatchEulerDiscreteScheduler
+    ) -> None:
         super().__init__()
-        self.register_modules(denoiser=denoiser, scheduler=scheduler)
+        self.register_modules(denoiser=denoiser, mouth_expert=mouth_expert, scheduler=scheduler)
 
     def __call__(
         self,
@@ -94,55 +99,78 @@ class FaceRenderer(DiffusionPipeline):
         seed: int = 0,
         chunk: int | None = None,
         both_ways: bool = False,
+        mouth_alone: bool = False,
     ) -> Iterator[ByteArray]:
         """meshes_px: (V, 3) px of the whole picture, one a frame -> (H, W, 3) uint8 frames of the whole picture.
 
-        chunk: frames that go through the denoiser at a time; None is as many as the crop's size allows.
-        both_ways: the mean of what the denoiser makes of the face and of its mirror image.
+        chunk: frames that go through the networks at a time; None is as many as the crop's size allows.
+        both_ways: the mean of what the networks make of the face and of its mirror image.
+        mouth_alone: leave out the face's network, the dearer of the two; skin and eyes are the warp's then.
         """
         chunk = chunk or crop.chunk
-        denoise = partial(self.denoise, noise=fixed_noise(seed), num_inference_steps=num_inference_steps, both_ways=both_ways)
         shift = np.array([crop.left, crop.top, 0], np.float32)
+        noises = [fixed_noise(seed, *size) for size in ((ALIGNED_HEIGHT, ALIGNED_WIDTH), (MOUTH_HEIGHT, MOUTH_WIDTH))]
         waiting: list[FaceProxies] = []
+
+        def finished() -> Iterator[ByteArray]:
+            changes = self.residuals(waiting, noises, num_inference_steps, both_ways, mouth_alone)
+            for frame, change, mouth_change in zip(waiting, *changes, strict=True):
+                yield paste(crop.whole, add_residuals(frame, change, mouth_change), crop.left, crop.top)
+            waiting.clear()
+
         for mesh in meshes_px:
             waiting.append(build_proxies(crop.reference, mesh - shift))
             if len(waiting) == chunk:
-                yield from _finished(crop, waiting, denoise)
-                waiting = []
+                yield from finished()
         if waiting:
-            yield from _finished(crop, waiting, denoise)
+            yield from finished()
+
+    def residuals(
+        self,
+        proxies: list[FaceProxies],
+        noises: list[Tensor],
+        num_inference_steps: int,
+        both_ways: bool,
+        mouth_alone: bool = False,
+    ) -> tuple[FloatArray, FloatArray]:
+        """(B, h, w, 3) of the face and of the mouth, each in its crop."""
+        found = []
+        parts = (
+            (self.denoiser, [p.stack() for p in proxies], mirrored),
+            (self.mouth_expert, [p.mouth_guides.stack() for p in proxies], mirrored_mouth),
+        )
+        for (network, stacks, turned), noise in zip(parts, noises, strict=True):
+            if mouth_alone and network is self.denoiser:
+                found.append(np.zeros((len(proxies), *noise.shape[2:], 3), np.float32))
+                continue
+            guide = torch.from_numpy(np.stack(stacks))
+            residual = self.denoise(network, guide, noise, num_inference_steps)
+            if both_ways:
+                residual = (residual + self.denoise(network, turned(guide), noise, num_inference_steps).flip(-1)) / 2
+            found.append(np.ascontiguousarray(residual.permute(0, 2, 3, 1).numpy()))
+        return found[0], found[1]
 
     @torch.inference_mode()
-    def denoise(self, guide: Tensor, noise: Tensor, num_inference_steps: int, both_ways: bool = False) -> Tensor:
+    def denoise(self, network: ResidualDenoiser, guide: Tensor, noise: Tensor, num_inference_steps: int) -> Tensor:
         """guide: (B, 16, h, w); noise: (1, 3, h, w), the same for every frame: what is invented must hold still.
 
         Returns:
             (B, 3, h, w) float32 residual on the guide's picture, in units of [0, 1].
         """
-        if both_ways:
-            there = self.denoise(guide, noise, num_inference_steps)
-            return (there + self.denoise(mirrored(guide), noise, num_inference_steps).flip(-1)) / 2
-        device = self.denoiser.device
+        device = network.device
         half = device.type == "cuda" or (device.type == "cpu" and torch.ops.mkldnn._is_mkldnn_bf16_supported())
         guide = guide.to(device, memory_format=torch.channels_last)
         sample = noise.to(device).expand(len(guide), -1, -1, -1)
         self.scheduler.set_timesteps(sigmas=np.linspace(1.0, 1.0 / num_inference_steps, num_inference_steps).tolist())
         with torch.autocast(device.type, dtype=torch.bfloat16, enabled=half):
             for timestep, sigma in zip(self.scheduler.timesteps, self.scheduler.sigmas, strict=False):
-                clean = self.denoiser(sample, sigma.to(device).expand(len(guide)), guide).float()
+                clean = network(sample, sigma.to(device).expand(len(guide)), guide).float()
                 velocity = (sample - clean) / sigma
                 sample = self.scheduler.step(velocity, timestep, sample).prev_sample
-        residual: Tensor = sample.float().cpu() * self.denoiser.config.residual_scale
+        residual: Tensor = sample.float().cpu() * network.config.residual_scale
         return residual
 
 
-def _finished(crop: PortraitCrop, proxies: list[FaceProxies], denoise: Callable[[Tensor], Tensor]) -> Iterator[ByteArray]:
-    guide = torch.from_numpy(np.stack([p.stack() for p in proxies]))
-    residual = denoise(guide).permute(0, 2, 3, 1).numpy()
-    for frame, change in zip(proxies, residual, strict=True):
-        yield paste(crop.whole, add_residual(frame, change), crop.left, crop.top)
-
-
-def fixed_noise(seed: int) -> Tensor:
-    """(1, 3, h, w) noise in the face's own frame, so that it moves with the face and does not boil."""
-    return torch.randn(1, 3, ALIGNED_HEIGHT, ALIGNED_WIDTH, generator=torch.Generator().manual_seed(seed))
+def fixed_noise(seed: int, height: int, width: int) -> Tensor:
+    """(1, 3, height, width) noise in the face's own frame, so that it moves with the face and does not boil."""
+    return torch.randn(1, 3, height, width, generator=torch.Generator().manual_seed(seed))

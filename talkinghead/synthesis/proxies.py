@@ -1,14 +1,13 @@
 """A moved face mesh and one picture -> the guides that the denoiser sees, and the warped picture that it corrects.
 
 The skin is carried by the mesh (a displacement a pixel). What lies behind the lips and the lids is not skin: teeth, tongue and
-cavity are drawn from the rig's own parts, teeth that the picture shows ride with the skull, eyeballs keep their place under the
+cavity are the rig's own parts, for the mouth's expert to correct (`synthesis.mouth`); eyeballs keep their place under the
 lids and turn with the gaze. Knows nothing of networks.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Final
 
 import cv2
@@ -25,13 +24,13 @@ from talkinghead.synthesis.geometry import (
     rigid_map,
     similarity,
 )
-from talkinghead.synthesis.interior import lay_in_eye, lay_in_mouth, lit_colours, shown_mouth, without_lids
+from talkinghead.synthesis.interior import lay_in_eye, without_lids
+from talkinghead.synthesis.mouth import MouthProxies, ReferenceMouth, build_mouth, lay_in_mouth
 from talkinghead.synthesis.rasteriser import rasterise, vertex_normals
-from talkinghead.synthesis.regions import INNER_LIPS, JAW, LEFT_EYE, LEFT_IRIS, RIGHT_EYE, RIGHT_IRIS, SKULL, fan
+from talkinghead.synthesis.regions import INNER_LIPS, JAW, LEFT_EYE, LEFT_IRIS, RIGHT_EYE, RIGHT_IRIS, SKULL
+from talkinghead.synthesis.topology import MeshTopology
 from talkinghead.types import ByteArray, FloatArray, IntArray
 
-_ALIGNED_PX_PER_M: Final = 900.0
-_ALIGNED_TOP_PX: Final = 4.0
 WARP_PX: Final = 512
 MATTE_MARGIN: Final = 0.06
 """How far beyond the matte the picture still moves with the person, of the face's width; by eye, for loose hair."""
@@ -40,44 +39,16 @@ MATTE_SEES_FACE: Final = 0.9
 
 
 @dataclass(frozen=True, eq=False)
-class MeshTopology:
-    """How the vertices of a face mesh are joined.
-
-    skin: (F, 3) the tracker's 468 points; ring: (F, 3) the soft shell round it; inner: (F, 3) teeth, tongue and cavity.
-    colours: (V, 3) RGB in [0, 1] of the inner parts.
-    neutral: (V, 3) m, the generic face, that says where an upright face stands in the aligned crop.
-    """
-
-    skin: IntArray
-    ring: IntArray
-    inner: IntArray
-    colours: FloatArray
-    neutral: FloatArray
-
-    @cached_property
-    def closed_skin(self) -> IntArray:
-        """The skin with eye and mouth openings filled, so that the displacement has no hole."""
-        return np.concatenate([self.skin, fan(INNER_LIPS), fan(RIGHT_EYE), fan(LEFT_EYE)])
-
-    @cached_property
-    def layout_px(self) -> FloatArray:
-        """(V, 2) where the generic face's vertices stand in the aligned crop."""
-        top = self.neutral[:468, 1].max()
-        x = ALIGNED_WIDTH / 2 + self.neutral[:, 0] * _ALIGNED_PX_PER_M
-        y = _ALIGNED_TOP_PX + (top - self.neutral[:, 1]) * _ALIGNED_PX_PER_M
-        return np.stack([x, y], 1).astype(np.float32)
-
-
-@dataclass(frozen=True, eq=False)
 class FaceProxies:
     """The guides of one frame, in the aligned crop unless said otherwise (h, w = 192, 160).
 
-    composite: (H, W, 3) float32 the user's whole picture, warped, with eyes and mouth interior laid in, [0, 255].
-    guide: (h, w, 3) float32 the same in the aligned crop, [0, 1].
+    composite: (H, W, 3) float32 the user's whole picture, warped, with the eyeballs laid in, [0, 255].
+    guide: (h, w, 3) float32 the same in the aligned crop, with the rig's parts between the lips, [0, 1].
     skull_reference, jaw_reference: (h, w, 3) the picture moved rigidly with the skull and with the jaw, [0, 1].
     normals: (h, w, 3) of the mesh in camera space; stretch: (h, w) log of how much larger the skin became.
     skin, mouth, eyes: (h, w) region masks in [0, 1].
     to_aligned: (2, 3) px of the picture -> px of the aligned crop.
+    mouth_guides: those of the mouth's expert, in a crop of their own.
     """
 
     composite: FloatArray
@@ -90,6 +61,7 @@ class FaceProxies:
     mouth: FloatArray
     eyes: FloatArray
     to_aligned: FloatArray
+    mouth_guides: MouthProxies
 
     def stack(self) -> FloatArray:
         """(C, h, w) float32, the condition of the denoiser; `NUM_GUIDE_CHANNELS` says C."""
@@ -110,7 +82,7 @@ def mirrored(stack: Tensor) -> Tensor:
 
 
 class ReferenceFace:
-    """What is taken once from the portrait: its mesh, its eyeballs without lids, whether it shows teeth, its light."""
+    """What is taken once from the portrait: its mesh, its eyeballs without lids, its mouth."""
 
     def __init__(
         self,
@@ -140,8 +112,7 @@ class ReferenceFace:
         high = np.ceil(self.mesh_px[ring, :2].max(0) + margin).astype(int)
         self.left, self.top = max(0, int(low[0])), max(0, int(low[1]))
         self.right, self.bottom = min(width, int(high[0])), min(height, int(high[1]))
-        self.teeth = shown_mouth(self.image, self.mesh_px)
-        self.inner_colours = lit_colours(topology.colours, self.image, self.mesh_px)
+        self.mouth = ReferenceMouth(self.image, self.mesh_px, topology)
         self._star_area = _star_areas(self.mesh_px, topology.skin)
 
     def stretch(self, target_px: FloatArray) -> FloatArray:
@@ -152,7 +123,9 @@ class ReferenceFace:
 
 def build_proxies(reference: ReferenceFace, target_px: FloatArray) -> FaceProxies:
     """target_px: (V, 3) px, z away from the camera: where the mesh goes in this frame."""
-    composite = compose_guide(reference, target_px)
+    mouth_guides = build_mouth(reference.mouth, target_px)
+    composite = warp_picture(reference, target_px)
+    lay_in_eyes(composite, reference, target_px)
     topology = reference.topology
     to_aligned = similarity(target_px[SKULL, :2], topology.layout_px[SKULL])
     aligned_px = target_px.copy()
@@ -165,7 +138,7 @@ def build_proxies(reference: ReferenceFace, target_px: FloatArray) -> FaceProxie
     skull, jaw = rigid_map(reference.mesh_px, target_px, SKULL), rigid_map(reference.mesh_px, target_px, JAW)
     return FaceProxies(
         composite=composite,
-        guide=aligned_crop(composite, to_aligned) / np.float32(255),
+        guide=_with_mouth(aligned_crop(composite, to_aligned) / np.float32(255), to_aligned, mouth_guides),
         skull_reference=aligned_crop(reference.image, composed(to_aligned, skull)) / np.float32(255),
         jaw_reference=aligned_crop(reference.image, composed(to_aligned, jaw)) / np.float32(255),
         normals=maps[..., :3],
@@ -174,6 +147,7 @@ def build_proxies(reference: ReferenceFace, target_px: FloatArray) -> FaceProxie
         mouth=mouth,
         eyes=eyes,
         to_aligned=to_aligned,
+        mouth_guides=mouth_guides,
     )
 
 
@@ -221,13 +195,28 @@ def _trusted(matte: FloatArray, mesh_px: FloatArray) -> FloatArray | None:
 
 
 def compose_guide(reference: ReferenceFace, target_px: FloatArray) -> FloatArray:
-    """The warped picture with eyeballs under the lids and the mouth's inside between the lips, (H, W, 3) float32."""
+    """The warped picture with eyeballs under the lids and the rig's parts between the lips, (H, W, 3) float32: to look at."""
     picture = warp_picture(reference, target_px)
+    lay_in_eyes(picture, reference, target_px)
+    lay_in_mouth(picture, build_mouth(reference.mouth, target_px), target_px[INNER_LIPS, :2])
+    return picture
+
+
+def lay_in_eyes(picture: FloatArray, reference: ReferenceFace, target_px: FloatArray) -> None:
+    """Draw the eyeballs under the lids of a warped picture, (H, W, 3) float32 in [0, 255]."""
     skull = rigid_map(reference.mesh_px, target_px, SKULL)
     for loop, iris in ((RIGHT_EYE, RIGHT_IRIS), (LEFT_EYE, LEFT_IRIS)):
         lay_in_eye(picture, reference, target_px, skull, loop, iris)
-    lay_in_mouth(picture, reference, target_px, skull)
-    return picture
+
+
+def _with_mouth(guide: FloatArray, to_aligned: FloatArray, mouth: MouthProxies) -> FloatArray:
+    """(h, w, 3) the aligned crop with the rig's parts between its lips."""
+    to_guide = composed(to_aligned, np.asarray(cv2.invertAffineTransform(mouth.to_crop), np.float32))
+    size = (ALIGNED_WIDTH, ALIGNED_HEIGHT)
+    inside = np.asarray(cv2.warpAffine(mouth.inside, to_guide, size), np.float32)[..., None]
+    drawn = np.asarray(cv2.warpAffine(mouth.interior, to_guide, size), np.float32)
+    mixed: FloatArray = guide + inside * (drawn - guide)
+    return mixed
 
 
 def _star_areas(points: FloatArray, faces: IntArray) -> FloatArray:

@@ -27,15 +27,17 @@ from talkinghead.synthesis.losses import (
     PatchDiscriminator,
     discriminator_loss,
     generator_loss,
+    mouth_loss,
     noisy,
     patch_weight,
     reconstruction_loss,
 )
-from talkinghead.synthesis.proxies import MeshTopology
+from talkinghead.synthesis.topology import MeshTopology
 from talkinghead.training import check_resumable, save_config
 
 FREE_KEYS: Final = ("output", "num_threads", "num_workers", "save_every_s", "cache_gb")
 """What may differ when a run is resumed. Not `steps`: the learning rate falls towards the last one."""
+LOSSES: Final = {"face": reconstruction_loss, "mouth": mouth_loss}
 CRITIC_RAMP_STEPS: Final = 300
 """Over so many steps the discriminator's say grows from nothing to its weight."""
 
@@ -44,6 +46,8 @@ CRITIC_RAMP_STEPS: Final = 300
 class DenoiserConfig:
     """One run. Flat, so that a YAML file is one of these.
 
+    part: "face" or "mouth": what the network corrects; each has its crop, guides and loss.
+    photograph_share: of the pairs, how many are of photographs whose mouth was closed.
     start_from: folder of a denoiser of the same channels, or empty to start from noise.
     batch_size: pairs a step and process.
     adversarial_weight: of the discriminator, from step `adversarial_from` on; 0 trains none.
@@ -53,6 +57,8 @@ class DenoiserConfig:
 
     meshes: str = "data/meshes/train"
     output: str = "runs/denoiser"
+    part: str = "face"
+    photograph_share: float = 0.2
     start_from: str = ""
     steps: int = 6000
     batch_size: int = 8
@@ -64,6 +70,7 @@ class DenoiserConfig:
     own_share: float = 0.35
     ema_decay: float = 0.998
     channels: tuple[int, ...] = (32, 64, 128, 192)
+    residual_scale: float = 0.25
     num_workers: int = 1
     cache_gb: float = 4.0
     num_threads: int = 1
@@ -86,7 +93,8 @@ class DenoiserTrainer:
     def __init__(self, config: DenoiserConfig, accelerator: Accelerator) -> None:
         torch.manual_seed(config.seed)
         self.config, self.accelerator = config, accelerator
-        self.denoiser = ResidualDenoiser(channels=tuple(config.channels))
+        self.denoiser = ResidualDenoiser(channels=tuple(config.channels), residual_scale=config.residual_scale)
+        self.reconstruction = LOSSES[config.part]
         if config.start_from:
             self.denoiser = _denoiser_of(config.start_from, tuple(config.channels)).train()
         if accelerator.device.type == "cpu":
@@ -118,8 +126,8 @@ class DenoiserTrainer:
         with torch.autocast(guide.device.type, dtype=torch.bfloat16, enabled=config.bf16):
             residual = self.denoiser(noisy(clean, sigma, random), sigma, guide)
         output = warped + residual.float() * scale
-        loss = reconstruction_loss(output, real, guide)
-        losses = {"reconstruction": float(loss.detach()), "warp": float(reconstruction_loss(warped, real, guide))}
+        loss = self.reconstruction(output, real, guide)
+        losses = {"reconstruction": float(loss.detach()), "warp": float(self.reconstruction(warped, real, guide))}
         if config.adversarial_weight and self.step >= config.adversarial_from:
             adversarial, losses["critic"] = self._adversarial(output, real, guide)
             ramp = min(1.0, (self.step - config.adversarial_from) / CRITIC_RAMP_STEPS)
@@ -235,6 +243,8 @@ def train_denoiser(config: DenoiserConfig, topology: MeshTopology, report: Calla
     """Run to `config.steps`; returns the folder of the exported weights. `report` is called in the first process alone."""
     torch.set_num_threads(config.num_threads)
     checkpoint = Path(config.output) / "checkpoint"
+    if config.part not in LOSSES:
+        raise ConfigError(f"part: '{config.part}' is no part that is trained; choose from {', '.join(LOSSES)}.")
     files = sorted(Path(config.meshes).rglob("*.npz"))
     if not files:
         raise ConfigError(f"meshes: {config.meshes} holds no prepared clip; run scripts/prepare_meshes.py first.")
@@ -243,7 +253,8 @@ def train_denoiser(config: DenoiserConfig, topology: MeshTopology, report: Calla
     if (checkpoint / "state.safetensors").is_file():
         trainer.load(checkpoint)
     num_pairs = config.steps * config.batch_size * accelerator.num_processes
-    data = PairDataset(files, topology, config.seed, num_pairs, config.cache_gb / max(1, config.num_workers))
+    cache_gb = config.cache_gb / max(1, config.num_workers)
+    data = PairDataset(files, topology, config.seed, num_pairs, cache_gb, config.part, config.photograph_share)
     ahead = 4 if config.num_workers else None
     batches = own_batches(trainer.step, config, accelerator)
     loader = DataLoader(data, batch_sampler=batches, num_workers=config.num_workers, prefetch_factor=ahead)

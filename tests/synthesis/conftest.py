@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy.spatial import Delaunay
 
-from talkinghead.synthesis.proxies import MeshTopology
 from talkinghead.synthesis.regions import FACE_OVAL, INNER_LIPS, LEFT_EYE, LEFT_IRIS, OUTER_LIPS, RIGHT_EYE, RIGHT_IRIS
+from talkinghead.synthesis.topology import MeshTopology
 
 
 def _opening(points, loop, centre, width, height):

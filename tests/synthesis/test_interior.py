@@ -2,7 +2,6 @@ import numpy as np
 import pytest
 
 from talkinghead.synthesis.interior import draw_mouth, lit_colours
-from talkinghead.synthesis.proxies import ReferenceFace
 
 TOOTH, TONGUE = np.float32([[0.90, 0.87, 0.80]]), np.float32([[0.68, 0.32, 0.32]])
 
@@ -15,7 +14,7 @@ def test_where_the_mouth_holds_nothing_it_is_black(face, picture):
     """Whatever colours the vertices have that no part of the mouth uses."""
     points, topology = face
     assert not len(topology.inner) and topology.colours.min() > 0
-    assert not draw_mouth(ReferenceFace(picture, points, topology), points, (100, 160, 156, 190)).any()
+    assert not draw_mouth(topology, lit_colours(topology.colours, picture, points), points, (100, 160, 156, 190)).any()
 
 
 def test_a_grey_portrait_has_grey_teeth_and_a_grey_tongue(face, picture):

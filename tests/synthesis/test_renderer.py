@@ -9,8 +9,10 @@ from talkinghead.errors import ConfigError
 from talkinghead.synthesis.dataset import PairDataset, PreparedClip
 from talkinghead.synthesis.denoiser import ResidualDenoiser
 from talkinghead.synthesis.metrics import score_region
-from talkinghead.synthesis.pipeline import FaceRenderer, PortraitCrop
-from talkinghead.synthesis.proxies import mirrored
+from talkinghead.synthesis.mouth import mirrored_mouth
+from talkinghead.synthesis.pipeline import FaceRenderer, PortraitCrop, fixed_noise
+from talkinghead.synthesis.proxies import build_proxies, mirrored
+from talkinghead.synthesis.regions import INNER_LIPS
 from talkinghead.synthesis.trainer import DenoiserConfig, DenoiserTrainer, train_denoiser
 
 TINY = (4, 8)
@@ -18,9 +20,10 @@ TINY = (4, 8)
 
 def _renderer() -> FaceRenderer:
     torch.manual_seed(0)
-    denoiser = ResidualDenoiser(channels=TINY)
-    torch.nn.init.normal_(denoiser.conv_out.weight, std=0.05)
-    return FaceRenderer(denoiser.eval(), FlowMatchEulerDiscreteScheduler())
+    face, mouth = ResidualDenoiser(channels=TINY), ResidualDenoiser(channels=TINY, residual_scale=0.5)
+    for network in (face, mouth):
+        torch.nn.init.normal_(network.conv_out.weight, std=0.05)
+    return FaceRenderer(face.eval(), mouth.eval(), FlowMatchEulerDiscreteScheduler())
 
 
 def _meshes(points, count):
@@ -63,12 +66,23 @@ def test_a_still_face_is_still(face, picture):
         assert np.abs(frame.astype(int) - frames[0]).max() <= 1
 
 
+def test_the_mouths_network_alone_leaves_skin_and_eyes_to_the_warp(face, picture):
+    points, topology = face
+    renderer, crop = _renderer(), PortraitCrop.of(picture, points, topology)
+    whole, alone = (next(renderer(crop, [points], mouth_alone=mouth_alone)) for mouth_alone in (False, True))
+    x, y = points[INNER_LIPS, :2].mean(0).round().astype(int)
+    near = [np.abs(frame[60:120].astype(int) - picture[60:120]).max() for frame in (whole, alone)]
+    assert near[1] <= 1 < near[0]
+    assert np.array_equal(alone[y, x], whole[y, x])
+
+
 def test_saved_then_loaded_is_equal(tmp_path):
     renderer = _renderer()
     renderer.save_pretrained(tmp_path)
     loaded = FaceRenderer.from_pretrained(tmp_path)
-    for a, b in zip(renderer.denoiser.parameters(), loaded.denoiser.parameters(), strict=True):
-        assert torch.equal(a, b)
+    for name in ("denoiser", "mouth_expert"):
+        for a, b in zip(getattr(renderer, name).parameters(), getattr(loaded, name).parameters(), strict=True):
+            assert torch.equal(a, b)
     assert '"talkinghead.synthesis.denoiser"' in (tmp_path / "model_index.json").read_text()
 
 
@@ -79,7 +93,7 @@ def test_a_perfect_denoiser_gives_the_clean_residual_in_any_number_of_steps():
     renderer.denoiser.forward = lambda sample, sigma, guide: clean.expand_as(sample)
     noise = torch.randn(1, 3, 192, 160)
     for steps in (1, 2, 4):
-        found = renderer.denoise(torch.zeros(2, 16, 192, 160), noise, steps)
+        found = renderer.denoise(renderer.denoiser, torch.zeros(2, 16, 192, 160), noise, steps)
         assert torch.allclose(found, clean.expand(2, -1, -1, -1) * scale, atol=0.02)
 
 
@@ -257,12 +271,41 @@ def test_scores_tell_better_from_worse(picture):
     assert worse.psnr_db < 30 and worse.ssim < same.ssim and worse.perceptual > same.perceptual
 
 
-def test_both_ways_of_a_mirrored_face_is_the_mirror_image():
-    renderer, noise = _renderer(), torch.randn(1, 3, 192, 160)
+def test_both_ways_of_a_mirrored_face_is_the_mirror_image(face, picture):
+    """The mean of what is made of a face and of its mirror image is the same whichever of the two it was given."""
+    points, topology = face
+    renderer, crop = _renderer(), PortraitCrop.of(picture, points, topology)
     guide = torch.randn(2, 16, 192, 160)
-    assert torch.equal(mirrored(mirrored(guide)), guide)
-    here = renderer.denoise(guide, noise, 1, both_ways=True)
-    there = renderer.denoise(mirrored(guide), noise, 1, both_ways=True)
-    assert torch.allclose(there.flip(-1), here, atol=0.02)
-    one_way = renderer.denoise(mirrored(guide), noise, 1).flip(-1)
-    assert not torch.allclose(one_way, renderer.denoise(guide, noise, 1), atol=0.02)
+    assert torch.equal(mirrored(mirrored(guide)), guide) and torch.equal(mirrored_mouth(mirrored_mouth(guide)), guide)
+    proxies = [build_proxies(crop.reference, points - (crop.left, crop.top, 0))]
+    noises = [fixed_noise(0, 192, 160), fixed_noise(0, 80, 112)]
+    one_way, both = (renderer.residuals(proxies, noises, 1, both_ways) for both_ways in (False, True))
+    for part, network, stack, turned in zip(
+        both,
+        (renderer.denoiser, renderer.mouth_expert),
+        (proxies[0].stack(), proxies[0].mouth_guides.stack()),
+        (mirrored, mirrored_mouth),
+        strict=True,
+    ):
+        there = torch.from_numpy(stack)[None]
+        noise = noises[0] if len(part[0]) == 192 else noises[1]
+        ways = [renderer.denoise(network, x, noise, 1) for x in (there, turned(there))]
+        mean = (ways[0] + ways[1].flip(-1)) / 2
+        assert part == pytest.approx(mean.permute(0, 2, 3, 1).numpy(), abs=1e-5)
+    assert any(np.abs(a - b).max() > 0.01 for a, b in zip(one_way, both, strict=True))
+
+
+def test_the_mouths_expert_is_trained_on_mouths(clip, face):
+    data = PairDataset([clip], face[1], seed=1, length=2, part="mouth")
+    guide, real = data[0]
+    assert guide.shape == (16, 80, 112) and real.shape == (3, 80, 112)
+    config = DenoiserConfig(channels=TINY, bf16=False, warmup_steps=1, one_step_share=1, part="mouth", residual_scale=0.5)
+    trainer = DenoiserTrainer(config, Accelerator(cpu=True))
+    assert trainer.denoiser.config.residual_scale == 0.5
+    losses = [trainer.train_step(guide[None], real[None])["reconstruction"] for _ in range(40)]
+    assert losses[-1] < 0.7 * losses[0]
+
+
+def test_a_part_that_is_not_trained_is_refused(clip, face, tmp_path):
+    with pytest.raises(ConfigError, match="part: 'nose' is no part that is trained; choose from face, mouth"):
+        train_denoiser(DenoiserConfig(meshes=str(clip.parent), output=str(tmp_path), part="nose"), face[1], lambda *_: None)

@@ -1,0 +1,45 @@
+"""How the vertices of a face mesh are joined, and where an upright face stands in the aligned crop. Knows no picture."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Final
+
+import numpy as np
+
+from talkinghead.synthesis.geometry import ALIGNED_WIDTH
+from talkinghead.synthesis.regions import INNER_LIPS, LEFT_EYE, RIGHT_EYE, fan
+from talkinghead.types import FloatArray, IntArray
+
+_ALIGNED_PX_PER_M: Final = 900.0
+_ALIGNED_TOP_PX: Final = 4.0
+
+
+@dataclass(frozen=True, eq=False)
+class MeshTopology:
+    """How the vertices of a face mesh are joined.
+
+    skin: (F, 3) the tracker's 468 points; ring: (F, 3) the soft shell round it; inner: (F, 3) teeth, tongue and cavity.
+    colours: (V, 3) RGB in [0, 1] of the inner parts.
+    neutral: (V, 3) m, the generic face, that says where an upright face stands in the aligned crop.
+    """
+
+    skin: IntArray
+    ring: IntArray
+    inner: IntArray
+    colours: FloatArray
+    neutral: FloatArray
+
+    @cached_property
+    def closed_skin(self) -> IntArray:
+        """The skin with eye and mouth openings filled, so that the displacement has no hole."""
+        return np.concatenate([self.skin, fan(INNER_LIPS), fan(RIGHT_EYE), fan(LEFT_EYE)])
+
+    @cached_property
+    def layout_px(self) -> FloatArray:
+        """(V, 2) where the generic face's vertices stand in the aligned crop."""
+        top = self.neutral[:468, 1].max()
+        x = ALIGNED_WIDTH / 2 + self.neutral[:, 0] * _ALIGNED_PX_PER_M
+        y = _ALIGNED_TOP_PX + (top - self.neutral[:, 1]) * _ALIGNED_PX_PER_M
+        return np.stack([x, y], 1).astype(np.float32)

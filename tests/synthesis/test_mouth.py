@@ -1,0 +1,90 @@
+import numpy as np
+import pytest
+
+from talkinghead.synthesis.geometry import area_crop
+from talkinghead.synthesis.mouth import (
+    MOUTH_HEIGHT,
+    MOUTH_TOP_PX,
+    MOUTH_WIDTH,
+    NUM_MOUTH_CHANNELS,
+    ReferenceMouth,
+    build_mouth,
+    lay_in_mouth,
+    mouth_crop,
+)
+from talkinghead.synthesis.regions import INNER_LIPS
+
+
+def _opened(points, by_px=14):
+    opened = points.copy()
+    opened[INNER_LIPS[11:20], 1] += by_px
+    return opened
+
+
+def test_an_unmoved_mouth_is_the_pictures_own(face, picture):
+    points, topology = face
+    mouth = build_mouth(ReferenceMouth(picture, points, topology), points)
+    real = area_crop(picture, mouth.to_crop, MOUTH_WIDTH, MOUTH_HEIGHT) / 255
+    for view in (mouth.warp, mouth.skull_reference, mouth.jaw_reference):
+        assert np.abs(view - real)[4:-4, 4:-4].max() < 0.02
+
+
+def test_guides_have_their_shape_and_begin_with_the_base(face, picture):
+    points, topology = face
+    mouth = build_mouth(ReferenceMouth(picture, points, topology), _opened(points))
+    stack = mouth.stack()
+    assert stack.shape == (NUM_MOUTH_CHANNELS, MOUTH_HEIGHT, MOUTH_WIDTH) and stack.dtype == np.float32
+    assert np.isfinite(stack).all()
+    assert (stack[:3].transpose(1, 2, 0) + 1) / 2 == pytest.approx(mouth.base, abs=1e-6)
+    assert stack[14] == pytest.approx(mouth.inside) and stack[15] == pytest.approx(mouth.lips)
+    within = mouth.inside == 1
+    assert np.array_equal(mouth.base[within], mouth.interior[within])
+    assert np.array_equal(mouth.base[mouth.inside == 0], mouth.warp[mouth.inside == 0])
+
+
+def test_an_open_mouth_is_larger_inside_and_the_own_one_rides_with_the_skull(face, picture):
+    points, topology = face
+    reference = ReferenceMouth(picture, _opened(points, 6), topology)
+    shut, open_ = (build_mouth(reference, mesh) for mesh in (points, _opened(points)))
+    assert open_.inside.sum() > 1.5 * shut.inside.sum()
+    # The skull did not move, so what the portrait shows of its mouth stands where it stood.
+    assert np.abs(open_.skull_shown - shut.skull_shown).max() < 0.05
+
+
+def test_the_crop_turns_and_grows_with_the_head(face):
+    """Lips at rest meet at a fixed place of it, however the head is turned, moved or scaled in the picture."""
+    points, topology = face
+    turn = 1.7 * np.array([[np.cos(0.3), -np.sin(0.3)], [np.sin(0.3), np.cos(0.3)]])
+    moved = points.copy()
+    moved[:, :2] = points[:, :2] @ turn.T + (40, -9)
+    places = []
+    for mesh in (points, moved):
+        matrix = mouth_crop(mesh, topology)
+        places.append(mesh[:, :2] @ matrix[:, :2].T + matrix[:, 2])
+    assert places[0] == pytest.approx(places[1], abs=0.05)
+    matrix, rest = mouth_crop(np.c_[topology.layout_px, np.zeros(478)], topology), topology.layout_px[[13, 14]].mean(0)
+    assert matrix[:, :2] @ rest + matrix[:, 2] == pytest.approx((MOUTH_WIDTH / 2, MOUTH_TOP_PX), abs=0.01)
+
+
+def test_the_expert_has_the_say_in_the_mouth_alone(face, picture):
+    points, topology = face
+    mouth = build_mouth(ReferenceMouth(picture, points, topology), _opened(points))
+    assert mouth.weight[mouth.inside == 1].min() > 0.95
+    assert max(mouth.weight[0].max(), mouth.weight[:, 0].max(), mouth.weight[:, -1].max()) < 0.01
+
+
+def test_what_is_laid_in_stays_between_the_lips(face, picture):
+    points, topology = face
+    opened = _opened(points)
+    mouth = build_mouth(ReferenceMouth(picture, points, topology), opened)
+    before = np.full((256, 256, 3), 200, np.float32)
+    after = before.copy()
+    lay_in_mouth(after, mouth, opened[INNER_LIPS, :2])
+    x, y = opened[INNER_LIPS, :2].mean(0).round().astype(int)
+    assert after[y, x] == pytest.approx(mouth.interior[0, 0] * 255, abs=1)  # the little face has nothing in its mouth: black
+    changed = np.argwhere((after != before).any(-1))
+    low, high = opened[INNER_LIPS, :2].min(0), opened[INNER_LIPS, :2].max(0)
+    assert (changed[:, ::-1] >= low - 2).all() and (changed[:, ::-1] <= high + 2).all()
+    far = np.full((256, 256, 3), 200, np.float32)
+    lay_in_mouth(far, mouth, opened[INNER_LIPS, :2] + 1000)
+    assert (far == 200).all()
