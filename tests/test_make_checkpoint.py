@@ -74,7 +74,7 @@ def test_one_stage_from_another_folder_is_enough(make, runs, root, tmp_path):
 
 
 def test_nothing_is_written_over_and_nothing_half_is_left(make, runs, tmp_path):
-    with pytest.raises(SystemExit, match=r"none of articulator, gesture, denoiser, mouth_expert; train one with scripts/train\.py first"):
+    with pytest.raises(SystemExit, match=r"none of articulator, gesture, denoiser, mouth_expert; train one with scripts/train"):
         make(tmp_path, "-o", tmp_path / "mine")
     (tmp_path / "there").mkdir()
     with pytest.raises(SystemExit, match="there: is there already; give a new name"):
