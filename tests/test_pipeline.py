@@ -3,6 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from scipy.io import wavfile
@@ -11,7 +12,9 @@ from talkinghead import arkit
 from talkinghead.audio.waveform import load_audio
 from talkinghead.emotion.track import EmotionRequest, emotion_track
 from talkinghead.errors import CheckpointError, EmotionError, InputError, MotionError, VideoError
+from talkinghead.facemesh import FACE_OVAL
 from talkinghead.pipeline import TalkingHead
+from talkinghead.rig.fitting import fit_face, fit_motion
 from talkinghead.types import EMOTIONS, SAMPLE_RATE, SAMPLES_PER_FRAME, Audio, FaceMotion
 
 ROOT = Path(__file__).parents[1]
@@ -79,6 +82,60 @@ def test_a_video_begins_with_the_portraits_own_look(head):
     change = np.abs(frame[box].astype(float) - portrait.image[box]).mean()
     (looking_ahead,) = head.render(portrait, FaceMotion.neutral(1))
     assert change < 1.5 * np.abs(looking_ahead[box].astype(float) - portrait.image[box]).mean()
+
+
+def distance(first, second):
+    """(H, W) the largest difference of a channel over the frames of two videos."""
+    pairs = zip(first, second, strict=True)
+    return np.max([np.abs(a.astype(int) - b.astype(int)).max(-1) for a, b in pairs], axis=0)
+
+
+def test_a_still_head_leaves_the_picture_as_it_is_but_for_the_face_and_its_rim(head, portrait, audio):
+    motion = head.animate(Audio(audio.samples[: 12 * SAMPLES_PER_FRAME]), "surprised", 1.0, head_motion=0)
+    changed = distance(head.render(portrait, motion), [portrait.image] * 12) > 0
+    oval = portrait.face.points[list(FACE_OVAL), :2]
+    rim = cv2.fillPoly(changed.astype(np.uint8) * 0, [((oval - oval.mean(0)) * 1.6 + oval.mean(0)).astype(np.int32)], 1)
+    assert changed.sum() > 500 and not changed[rim == 0].any()
+
+
+def test_a_still_body_does_not_move_below_the_chins_shadow(head, portrait):
+    motion = FaceMotion.neutral(4)
+    motion.head_rotation[:, 1], motion.head_rotation[:, 0] = [0, 0.1, 0.2, -0.2], [0, 0.15, -0.1, 0.1]
+    motion.blendshapes[:, 17] = [0, 0.5, 0.2, 0.4]
+    top, chin = portrait.face.points[[10, 152], 1]
+    body = slice(round(float(chin + 0.35 * (chin - top))), None)
+    still = [portrait.image] * 4
+    assert distance(head.render(portrait, motion), still)[body].max() > 5
+    stood = distance(head.render(portrait, motion, still_body=True), still)
+    assert stood[body].max() == 0 and stood[: round(float(chin))].max() > 20
+
+
+def test_the_camera_turns_the_head_that_is_seen(head, portrait):
+    motion = FaceMotion.neutral(2)
+    seen = list(head.render(portrait, motion, camera="0,0 0.04s:12,0"))
+    before, after = (fit_face(face, head.rig).rotation for face in head.tracker.track(seen))
+    assert np.degrees(after[1] - before[1]) == pytest.approx(-12, abs=4)
+
+
+def test_a_wink_and_a_smirk_are_seen_on_their_side(head):
+    portrait = head.load_portrait(ROOT / "assets/drawn_woman.png", size=384)
+    for name in ("eyeBlink", "mouthSmile"):
+        left, right = arkit.INDEX[f"{name}Left"], arkit.INDEX[f"{name}Right"]
+        motion = FaceMotion.neutral(3)
+        motion.blendshapes[:, left] = [0, 0.4, 0.8]
+        points = np.stack([face.points for face in head.tracker.track(head.render(portrait, motion))])
+        found, _ = fit_motion(points, np.zeros((3, 52), np.float32), head.rig)
+        change = found.blendshapes[2] - found.blendshapes[0]
+        assert change[left] > 0.35 and abs(change[right]) < 0.4 * change[left], name
+
+
+def test_another_speechs_lips_on_a_motion(head, audio):
+    motion = head.animate(audio, "surprised", 1.0)
+    placed = head.with_lips(motion, Audio(np.zeros_like(audio.samples)))
+    upper = list(arkit.BROW)
+    assert np.array_equal(placed.blendshapes[:, upper], motion.blendshapes[:, upper])
+    assert motion.blendshapes[:, 17].max() > 0.2 and placed.blendshapes[:, 17].max() < 0.1
+    assert np.array_equal(placed.gaze, motion.gaze) and np.array_equal(placed.head_rotation, motion.head_rotation)
 
 
 @pytest.mark.parametrize("steps", [0, -1])

@@ -1,0 +1,158 @@
+"""Re-enactment: what a motion asks of a portrait against what is seen when the rendered video is tracked again.
+
+    python scripts/measure_reenactment.py ../shared/data --prepared data/prepared
+
+Drives the repository's own portraits with clips of `train` (people of whom nothing is kept), then with one-sided expressions
+that none of these people makes. Needs what scripts/prepare_data.py wrote.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterable, Iterator
+from itertools import chain
+from pathlib import Path
+
+import numpy as np
+
+from talkinghead import arkit
+from talkinghead.errors import InputError
+from talkinghead.motion.lips import LipTravel
+from talkinghead.pipeline import TalkingHead
+from talkinghead.rig.fitting import fit_face, fit_motion
+from talkinghead.rig.pose import matrix_from_axis_angle
+from talkinghead.rig.retargeting import Reenactment, retarget
+from talkinghead.rig.topology import NUM_SKIN, interocular, lid_gap
+from talkinghead.synthesis.portrait import load_image
+from talkinghead.types import FaceMotion, FloatArray, Portrait
+
+ASSETS = Path(__file__).parents[1] / "assets"
+PORTRAITS = ("astronaut.jpg", "drawn_man.png", "drawn_woman.png")
+SIZE_PX = 384
+NUM_FRAMES = 20
+ONE_SIDED = ("eyeBlink", "mouthSmile", "mouthFrown", "browOuterUp", "browDown", "noseSneer", "mouthDimple", "cheekSquint")
+ASKED = 0.8
+SHUT = 0.035
+CURVES = ("lip opening", "smile, left less right", "lid gap", "gaze yaw", "yaw", "pitch")
+
+
+def curves_of(points: FloatArray, motion: FaceMotion) -> FloatArray:
+    """points: (T, 478, 3) px, and the motion fitted to them -> (T, 6) as `CURVES`."""
+    upright = points * np.array([1, -1, -1], np.float32)
+    straight = upright @ matrix_from_axis_angle(motion.head_rotation).astype(np.float32)
+    eyes = interocular(straight)
+    opening = np.linalg.norm(straight[:, 13] - straight[:, 14], axis=-1) / eyes
+    smile = motion.blendshapes[:, arkit.INDEX["mouthSmileLeft"]] - motion.blendshapes[:, arkit.INDEX["mouthSmileRight"]]
+    turn = motion.head_rotation
+    return np.stack([opening, smile, lid_gap(straight).mean(1) / eyes, motion.gaze[:, 0], turn[:, 1], turn[:, 0]], -1)
+
+
+def drivers(data: Path, prepared: Path, num_clips: int) -> Iterator[tuple[str, FloatArray, FloatArray]]:
+    """Name, points (T, 478, 3) px and scores (T, 52) of the first clips of different people, evenly chosen frames."""
+    rows = [json.loads(line) for line in (data / "manifest.jsonl").read_text().splitlines()]
+    people = {row["identity"]: row for row in rows if row["split"] == "train" and row["source"] not in ("grid_s1", "grid_new")}
+    chosen = list(people.values())[:: max(1, len(people) // num_clips)][:num_clips]
+    for row in chosen:
+        file = prepared / Path(row["file"]).with_suffix(".npz")
+        if not file.is_file():
+            raise InputError(f"--prepared {file}: no such file; write it with scripts/prepare_data.py.")
+        with np.load(file, allow_pickle=False) as tracked:
+            points, scores = tracked["points"].astype(np.float32), tracked["scores"].astype(np.float32)
+        frames = np.linspace(0, len(points) - 1, min(NUM_FRAMES, len(points))).round().astype(int)
+        yield row["file"], points[frames], scores[frames]
+
+
+def seen_again(head: TalkingHead, portrait: Portrait, motion: FaceMotion, wanted: Reenactment) -> tuple[FloatArray, FaceMotion]:
+    """Points (T, 478, 3) px of the rendered video, and the motion fitted to them."""
+    faces = list(head.tracker.track(head.render(portrait, motion, quality="draft", reenactment=wanted)))
+    points, scores = np.stack([face.points for face in faces]), np.stack([face.scores for face in faces])
+    return points, fit_motion(points, scores, head.rig)[0]
+
+
+def follow(head: TalkingHead, portraits: list[Portrait], clips: Iterable[tuple[str, FloatArray, FloatArray]]) -> Iterator[str]:
+    """Pearson r of each curve of the driver with that of the rendered video tracked again, the mean over all pairs."""
+    found = []
+    for _, points, scores in clips:
+        motion, _ = fit_motion(points, scores, head.rig)
+        asked = curves_of(points, motion)
+        for portrait in portraits:
+            again = curves_of(*seen_again(head, portrait, motion, Reenactment()))
+            found.append([np.corrcoef(a, b)[0, 1] if a.std() > 1e-4 else np.nan for a, b in zip(asked.T, again.T, strict=True)])
+    yield f"driver against the rendered video tracked again, r, mean of {len(found)} pairs (lowest)"
+    for name, values in zip(CURVES, np.array(found).T, strict=True):
+        yield f"  {name:<24}{np.nanmean(values):6.2f} ({np.nanmin(values):.2f})"
+
+
+def one_sided(head: TalkingHead, portraits: list[Portrait]) -> Iterator[str]:
+    """Each one-sided expression at `ASKED`, left and right in turn: what of the tracked points' motion is on each side.
+
+    A coefficient says little by itself where several do the same; the motion of the points is what is seen.
+    """
+    yield f"\nasked of one side at {ASKED}: coefficient found there, on the other side; points' motion there, on the other side"
+    half = head.rig.neutral[:NUM_SKIN, 0]
+    for name in ONE_SIDED:
+        rows = []
+        for portrait in portraits:
+            for side, sign in (("Left", 1), ("Right", -1)):
+                column, other = (arkit.INDEX[f"{name}{s}"] for s in (side, "Right" if side == "Left" else "Left"))
+                motion = FaceMotion.neutral(2)
+                motion.blendshapes[1, column] = ASKED
+                points, found = seen_again(head, portrait, motion, Reenactment())
+                face = fit_face(portrait.face, head.rig)
+                asked = head.rig(retarget(motion, face), face).vertices[:, :NUM_SKIN] * face.scale
+                wanted = (asked[1] - asked[0])[:, :2] * np.array([1, -1], np.float32)
+                moved = (points[1] - points[0])[:NUM_SKIN, :2]
+                strong = np.linalg.norm(wanted, axis=1) > 0.4 * np.linalg.norm(wanted, axis=1).max()
+                mirror = strong_mirror(head, strong)
+                unit = (wanted[strong] ** 2).sum()
+                share = float((moved[strong] * wanted[strong]).sum() / unit)
+                leak = np.linalg.norm(moved[mirror & (sign * half < -0.005)]) / np.sqrt(unit)
+                change = found.blendshapes[1] - found.blendshapes[0]
+                rows.append((change[column], change[other], share, leak))
+        values = np.mean(rows, axis=0)
+        yield f"  {name:<14}{values[0]:7.2f} {values[1]:6.2f}   {values[2]:6.2f} {values[3]:6.2f}"
+
+
+def strong_mirror(head: TalkingHead, strong: np.ndarray) -> np.ndarray:
+    """(468,) of which vertices the mirror images are marked."""
+    neutral = head.rig.neutral[:NUM_SKIN]
+    mirrored = neutral * np.array([-1, 1, 1], np.float32)
+    nearest = np.array([((neutral - vertex) ** 2).sum(1).argmin() for vertex in mirrored])
+    return strong[nearest]
+
+
+def closures(head: TalkingHead, portrait: Portrait, clips: Iterable[tuple[str, FloatArray, FloatArray]]) -> Iterator[str]:
+    """Of the frames in which a driver's lips are shut, how many are so at each strength, and the largest gap of the rig's."""
+    travel = LipTravel.of_rig(head.rig.neutral, head.rig.deltas)
+    face = fit_face(portrait.face, head.rig)
+    motions = [fit_motion(points, scores, head.rig)[0] for _, points, scores in clips]
+    yield "\nstrength: frames of shut lips that stay shut"
+    for strength in (0.5, 1.0, 1.5):
+        kept = []
+        for motion in motions:
+            shut = motion.blendshapes @ travel.parting < SHUT
+            placed = retarget(motion, face, Reenactment(strength=strength)).blendshapes @ travel.parting
+            kept.append((placed[shut] < SHUT).mean() if shut.any() else np.nan)
+        yield f"  {strength:.1f}  {np.nanmean(kept):.0%} of {np.isfinite(kept).sum()} clips"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=Path, help="folder of the clips, with manifest.jsonl")
+    parser.add_argument("--prepared", type=Path, default=Path("data/prepared"))
+    parser.add_argument("--clips", type=int, default=6, help="people who drive")
+    options = parser.parse_args()
+    head = TalkingHead.from_pretrained()
+    portraits = [head.load_portrait(ASSETS / name, size=_size(ASSETS / name)) for name in PORTRAITS]
+    clips = list(drivers(options.data, options.prepared, options.clips))
+    for line in chain(follow(head, portraits, clips), one_sided(head, portraits), closures(head, portraits[0], clips)):
+        print(line, flush=True)
+
+
+def _size(picture: Path) -> int:
+    return min(SIZE_PX, max(load_image(picture)[0].shape[:2]))
+
+
+if __name__ == "__main__":
+    main()
