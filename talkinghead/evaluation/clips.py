@@ -91,6 +91,15 @@ class HeldOut:
         return [row for row in read_manifest(self.data) if row["split"] == self.split]
 
     @cached_property
+    def one_a_person(self) -> list[Path]:
+        """The first clip of each identity that is in no training clip."""
+        first: dict[str, Path] = {}
+        for row in self.rows:
+            if not row.get("identity_in_train", False):
+                first.setdefault(row["identity"], self.data / row["file"])
+        return list(first.values())
+
+    @cached_property
     def clips(self) -> list[TalkingClip]:
         """Clips with sound of people who are in no training clip; a soundtrack of digital silence is no sound.
 

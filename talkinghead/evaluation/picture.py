@@ -7,60 +7,72 @@ real-video row, the real frame two frames later, which says what a difference of
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
-from dataclasses import dataclass
-from itertools import islice
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
+import cv2
 import numpy as np
+import torch
+from torch.nn import functional
 
 from talkinghead.errors import InputError
-from talkinghead.pipeline import TalkingHead, mesh_topology, portrait_mesh
-from talkinghead.rig.fitting import fit_face, fit_motion, project, relative_motion
-from talkinghead.synthesis.metrics import PictureScore, region_box, score_region
-from talkinghead.synthesis.pipeline import PortraitCrop
+from talkinghead.evaluation.driven import DrivenClip, drive
+from talkinghead.evaluation.face_network import CHIP_PX, REMEDY, FaceNetwork, chip_matrix
+from talkinghead.evaluation.table import Table
+from talkinghead.pipeline import TalkingHead
+from talkinghead.synthesis.geometry import area_crop, polygon_mask
+from talkinghead.synthesis.metrics import region_box, score_region
 from talkinghead.synthesis.proxies import compose_guide, warp_picture
 from talkinghead.synthesis.regions import FACE_OVAL, LEFT_EYE, OUTER_LIPS, RIGHT_EYE
 from talkinghead.types import ByteArray, FloatArray
-from talkinghead.video.reader import read_frames
 
 REGIONS = ("whole", "mouth", "eyes")
 MAX_FRAMES = 150
+DEEP: Final = "deep"
+LAYERS: Final = (0, 3, 7, 10)
+"""Of `FaceNetwork`: the stem, and what each width of blocks ends with while the map has a mouth's and an eye's size."""
+MIN_BOX_PX: Final = 8
+MEASURES: Final = {
+    "PSNR": ("psnr_db", ".2f"), "SSIM": ("ssim", ".3f"), "FLIP": ("perceptual", ".3f"), "sharpness": ("sharpness", ".2f"),
+}  # fmt: skip
+DISTANCES: Final = {
+    "FLIP": ("perceptual", ".3g"), "GMSD": ("gmsd", ".3g"), "HaarPSI": ("haarpsi", ".3g"), "deep": (DEEP, ".3g"),
+}  # fmt: skip
+CLOSE_UP: Final = ("mouth", "eyes")
+WARP: Final = "warp alone"
+STANDARD: Final = "rendered, 1 step (standard)"
+WANTED_LESS: Final = 25.0
+"""Per cent."""
 RENDERED: Final = {"1 step (standard)": (1, False), "both ways (best)": (1, True), "2 steps": (2, False), "4 steps": (4, False)}
 
 
 @dataclass(frozen=True, eq=False)
 class Pair:
-    """One target frame of one clip: each row's picture, the real one, and the regions' boxes."""
+    """One target frame of one clip: each row's picture, the real one, the regions' boxes, the real face's points (478, 3)."""
 
     clip: str
     frame: int
     pictures: dict[str, ByteArray]
     real: ByteArray
     boxes: dict[str, list[tuple[int, int, int, int]]]
+    points: FloatArray
 
 
 def reenact(head: TalkingHead, video: Path, num_targets: int = 3) -> Iterator[Pair]:
     """The pairs of one clip: its widest mouth, its most closed eyes, and evenly spaced others."""
-    frames = list(islice(read_frames(video), MAX_FRAMES))
-    tracked = list(head.tracker.track(frames))
-    if tracked[0] is None:
+    clip = drive(head, video, MAX_FRAMES)
+    if clip is None:
         return
-    seen = np.array([face is not None for face in tracked])
-    first = tracked[0]
-    points = np.stack([(face or first).points for face in tracked])
-    scores = np.stack([(face or first).scores for face in tracked])
-    motion, _ = fit_motion(points, scores, head.rig, seen.astype(np.float32))
-    face = fit_face(first, head.rig)
-    placed = relative_motion(motion, face)
-    crop = PortraitCrop.of(frames[0], portrait_mesh(head.rig, face), mesh_topology(head.rig))
-    for t in _targets(points, seen, num_targets):
-        mesh = project(head.rig(placed[t : t + 1], face).vertices, face)[0]
-        yield Pair(str(video.name), t, _pictures(head, crop, frames, mesh, t), frames[t], _boxes(points[t], frames[t]))
+    for t in targets(clip.points, num_targets):
+        mesh, frame = clip.meshes([t])[0], clip.frames[t]
+        yield Pair(clip.name, t, _pictures(head, clip, mesh, t), frame, _boxes(clip.points[t], frame), clip.points[t])
 
 
-def _pictures(head: TalkingHead, crop: PortraitCrop, frames: list[ByteArray], mesh: FloatArray, t: int) -> dict[str, ByteArray]:
+def _pictures(head: TalkingHead, clip: DrivenClip, mesh: FloatArray, t: int) -> dict[str, ByteArray]:
+    crop, frames = clip.crop, clip.frames
+
     def whole(part: FloatArray) -> ByteArray:
         picture = frames[0].copy()
         height, width = part.shape[:2]
@@ -70,7 +82,7 @@ def _pictures(head: TalkingHead, crop: PortraitCrop, frames: list[ByteArray], me
     local = mesh - np.array([crop.left, crop.top, 0], np.float32)
     return {
         "reference copied": frames[0],
-        "warp alone": whole(warp_picture(crop.reference, local)),
+        WARP: whole(warp_picture(crop.reference, local)),
         "guide": whole(compose_guide(crop.reference, local)),
         **{
             f"rendered, {name}": next(iter(head.renderer(crop, [mesh], steps, both_ways=both_ways)))
@@ -80,8 +92,9 @@ def _pictures(head: TalkingHead, crop: PortraitCrop, frames: list[ByteArray], me
     }
 
 
-def _targets(points: FloatArray, seen: np.ndarray[tuple[int], np.dtype[np.bool_]], count: int) -> list[int]:
-    usable = np.flatnonzero(seen[:-2])
+def targets(points: FloatArray, count: int) -> list[int]:
+    """points: (T, 478, 3) px, NaN where no face was seen -> frames with a face, two and more from either end."""
+    usable = np.flatnonzero(np.isfinite(points[:-2]).all((1, 2)))
     usable = usable[usable > 2]
     if len(usable) == 0:
         return []
@@ -101,9 +114,11 @@ def _boxes(points: FloatArray, frame: ByteArray) -> dict[str, list[tuple[int, in
 
 @dataclass(frozen=True, eq=False)
 class PictureTable:
-    """scores: row -> region -> mean over clips, a vote a clip. num_clips: how many gave pairs. sheet: some of the pairs."""
+    """scores: row -> region -> measure -> mean over clips, a vote a clip; the measures are `PictureScore`'s, and `DEEP` where
+    the network is installed. num_clips: how many gave pairs. sheet: some of the pairs.
+    """
 
-    scores: dict[str, dict[str, PictureScore]]
+    scores: dict[str, dict[str, dict[str, float]]]
     num_clips: int
     sheet: list[Pair]
 
@@ -114,7 +129,8 @@ def picture_table(head: TalkingHead, videos: list[Path], num_in_sheet: int = 12)
     Raises:
         InputError: no clip gave a pair to score.
     """
-    scores: dict[tuple[str, str], list[list[PictureScore]]] = defaultdict(list)
+    network = FaceNetwork.load()
+    votes: dict[tuple[str, str, str], list[float]] = defaultdict(list)
     sheet: list[Pair] = []
     num_clips = 0
     for index, video in enumerate(videos):
@@ -122,19 +138,86 @@ def picture_table(head: TalkingHead, videos: list[Path], num_in_sheet: int = 12)
         num_clips += bool(of_clip)
         if of_clip and index % max(1, len(videos) // num_in_sheet) == 0:
             sheet.append(of_clip[0])
-        for row in of_clip[0].pictures if of_clip else ():
-            for region in REGIONS:
-                found = [score_region(p.pictures[row], p.real, box) for p in of_clip for box in p.boxes[region]]
-                if found:
-                    scores[row, region].append(found)
+        found: dict[tuple[str, str, str], list[float]] = defaultdict(list)
+        for pair in of_clip:
+            for key, value in _scored(pair, network):
+                found[key].append(value)
+        for key, values in found.items():
+            votes[key].append(float(np.mean(values)))
     if not num_clips:
         raise InputError(f"data: in none of {len(videos)} clips is a face seen from the first frame on; nothing to score.")
-    rows = dict.fromkeys(row for row, _ in scores)
-    return PictureTable({r: {region: _mean(scores[r, region]) for region in REGIONS} for r in rows}, num_clips, sheet)
+    scores: dict[str, dict[str, dict[str, float]]] = defaultdict(lambda: defaultdict(dict))
+    for (row, region, measure), values in votes.items():
+        scores[row][region][measure] = float(np.mean(values))
+    return PictureTable(scores, num_clips, sheet)
 
 
-def _mean(clips: list[list[PictureScore]]) -> PictureScore:
-    def of(name: str) -> float:
-        return float(np.mean([np.mean([getattr(score, name) for score in clip]) for clip in clips]))
+def _scored(pair: Pair, network: FaceNetwork | None) -> Iterator[tuple[tuple[str, str, str], float]]:
+    """(row, region, measure) and its value, one a box."""
+    for region, boxes in pair.boxes.items():
+        for box in boxes:
+            if min(box[2] - box[0], box[3] - box[1]) < MIN_BOX_PX:
+                continue  # a region at the picture's border: too little of it to compare
+            for row, picture in pair.pictures.items():
+                for measure, value in asdict(score_region(picture, pair.real, box)).items():
+                    yield (row, region, measure), value
+    if network is not None:
+        matrix = chip_matrix(pair.points)
+        real, *others = (area_crop(p, matrix, CHIP_PX, CHIP_PX) for p in (pair.real, *pair.pictures.values()))
+        for row, maps in zip(pair.pictures, deep_differences(network, real, others), strict=True):
+            for region, boxes in pair.boxes.items():
+                for box in boxes:
+                    yield (row, region, DEEP), inside(maps, matrix, box)
 
-    return PictureScore(of("psnr_db"), of("ssim"), of("perceptual"), of("sharpness"))
+
+def deep_differences(network: FaceNetwork, real: FloatArray, others: list[FloatArray]) -> list[list[FloatArray]]:
+    """Chips, (150, 150, 3) -> for each of the others the maps (h, w) of its distance, one a layer of `LAYERS`.
+
+    As LPIPS (Zhang et al., CVPR 2018) before its weights are learnt: features of unit length at each place, their squared
+    difference summed over the channels; but of a network that tells faces apart, not of one that tells objects.
+    """
+    with torch.inference_mode():
+        layers = network.layers(np.stack([real, *others]).astype(np.float32))
+        units = [functional.normalize(layers[k], dim=1) for k in LAYERS]
+        maps = [((unit[1:] - unit[:1]) ** 2).sum(1).numpy() for unit in units]
+    return [[layer[k] for layer in maps] for k in range(len(others))]
+
+
+def inside(maps: list[FloatArray], matrix: FloatArray, box: tuple[int, int, int, int]) -> float:
+    """Maps of a chip, its (2, 3) matrix and a box of the picture, px -> the mean over the box, then over the maps."""
+    corners = np.array([[box[0], box[1]], [box[2], box[1]], [box[2], box[3]], [box[0], box[3]]], np.float32)
+    mask = polygon_mask([corners @ matrix[:, :2].T + matrix[:, 2]], CHIP_PX, CHIP_PX)
+    means = []
+    for values in maps:
+        weight = cv2.resize(mask, (values.shape[1], values.shape[0]), interpolation=cv2.INTER_AREA)
+        means.append(float((values * weight).sum() / max(float(weight.sum()), 1e-6)))
+    return float(np.mean(means))
+
+
+def reenactment_tables(table: PictureTable) -> list[Table]:
+    """The usual scores of every region; and the perceptual distances of mouth and eyes, against the warp's."""
+    clips = f"Self re-enactment from the first frame, {table.num_clips} clips, a person each, up to three frames of each."
+    note = f"{clips} PSNR in dB and SSIM: higher is better; FLIP: lower is better; sharpness: 1 is the real video's."
+    rows = {row: _columns(scores, REGIONS, MEASURES) for row, scores in table.scores.items()}
+    forms = {f"{region} {name}": form for region in REGIONS for name, (_, form) in MEASURES.items()}
+    distances = {row: _columns(scores, CLOSE_UP, DISTANCES) for row, scores in table.scores.items()}
+    warp = distances[WARP]
+    for row in (row for row in list(distances) if row.startswith("rendered")):
+        distances[f"{row}: less than the warp's, by"] = {
+            name: 100 * (1 - value / warp[name]) for name, value in distances[row].items()
+        }
+    distances[f"wanted of {STANDARD}: less by"] = dict.fromkeys(warp, WANTED_LESS)
+    deep = "deep: of dlib's face network, as LPIPS is of its own" if DEEP in table.scores[WARP]["mouth"] else f"deep: {REMEDY}"
+    close = f"{clips} Distances, lower is better; GMSD; 1 - HaarPSI; {deep}. Less than the warp's, by: %."
+    return [Table("Pictures", note, rows, forms=forms), Table("Perceptual distance of mouth and eyes", close, distances, ".3g")]
+
+
+def _columns(
+    scores: dict[str, dict[str, float]], regions: Sequence[str], measures: Mapping[str, tuple[str, str]]
+) -> dict[str, float]:
+    return {
+        f"{region} {name}": scores[region][measure]
+        for region in regions
+        for name, (measure, _) in measures.items()
+        if measure in scores[region]
+    }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import cv2
 import imageio.v3 as iio
@@ -16,10 +16,13 @@ from talkinghead.evaluation.adaptation import adaptation_tables
 from talkinghead.evaluation.clips import HeldOut
 from talkinghead.evaluation.contacts import contact_tables
 from talkinghead.evaluation.expression import expression_tables, intensity_tables
+from talkinghead.evaluation.flicker import flicker_tables
+from talkinghead.evaluation.identity import identity_tables
 from talkinghead.evaluation.languages import language_tables
 from talkinghead.evaluation.lips import lip_tables, rendered_tables, timing_tables
-from talkinghead.evaluation.picture import REGIONS, Pair, PictureTable, picture_table
+from talkinghead.evaluation.picture import Pair, PictureTable, picture_table, reenactment_tables
 from talkinghead.evaluation.robustness import robustness_tables
+from talkinghead.evaluation.seen import seen_tables
 from talkinghead.evaluation.streaming import streaming_tables
 from talkinghead.evaluation.table import Table
 from talkinghead.pipeline import TalkingHead
@@ -78,30 +81,9 @@ def evaluate(
 
 
 def picture_tables(held_out: HeldOut) -> list[Table]:
-    """Self re-enactment from the first frame, a clip a person."""
-    table = held_out.once(_reenacted)
-    rows = {
-        row: {
-            f"{region} {name}": getattr(scores[region], field)
-            for region in REGIONS
-            for name, (field, _) in _PICTURE_SCORES.items()
-        }
-        for row, scores in table.scores.items()
-    }
-    forms = {f"{region} {name}": form for region in REGIONS for name, (_, form) in _PICTURE_SCORES.items()}
-    note = (
-        f"Self re-enactment from the first frame, {table.num_clips} clips, a person each, up to three frames of each. PSNR in "
-        "dB and SSIM: higher is better; FLIP: lower is better; sharpness: 1 is the real video's."
-    )
-    return [Table("Pictures", note, rows, forms=forms)]
+    """Self re-enactment from the first frame, a clip a person, and the perceptual distances against the warp's."""
+    return reenactment_tables(held_out.once(_reenacted))
 
-
-_PICTURE_SCORES: Final = {
-    "PSNR": ("psnr_db", ".2f"),
-    "SSIM": ("ssim", ".3f"),
-    "FLIP": ("perceptual", ".3f"),
-    "sharpness": ("sharpness", ".2f"),
-}
 
 TABLES: Final[dict[str, Callable[[HeldOut], list[Table]]]] = {
     "lips": lip_tables,
@@ -115,21 +97,15 @@ TABLES: Final[dict[str, Callable[[HeldOut], list[Table]]]] = {
     "adaptation": adaptation_tables,
     "rendered": rendered_tables,
     "pictures": picture_tables,
+    "seen": seen_tables,
+    "flicker": flicker_tables,
+    "identity": identity_tables,
 }
 """What can be asked for, in the order of the report."""
 
 
 def _reenacted(held_out: HeldOut) -> PictureTable:
-    return picture_table(held_out.head, [held_out.data / row["file"] for row in _one_a_person(held_out.rows)])
-
-
-def _one_a_person(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The first clip of each identity that is in no training clip."""
-    first: dict[str, dict[str, Any]] = {}
-    for row in rows:
-        if not row.get("identity_in_train", False):
-            first.setdefault(row["identity"], row)
-    return list(first.values())
+    return picture_table(held_out.head, held_out.one_a_person)
 
 
 def _sheet_row(pair: Pair) -> ByteArray:
