@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from talkinghead.cli_export import CharacterOption, MotionFpsOption, NamesOption, checked_character, register, save
 from talkinghead.cli_options import (
     ArousalOption,
     ArticulationOption,
@@ -172,10 +173,14 @@ def animate(
     articulation: ArticulationOption = 1.0,
     expression_strength: ExpressionStrengthOption = 1.0,
     style: StyleOption = None,
+    fps: MotionFpsOption = 25.0,
+    character: CharacterOption = None,
+    names: NamesOption = None,
     checkpoint: CheckpointOption = None,
 ) -> None:
-    """Speech -> the motion of a face (52 ARKit blendshapes, head, gaze), no picture."""
-    check_motion_output(output, [audio, timeline, reference])
+    """Speech -> the motion of a face (52 ARKit blendshapes, head, gaze), no picture; for other tools by the name's ending."""
+    check_motion_output(output, [audio, timeline, reference, character, names])
+    driven = checked_character(output, fps, character, names)
     request = emotion_request(emotion, intensity, timeline, prompt, valence, arousal, reference, checkpoint)
     check_seed(seed)
     knobs = checked_knobs(
@@ -193,16 +198,13 @@ def animate(
     with loading():
         head = _load(checkpoint, device)
     motion = head.animate(speech, emotion=request, seed=seed, style=style, **knobs)
-    from talkinghead.motion.io import save_motion
-
-    save_motion(output, motion)
-    say(f"{output}: {len(motion)} frames")
+    save(output, motion, fps, driven, checkpoint)
 
 
 @app.command(epilog="Example: talkinghead render -i portrait.jpg -m driver.npz --lips-from speech.wav --camera 10,0 -o out.mp4")
 def render(
     image: ImageOption,
-    motion: Annotated[Path, typer.Option("--motion", "-m", help="What `animate` or `track` wrote: .npz.")],
+    motion: Annotated[Path, typer.Option("--motion", "-m", help="What `animate` or `track` wrote: .npz, .csv, .json.")],
     output: VideoOutput,
     audio: Annotated[
         Path | None, typer.Option("--audio", "-a", help="Sound of the video. (Default: that of --lips-from.)")
@@ -228,10 +230,10 @@ def render(
     reenactment = checked_reenactment(relative, expression_only, strength)
     check_image(image)
     from talkinghead.audio.waveform import load_audio
-    from talkinghead.motion.io import load_motion
+    from talkinghead.export.formats import read_motion
     from talkinghead.types import FPS
 
-    performance = load_motion(motion)
+    performance = read_motion(motion)
     view = checked_camera(camera, len(performance))
     speech = load_audio(lips_from) if lips_from is not None else None
     sound = audio or lips_from
@@ -249,11 +251,15 @@ def render(
 def track(
     video: Annotated[Path, typer.Argument(help="A video that shows one face.")],
     output: MotionOutput,
+    fps: MotionFpsOption = 25.0,
+    character: CharacterOption = None,
+    names: NamesOption = None,
     device: DeviceOption = None,
     checkpoint: CheckpointOption = None,
 ) -> None:
     """A video -> the motion of its largest face; `render` puts it on a portrait."""
-    check_motion_output(output, [video])
+    check_motion_output(output, [video, character, names])
+    driven = checked_character(output, fps, character, names)
     from talkinghead.video.reader import check_video_file
 
     check_video_file(video)
@@ -261,10 +267,7 @@ def track(
         head = _load(checkpoint, device)
         begin(f"tracking {video.name}")
         motion = head.track(video)
-    from talkinghead.motion.io import save_motion
-
-    save_motion(output, motion)
-    say(f"{output}: {len(motion)} frames")
+    save(output, motion, fps, driven, checkpoint)
 
 
 @app.command(epilog="Example: talkinghead adapt ana.mp4 -o styles/ana; then: talkinghead generate --style styles/ana ...")
@@ -355,6 +358,9 @@ def evaluate(
         report = evaluation.evaluate(split, data, output, checkpoint, begin, tables, prepared)
     typer.echo(report.read_text())
     say(str(output))
+
+
+register(app)
 
 
 @app.command()

@@ -50,7 +50,14 @@ ReferenceOption = Annotated[
     Path | None, typer.Option("--emotion-reference", help="A picture or video of a face whose expression is to be imitated.")
 ]
 VideoOutput = Annotated[Path, typer.Option("--output", "-o", help="Video to write: .mp4, .mov or .mkv.")]
-MotionOutput = Annotated[Path, typer.Option("--output", "-o", help="Motion to write: .npz.")]
+MotionOutput = Annotated[
+    Path,
+    typer.Option(
+        "--output",
+        "-o",
+        help="Motion to write: .npz; .csv (Live Link Face), .glb (glTF), .json, .flame.npz, .usda (USD) or .bvh (the head).",
+    ),
+]
 FpsOption = Annotated[float, typer.Option(help="Frames a second of the video, 1 to 120.")]
 SizeOption = Annotated[int | None, typer.Option(help="Longest side of the video in px. (Default: as the picture.)")]
 SeedOption = Annotated[int, typer.Option(help="Another seed gives other blinks, glances, nods, and another way to smile.")]
@@ -102,7 +109,9 @@ StyleOption = Annotated[
 
 def check_motion_output(output: Path, inputs: list[Path | None]) -> None:
     """Raise OutputError when no motion can be written there, or it would overwrite an input."""
-    _check_output(output, (".npz",), inputs)
+    from talkinghead.export.formats import FORMATS
+
+    _check_output(output, tuple(FORMATS), inputs)
 
 
 def check_video_options(

@@ -16,7 +16,8 @@ from talkinghead.checkpoints import default_folder, missing_files
 
 PACKAGES: Final = (
     "torch", "diffusers", "transformers", "safetensors", "librosa", "soxr", "numba", "numpy", "scipy", "opencv-python-headless",
-    "pillow", "imageio", "av", "ai-edge-litert", "espeakng-loader", "pyyaml", "rich", "typer",
+    "pillow", "pydantic", "imageio", "av", "ai-edge-litert", "espeakng-loader", "python-osc", "pyyaml", "rich",
+    "typer",
 )  # fmt: skip
 EXTRAS: Final[dict[str, tuple[str, ...]]] = {
     "app": ("gradio",),

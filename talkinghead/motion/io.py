@@ -10,13 +10,14 @@ import numpy as np
 
 from talkinghead import arkit
 from talkinghead.errors import MotionError, OutputError
+from talkinghead.motion.resampling import MAX_FPS, MIN_FPS, resample
 from talkinghead.types import FPS, FaceMotion
 
 ARRAYS: Final = ("blendshapes", "head_rotation", "head_translation", "gaze")
 
 
-def save_motion(path: Path | str, motion: FaceMotion) -> None:
-    """Write a motion; an existing file is replaced only when the new one is whole.
+def save_motion(path: Path | str, motion: FaceMotion, fps: float = FPS) -> None:
+    """Write a motion of `fps` frames a second; an existing file is replaced only when the new one is whole.
 
     Raises:
         OutputError: not a `.npz` name, or a place that cannot be written.
@@ -31,7 +32,7 @@ def save_motion(path: Path | str, motion: FaceMotion) -> None:
                 file,
                 **{name: getattr(motion, name) for name in ARRAYS},
                 names=np.array(arkit.BLENDSHAPES),
-                fps=np.int64(FPS),
+                fps=np.int64(fps) if float(fps).is_integer() else np.float64(fps),
             )
         part.replace(path)
     except OSError as error:
@@ -43,10 +44,10 @@ def save_motion(path: Path | str, motion: FaceMotion) -> None:
 
 
 def load_motion(path: Path | str) -> FaceMotion:
-    """Read a motion that `save_motion` wrote.
+    """Read a motion that `save_motion` wrote, at 25 frames a second: one of another rate is resampled.
 
     Raises:
-        MotionError: no such file, not such a file, other names, another rate, or values that are not numbers.
+        MotionError: no such file, not such a file, other names, no such rate, or values that are not numbers.
     """
     path = Path(path)
     if not path.is_file():
@@ -65,8 +66,8 @@ def load_motion(path: Path | str) -> FaceMotion:
         raise MotionError(f"motion {path}: is not a motion file; write it again with `talkinghead animate`.") from error
     if names != arkit.BLENDSHAPES:
         raise MotionError(f"motion {path}: its columns are not the 52 ARKit names in order; reorder them.")
-    if fps != FPS:
-        raise MotionError(f"motion {path}: runs at {fps:g} frames a second, {FPS} are wanted; resample it.")
+    if not MIN_FPS <= fps <= MAX_FPS:
+        raise MotionError(f"motion {path}: runs at {fps:g} frames a second; give one of {MIN_FPS:g} to {MAX_FPS:g}.")
     if not len(values["blendshapes"]):
         raise MotionError(f"motion {path}: holds no frame; write it again with `talkinghead animate`.")
     for name, value in values.items():
@@ -75,4 +76,4 @@ def load_motion(path: Path | str) -> FaceMotion:
     motion = FaceMotion(**values)
     if motion.blendshapes.min() < 0 or motion.blendshapes.max() > 1:
         raise MotionError(f"motion {path}: blendshapes leave [0, 1]; scale or clip them.")
-    return motion
+    return resample(motion, fps)

@@ -19,12 +19,22 @@ def test_saved_then_loaded_is_equal(tmp_path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["m.npz"]
 
 
+def test_another_rate_is_kept_in_the_file_and_read_at_25(tmp_path) -> None:
+    save_motion(tmp_path / "m.npz", motion(), fps=50)
+    with np.load(tmp_path / "m.npz") as file:
+        assert file["fps"] == 50 and len(file["gaze"]) == 7
+    loaded = load_motion(tmp_path / "m.npz")
+    assert np.allclose(loaded.blendshapes, motion().blendshapes[::2], atol=1e-6)
+    assert np.allclose(loaded.head_rotation, motion().head_rotation[::2], atol=1e-6)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
         ({"gaze": None}, "holds no gaze"),
         ({"names": np.array(["a"] * 52)}, "52 ARKit names"),
-        ({"fps": np.int64(30)}, "runs at 30 frames"),
+        ({"fps": np.int64(0)}, "runs at 0 frames a second; give one of 1 to 240"),
+        ({"fps": np.float64(np.nan)}, "runs at nan frames"),
         ({"head_rotation": np.full((7, 3), np.nan)}, "head_rotation holds values that are not numbers"),
         ({"blendshapes": np.full((7, 52), 2.0)}, r"leave \[0, 1\]"),
         ({"gaze": np.zeros((3, 2))}, "gaze has shape"),
