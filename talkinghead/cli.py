@@ -16,6 +16,17 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from talkinghead.cli_export import CharacterOption, MotionFpsOption, NamesOption, checked_character, register, save
+from talkinghead.cli_live import (
+    PIPE,
+    BufferOption,
+    LiveFpsOption,
+    OscFormatOption,
+    OscOption,
+    SoundOption,
+    opened_sender,
+    opened_sound,
+    perform,
+)
 from talkinghead.cli_options import (
     ArousalOption,
     ArticulationOption,
@@ -293,8 +304,13 @@ def adapt(
     say(f"{output}: {style.describe()}")
 
 
-@app.command(epilog="Example: ffmpeg -i speech.wav -f s16le -ar 16000 -ac 1 - | talkinghead stream -e happy > motion.jsonl")
+@app.command(epilog="Example: arecord -t raw -f S16_LE -r 16000 -c 1 | talkinghead stream -e happy --osc 127.0.0.1:39539")
 def stream(
+    audio: SoundOption = PIPE,
+    osc: OscOption = None,
+    osc_format: OscFormatOption = None,
+    fps: LiveFpsOption = None,
+    buffer: BufferOption = None,
     emotion: EmotionOption = None,
     intensity: IntensityOption = None,
     valence: ValenceOption = None,
@@ -310,11 +326,10 @@ def stream(
     style: StyleOption = None,
     checkpoint: CheckpointOption = None,
 ) -> None:
-    """Speech on standard input as it is spoken -> motion on standard output, a line of JSON a frame, 0.2 s behind.
+    """Speech as it is spoken -> motion: a line of JSON a frame on standard output, 0.2 s behind, and OSC to an avatar.
 
-    The sound is raw: signed 16 bit, little endian, 16000 Hz, mono. Without --emotion the face is neutral.
+    The sound of a pipe is raw: signed 16 bit, little endian, 16000 Hz, mono. Without --emotion the face is neutral.
     """
-    from talkinghead.cli_stream import check_source, write_lines
     from talkinghead.emotion.track import EmotionRequest
 
     request = EmotionRequest(tuple(emotion or ()), intensity, valence=valence, arousal=arousal)
@@ -328,13 +343,14 @@ def stream(
         expression_strength=expression_strength,
     )
     check_style(style)
-    check_source(sys.stdin)
+    source = opened_sound(audio)
     from talkinghead.streaming import MotionStream, steady_activation
 
     steady_activation(request)
+    sender = opened_sender(osc, osc_format, fps, buffer)
     with loading():
         head = _load(checkpoint, device)
-    write_lines(sys.stdin.buffer, MotionStream(head, request, seed=seed, style=style, **knobs), sys.stdout)
+    perform(source, MotionStream(head, request, seed=seed, style=style, **knobs), sender)
 
 
 @app.command(epilog="Example: talkinghead evaluate --split eval --data ../shared/data --only lips,timing -o report/")
@@ -361,8 +377,6 @@ def evaluate(
 
 
 register(app)
-
-
 @app.command()
 def doctor(checkpoint: CheckpointOption = None) -> None:
     """Versions, device, models, what is missing, and the remedy."""

@@ -6,7 +6,7 @@ Knows bytes and lines; knows nothing of models.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, BinaryIO, Final, Protocol, TextIO
 
 import numpy as np
@@ -34,15 +34,11 @@ def check_source(source: Any) -> None:
         raise AudioError(f"standard input is a terminal; pipe raw sound into it: {_FORMAT}.")
 
 
-def write_lines(source: BinaryIO, stream: Stream, output: TextIO) -> None:
-    """Read sound to its end and write each frame as soon as it is ready; a reader who leaves ends it.
-
-    Raises:
-        AudioError: no sound, or half a sample at its end.
-    """
+def write_lines(motions: Iterable[FaceMotion], output: TextIO) -> None:
+    """Write each frame as soon as it is ready; a reader who leaves ends it."""
     count = 0
     try:
-        for motion in _motions(source, stream):
+        for motion in motions:
             for row in range(len(motion)):
                 output.write(_line(count, motion[row : row + 1]) + "\n")
                 count += 1
@@ -51,7 +47,12 @@ def write_lines(source: BinaryIO, stream: Stream, output: TextIO) -> None:
         return
 
 
-def _motions(source: BinaryIO, stream: Stream) -> Iterator[FaceMotion]:
+def motions_of(source: BinaryIO, stream: Stream) -> Iterator[FaceMotion]:
+    """Read sound to its end -> the frames that each piece of it makes ready.
+
+    Raises:
+        AudioError: no sound, or half a sample at its end.
+    """
     left, has_sound = b"", False
     while block := getattr(source, "read1", source.read)(READ_BYTES):
         left, has_sound = left + block, True
