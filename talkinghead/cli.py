@@ -74,6 +74,7 @@ from talkinghead.cli_options import (
     checked_reenactment,
     emotion_request,
 )
+from talkinghead.cli_perform import register as register_scenes
 from talkinghead.cli_progress import loading, say, say_emotion, say_what_is_cut, stages, write_video
 from talkinghead.errors import InputError, TalkingHeadError
 
@@ -377,6 +378,7 @@ def evaluate(
 
 
 register(app)
+register_scenes(app)
 @app.command()
 def doctor(checkpoint: CheckpointOption = None) -> None:
     """Versions, device, models, what is missing, and the remedy."""

@@ -54,3 +54,7 @@ class DependencyError(TalkingHeadError):
 
 class ConfigError(InputError):
     """A training configuration with an unknown or wrong key."""
+
+
+class ScreenplayError(InputError):
+    """A written scene that cannot be performed; the message names the file, the line and the column."""

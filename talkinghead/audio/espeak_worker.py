@@ -13,7 +13,9 @@ from typing import Any
 AUDIO_OUTPUT_SYNCHRONOUS = 2
 INITIALIZE_PHONEME_EVENTS_IPA = 1 | 2
 CHARS_UTF8 = 1
-RATE_WORDS_PER_MINUTE, PITCH = 1, 3
+SSML = 0x10
+PHONEMES_IPA = 2
+RATE_WORDS_PER_MINUTE, VOLUME, PITCH, RANGE = 1, 2, 3, 4
 EVENT_WORD, EVENT_PHONEME = 1, 7
 EXIT_FAILED, EXIT_NO_VOICE = 1, 3
 
@@ -55,8 +57,18 @@ def _voices_of(espeak: Any, language: str) -> list[str]:
     return [identifier for own, identifier in _voices(espeak) if own == language]
 
 
-def main(voice: str, words_per_minute: int, pitch: int) -> int:
-    """Speak what comes on standard input."""
+def _ipa(espeak: Any, text: bytes) -> list[str]:
+    """The IPA letters of each clause, stress marks kept."""
+    espeak.espeak_TextToPhonemes.restype = ctypes.c_char_p
+    cursor = ctypes.c_char_p(text)
+    clauses = []
+    while cursor.value:
+        clauses.append(espeak.espeak_TextToPhonemes(ctypes.byref(cursor), CHARS_UTF8, PHONEMES_IPA).decode("utf8", "ignore"))
+    return clauses
+
+
+def main(voice: str, words_per_minute: int, pitch: int, pitch_range: int, volume: int, form: str) -> int:
+    """Speak what comes on standard input; form: "text", "ssml", or "ipa" for the letters alone, of each of its lines."""
     import espeakng_loader
 
     espeak = ctypes.CDLL(espeakng_loader.get_library_path())
@@ -71,6 +83,10 @@ def main(voice: str, words_per_minute: int, pitch: int) -> int:
     if all(espeak.espeak_SetVoiceByName(name.encode()) for name in names):
         sys.stdout.write(json.dumps(_languages(espeak)))
         return EXIT_NO_VOICE
+    if form == "ipa":
+        lines = sys.stdin.buffer.read().split(b"\n")
+        sys.stdout.write(json.dumps([_ipa(espeak, line) for line in lines]))
+        return 0
     samples = bytearray()
     phonemes: list[tuple[str, float]] = []
     words: list[tuple[int, int, float]] = []
@@ -93,8 +109,11 @@ def main(voice: str, words_per_minute: int, pitch: int) -> int:
     espeak.espeak_SetSynthCallback(callback)
     espeak.espeak_SetParameter(RATE_WORDS_PER_MINUTE, words_per_minute, 0)
     espeak.espeak_SetParameter(PITCH, pitch, 0)
+    espeak.espeak_SetParameter(RANGE, pitch_range, 0)
+    espeak.espeak_SetParameter(VOLUME, volume, 0)
     text = sys.stdin.buffer.read()
-    if espeak.espeak_Synth(text, ctypes.c_size_t(len(text) + 1), 0, 1, 0, CHARS_UTF8, None, None):
+    flags = CHARS_UTF8 | (SSML if form == "ssml" else 0)
+    if espeak.espeak_Synth(text, ctypes.c_size_t(len(text) + 1), 0, 1, 0, flags, None, None):
         sys.stderr.write("espeak-ng cannot speak this text\n")
         return EXIT_FAILED
     espeak.espeak_Synchronize()
@@ -104,4 +123,5 @@ def main(voice: str, words_per_minute: int, pitch: int) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3])))
+    name, pace, height, melody, loudness, written_as = sys.argv[1:]
+    sys.exit(main(name, int(pace), int(height), int(melody), int(loudness), written_as))

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypedDict
@@ -55,7 +56,7 @@ class SpokenText:
     words: tuple[Word, ...]
 
 
-class _Timing(TypedDict):
+class Timing(TypedDict):
     """What the worker says of its samples: Hz; symbol and start in s; first character, length and start in s."""
 
     rate: int
@@ -82,26 +83,24 @@ def speak(text: str, voice: str = DEFAULT_VOICE, words_per_minute: int = 165, pi
     if not 0 <= pitch <= 99:
         raise AudioError(f"pitch: {pitch}; give 0 to 99.")
     text = text.replace("\0", " ")
-    timing, samples = _synthesise(text, voice, words_per_minute, pitch)
+    timing, samples = synthesise(text, voice, words_per_minute, pitch)
     return _spoken(text, timing, samples)
 
 
-def _synthesise(text: str, voice: str, words_per_minute: int, pitch: int) -> tuple[_Timing, FloatArray]:
-    """-> when what is spoken, and the samples at 16 kHz."""
-    # -P: the folder of the script must not shadow the standard library.
-    command = [sys.executable, "-P", str(_WORKER), voice, str(words_per_minute), str(pitch)]
-    try:
-        done = subprocess.run(command, input=text.encode("utf8", "replace"), capture_output=True, timeout=600, check=False)
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise DependencyError(f"espeak-ng did not run ({error}); {_REMEDY}.") from error
-    if done.returncode == _EXIT_NO_VOICE:
-        languages = ", ".join(json.loads(done.stdout))
-        raise AudioError(f"voice: no {voice!r} in espeak-ng; choose one of {languages}.")
-    if done.returncode:
-        last_line = done.stderr.decode("utf8", "replace").strip().rpartition("\n")[2]
-        raise DependencyError(f"espeak-ng failed with status {done.returncode} ({last_line}); {_REMEDY}.")
-    head, _, body = done.stdout.partition(b"\n")
-    timing: _Timing = json.loads(head)
+def synthesise(
+    text: str, voice: str, words_per_minute: int, pitch: int, pitch_range: int = 50, volume: int = 100, is_ssml: bool = False
+) -> tuple[Timing, FloatArray]:
+    """-> when what is spoken, and the samples at 16 kHz.
+
+    pitch_range: 0 is flat, 50 the voice's own, 99 twice that. volume: in per cent of the voice's own, 0 to 200.
+
+    Raises:
+        AudioError, DependencyError: as `speak`.
+    """
+    form = "ssml" if is_ssml else "text"
+    output = _run_worker(text, voice, words_per_minute, pitch, pitch_range, volume, form)
+    head, _, body = output.partition(b"\n")
+    timing: Timing = json.loads(head)
     samples = np.frombuffer(body, "<i2").astype(np.float32) / 32768
     if not any(symbol.strip() for symbol, _ in timing["phonemes"]) or not samples.any():
         raise AudioError(f"text: {text.strip()[:40]!r} holds nothing to speak; give words in the language of the voice.")
@@ -109,7 +108,39 @@ def _synthesise(text: str, voice: str, words_per_minute: int, pitch: int) -> tup
     return timing, np.clip(resampled, -1, 1).astype(np.float32)
 
 
-def _spoken(text: str, timing: _Timing, samples: FloatArray) -> SpokenText:
+def ipa(lines: Sequence[str], voice: str = DEFAULT_VOICE) -> list[list[str]]:
+    """Lines of text -> the IPA of each line's clauses, stress marks kept: "hˈaɪ ðˈɛɹ".
+
+    Raises:
+        AudioError, DependencyError: as `speak`.
+    """
+    written = "\n".join(" ".join(line.split()) for line in lines)
+    clauses: list[list[str]] = json.loads(_run_worker(written, voice, 165, 50, 50, 100, "ipa"))
+    return clauses
+
+
+def check_espeak_voice(voice: str) -> None:
+    """Raise AudioError for a voice that there is not; the choices are listed."""
+    _run_worker("", voice, 165, 50, 50, 100, "ipa")
+
+
+def _run_worker(text: str, voice: str, *how: int | str) -> bytes:
+    # -P: the folder of the script must not shadow the standard library.
+    command = [sys.executable, "-P", str(_WORKER), voice, *map(str, how)]
+    try:
+        done = subprocess.run(command, input=text.encode("utf8", "replace"), capture_output=True, timeout=600, check=False)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise DependencyError(f"espeak-ng did not run ({error}); {_REMEDY}.") from error
+    if done.returncode == _EXIT_NO_VOICE:
+        languages = ", ".join(json.loads(done.stdout))
+        raise AudioError(f"voice: no {voice[:60]!r} in espeak-ng; choose one of {languages}.")
+    if done.returncode:
+        last_line = done.stderr.decode("utf8", "replace").strip().rpartition("\n")[2]
+        raise DependencyError(f"espeak-ng failed with status {done.returncode} ({last_line}); {_REMEDY}.")
+    return done.stdout
+
+
+def _spoken(text: str, timing: Timing, samples: FloatArray) -> SpokenText:
     """The samples between two silences, and what is said when."""
     lead, tail = np.zeros(round(LEAD_S * SAMPLE_RATE), np.float32), np.zeros(round(TAIL_S * SAMPLE_RATE), np.float32)
     audio = Audio(np.concatenate([lead, samples, tail]))

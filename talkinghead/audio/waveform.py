@@ -35,7 +35,7 @@ def load_audio(path: Path | str) -> Audio:
             samples that are not numbers.
     """
     path = Path(path)
-    _check_file(path)
+    check_audio_file(path)
     chunks = [np.zeros(0, np.float32)]
     try:
         chunks.extend(_decoded(path))
@@ -57,7 +57,8 @@ def load_audio(path: Path | str) -> Audio:
     return Audio(samples)
 
 
-def _check_file(path: Path) -> None:
+def check_audio_file(path: Path) -> None:
+    """Raise AudioError for what needs no decoder: no such file, a folder, an empty file, a wav that was cut off."""
     if path.is_dir():
         raise AudioError(f"{path}: is a folder; {_FORMATS}.")
     if not path.is_file():

@@ -63,13 +63,16 @@ class MotionPipeline:
         style = style if isinstance(style, SpeakingStyle) else SpeakingStyle.load(style)
         return replace(self, articulator=style.applied_to(self.articulator), style=style)
 
-    def __call__(self, features: SpeechFeatures, emotion: EmotionTrack, seed: int = 0, **knobs: Any) -> FaceMotion:
+    def __call__(
+        self, features: SpeechFeatures, emotion: EmotionTrack, seed: int = 0, person: int | None = None, **knobs: Any
+    ) -> FaceMotion:
         """One performance; the same arguments give the same bytes.
 
         Args:
             features: what is said, T frames.
             emotion: what is felt, T frames.
             seed: chooses blinks, gaze, brows, head motion and the life of the expression; never the lips.
+            person: another seed for the expression, by which somebody shows emotions alike whatever the seed; None is `seed`.
             knobs: as `MotionKnobs`.
 
         Raises:
@@ -84,7 +87,7 @@ class MotionPipeline:
         talking, contacts = self.articulator.articulate(features, wanted.lip_strength)
         talking, contacts = distinctly(talking, contacts, wanted.articulation)
         gestures = self.gestures(features, emotion, seed)
-        felt = np.clip(wanted.expression_strength * expression(emotion, seed), 0, 1)
+        felt = np.clip(wanted.expression_strength * expression(emotion, seed if person is None else person), 0, 1)
         # The eyes keep where they look when the knob of the head turns it more or less.
         rotation, translation = head_pose(gestures, self.head_motion(wanted))
         gaze = gaze_motion(gestures, self.gestures.scale, rotation, wanted.look_deg, seed)

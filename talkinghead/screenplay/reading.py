@@ -1,0 +1,235 @@
+"""A scene's file -> a `Screenplay` that can be performed, or one line that names the line, the column and what is allowed.
+
+Checks all that can be known without speaking, loading a model or making a picture.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from pydantic import ValidationError
+
+from talkinghead.audio.speaker import check_voice
+from talkinghead.audio.waveform import check_audio_file
+from talkinghead.emotion.grammar import parse_emotion
+from talkinghead.emotion.prompt import read_prompt
+from talkinghead.errors import AudioError, EmotionError, ImageError, ScreenplayError, StyleError
+from talkinghead.screenplay.cues import CueError, Script, read_script
+from talkinghead.screenplay.play import read_play
+from talkinghead.screenplay.schema import CastMember, Line, ProsodyChange, Scene
+from talkinghead.screenplay.source import PLAY_SUFFIXES, Source, Where, read_text, read_yaml, speakers_first
+from talkinghead.synthesis.portrait import check_image_file
+
+MIN_SIDE_PX: Final = 64
+MAX_SIDE_PX: Final = 4096
+_SHOWN: Final = 60
+_COLOUR: Final = re.compile(r"#[0-9a-fA-F]{6}")
+_MODELS: Final[dict[tuple[str, ...], Any]] = {
+    (): Scene, ("cast", "*"): CastMember, ("lines", "*"): Line,
+    ("cast", "*", "prosody"): ProsodyChange, ("lines", "*", "prosody"): ProsodyChange,
+}  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class Screenplay:
+    """scene: as written. scripts: of each line, its words and cues. folder: where its files are. source: for errors."""
+
+    scene: Scene
+    scripts: tuple[Script, ...]
+    folder: Path
+    source: Source
+
+    def file(self, path: Path | str) -> Path:
+        """A file that the scene names, which may be given beside it."""
+        return self.folder / Path(path).expanduser()
+
+
+def read_scene(path: Path | str) -> Screenplay:
+    """Read a scene of YAML or written like a play.
+
+    Raises:
+        ScreenplayError: a file that is none, or whatever in it cannot be performed.
+    """
+    path = Path(path)
+    text = read_text(path)
+    source = Source(path, text)
+    if path.suffix.lower() in PLAY_SUFFIXES:
+        read_play(path, text.replace("\r\n", "\n"), source)
+    else:
+        read_yaml(path, text, source)
+    speakers_first(source)
+    try:
+        scene = Scene.model_validate(source.values)
+    except ValidationError as error:
+        raise _first(error, source) from error
+    play = Screenplay(scene, tuple(_scripts(scene, source)), path.parent, source)
+    _check_scene(play)
+    for name, member in scene.cast.items():
+        _check_member(play, name, member)
+    for index, line in enumerate(scene.lines):
+        _check_line(play, index, line)
+    return play
+
+
+def _first(error: ValidationError, source: Source) -> ScreenplayError:
+    """What stands first in the file, in words."""
+    errors = sorted(error.errors(), key=lambda one: source.starts.get(_where(one["loc"], source), (10**9, 0)))
+    one = errors[0]
+    where = _where(one["loc"], source)
+    name = _name(where)
+    kind, context, given = one["type"], one.get("ctx", {}), one.get("input")
+    if kind == "extra_forbidden":
+        return source.error(where, f"unknown key {str(where[-1])[:_SHOWN]!r}; {_fields(where[:-1])}.", at_key=True)
+    if kind == "missing":
+        owner = _name(where[:-1]) or "the scene"
+        return source.error(where[:-1], f"{owner} has no {where[-1]}; {_fields(where[:-1])}, and {where[-1]} must be given.")
+    return source.error(where, f"{name or 'the scene'} is {_shown(given)}; {_wanted(kind, context, one['msg'])}.")
+
+
+def _where(loc: tuple[Any, ...], source: Source) -> Where:
+    """A place as pydantic says it, without what it adds of its own."""
+    where: Where = ()
+    for part in loc:
+        if (*where, part) in source.starts or (*where, part) in source.keys or not where or part == loc[-1]:
+            where = (*where, part)
+    return where
+
+
+def _name(where: Where) -> str:
+    name = ""
+    for part in where:
+        name += f"[{part + 1}]" if isinstance(part, int) else f".{part}" if name else str(part)
+    return name.replace("lines[", "line ").replace("]", "") if where[:1] == ("lines",) else name
+
+
+def _fields(where: Where) -> str:
+    pattern = tuple(part if index % 2 == 0 else "*" for index, part in enumerate(where))
+    model = _MODELS.get(tuple(str(part) for part in pattern))
+    if model is None:
+        return "see docs/screenplay.md"
+    return f"{_name(where) or 'a scene'} has {', '.join(model.model_fields)}"
+
+
+def _shown(given: Any) -> str:
+    if given is None or given == "":
+        return "empty"
+    if isinstance(given, dict):
+        return "a mapping"
+    if isinstance(given, (list, tuple)):
+        return f"a list of {len(given)}"
+    return repr(given)[:_SHOWN] if isinstance(given, str) else str(given)[:_SHOWN]
+
+
+def _wanted(kind: str, context: dict[str, Any], message: str) -> str:
+    """What is allowed, from pydantic's kind of error."""
+    limits = {"greater_than_equal": "ge", "less_than_equal": "le", "greater_than": "gt", "less_than": "lt"}
+    words = {"ge": "at least {}", "le": "at most {}", "gt": "more than {}", "lt": "less than {}"}
+    if kind in limits:
+        return "give " + words[limits[kind]].format(f"{context[limits[kind]]:g}")
+    if kind == "literal_error":
+        return "choose from " + str(context["expected"]).replace("'", "").replace(" or ", ", ")
+    if kind in ("too_long", "too_short", "string_too_long", "string_too_short"):
+        bound = context.get("max_length", context.get("min_length"))
+        return f"give {'at most' if 'long' in kind else 'at least'} {bound} of them"
+    known = {
+        "float_parsing": "give a number", "float_type": "give a number", "int_parsing": "give a whole number",
+        "int_type": "give a whole number", "int_from_float": "give a whole number", "finite_number": "give a number",
+        "string_type": "give a text; put a number or a yes in quotes", "path_type": "give the name of a file",
+        "dict_type": "give name: value pairs", "tuple_type": "give a list", "model_type": "give name: value pairs",
+        "model_attributes_type": "give name: value pairs", "bool_parsing": "give true or false",
+    }  # fmt: skip
+    return known.get(kind, message[:1].lower() + message[1:])
+
+
+def _scripts(scene: Scene, source: Source) -> Iterator[Script]:
+    for index, line in enumerate(scene.lines):
+        try:
+            yield read_script(line.text, tuple(scene.cast))
+        except CueError as error:
+            raise source.error(("lines", index, "text"), str(error), error.inside) from error
+
+
+def _check_scene(play: Screenplay) -> None:
+    scene, source = play.scene, play.source
+    for index, side in enumerate(scene.size):
+        if not MIN_SIDE_PX <= side <= MAX_SIDE_PX:
+            raise source.error(("size", index), f"size has {side}; give {MIN_SIDE_PX} to {MAX_SIDE_PX} px.")
+        if side % 2:
+            raise source.error(("size", index), f"size has {side}; a video's sides are even: give {side + 1}.")
+    for name in scene.cast:
+        if name in Line.model_fields:
+            raise source.error(
+                ("cast", name), f"{name!r} is the name of a line's field; call the person otherwise.", at_key=True
+            )
+    if scene.background is not None and not _COLOUR.fullmatch(scene.background):
+        _check_file(play, ("background",), play.file(scene.background), check_image_file, ' or a colour such as "#203040"')
+    if scene.font is not None and not play.file(scene.font).is_file():
+        raise source.error(("font",), f"font {play.file(scene.font)}: no such file; give a .ttf or .otf.")
+
+
+def _check_file(play: Screenplay, where: Where, path: Path, check: Any, otherwise: str = "") -> None:
+    try:
+        check(path)
+    except (ImageError, AudioError, StyleError) as error:
+        raise play.source.error(where, f"{where[-1]} {str(error).rstrip('.')}{otherwise}.") from error
+
+
+def _check_member(play: Screenplay, name: str, member: CastMember) -> None:
+    where = ("cast", name)
+    _check_file(play, (*where, "portrait"), play.file(member.portrait), check_image_file)
+    if member.style is not None:
+        from talkinghead.motion.style import SpeakingStyle  # imports torch
+
+        _check_file(play, (*where, "style"), play.file(member.style), SpeakingStyle.load)
+    _check_voice(play, (*where, "voice"), member.voice)
+    _check_emotion(play, (*where, "emotion"), member.emotion)
+
+
+def _check_line(play: Screenplay, index: int, line: Line) -> None:
+    source, where, script = play.source, ("lines", index), play.scripts[index]
+    if line.speaker not in play.scene.cast:
+        people = ", ".join(play.scene.cast)
+        raise source.error((*where, "speaker"), f"speaker {line.speaker[:_SHOWN]!r} is not in the cast; choose from {people}.")
+    if line.emotion is not None and line.direction is not None:
+        raise source.error(
+            (*where, "direction"), "direction and emotion both say what the face feels; drop one of them.", "", True
+        )
+    if line.emotion is not None:
+        _check_emotion(play, (*where, "emotion"), line.emotion)
+    if line.direction is not None:
+        try:
+            read_prompt(line.direction)
+        except EmotionError as error:
+            raise source.error((*where, "direction"), str(error).replace("prompt", "direction", 1)) from error
+    if line.voice is not None:
+        _check_voice(play, (*where, "voice"), line.voice)
+    if line.overlap is not None and (index == 0 or line.pause is not None):
+        why = "there is no line before it" if index == 0 else "it has a pause as well"
+        raise source.error((*where, "overlap"), f"overlap has nothing to act on, {why}; leave it out.", "", True)
+    if line.recording is not None:
+        _check_file(play, (*where, "recording"), play.file(line.recording), check_audio_file)
+        if script.pauses:
+            raise source.error((*where, "text"), "a recording has its own pauses; leave [pause] out.", "[pause")
+    elif not script.words and not script.pauses:
+        at = (*where, "text") if line.text else where
+        raise source.error(at, "nothing is said and nothing lasts; write a text, or [pause 1] with the cues of a silent line.")
+    if line.fit is not None and not script.words and line.recording is None:
+        raise source.error((*where, "fit"), "fit has no words to act on; leave it out, or change the pauses.", "", True)
+
+
+def _check_emotion(play: Screenplay, where: Where, emotion: str) -> None:
+    try:
+        parse_emotion(emotion)
+    except EmotionError as error:
+        raise play.source.error(where, str(error)) from error
+
+
+def _check_voice(play: Screenplay, where: Where, voice: str) -> None:
+    try:
+        check_voice(voice, play.folder)
+    except AudioError as error:
+        raise play.source.error(where, str(error)) from error

@@ -1,0 +1,197 @@
+"""Words with times -> subtitles: SubRip, WebVTT with a time for each word, and text drawn into the picture.
+
+Knows words, times and pixels. Sources: W3C, "WebVTT: The Web Video Text Tracks Format", 2019; BBC, "Subtitle Guidelines",
+2024 (two lines of some 37 letters, on screen no longer than they are spoken and a moment).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from talkinghead.audio.delivery import SpokenWord
+from talkinghead.errors import OutputError, ScreenplayError
+from talkinghead.types import ByteArray, FloatArray
+
+MAX_LETTERS: Final = 74
+ROW_LETTERS: Final = 37
+LINGER_S: Final = 0.2
+"""As long as the silence after a line: a caption is never in another line's part of the scene."""
+MAX_GAP_S: Final = 1.2
+FONT_SHARE: Final = 0.062
+"""Height of the letters, of the picture's."""
+TEXT_WIDTH: Final = 0.94
+MIN_FONT_PX: Final = 7
+
+
+@dataclass(frozen=True)
+class Caption:
+    """speaker, and the words that stand in the picture together, at their times in the scene."""
+
+    speaker: str
+    words: tuple[SpokenWord, ...]
+    end_s: float
+
+    @property
+    def start_s(self) -> float:
+        return self.words[0].start_s
+
+    @property
+    def text(self) -> str:
+        return " ".join(word.text for word in self.words)
+
+
+def captions(lines: Sequence[tuple[str, Sequence[SpokenWord]]]) -> list[Caption]:
+    """Speakers and their words -> captions in the order of time.
+
+    A line is cut where a sentence ends, a long pause stands or it grows too long; a caption stays a moment, not into the next
+    one of its line.
+    """
+    result: list[Caption] = []
+    for speaker, words in lines:
+        groups = _groups(words)
+        starts = [group[0].start_s for group in groups[1:]] + [float("inf")]
+        for group, next_s in zip(groups, starts, strict=True):
+            result.append(Caption(speaker, tuple(group), min(group[-1].end_s + LINGER_S, max(next_s, group[-1].end_s))))
+    return sorted(result, key=lambda caption: caption.start_s)
+
+
+def _groups(words: Sequence[SpokenWord]) -> list[list[SpokenWord]]:
+    groups: list[list[SpokenWord]] = []
+    for word in words:
+        before = groups[-1] if groups else []
+        letters = sum(len(other.text) + 1 for other in before) + len(word.text)
+        is_cut = (
+            not before
+            or letters > MAX_LETTERS
+            or word.start_s - before[-1].end_s > MAX_GAP_S
+            or (before[-1].text[-1] in ".!?…" and letters > ROW_LETTERS)
+        )
+        if is_cut:
+            groups.append([word])
+        else:
+            before.append(word)
+    return groups
+
+
+def rows(text: str) -> list[str]:
+    """A caption's text in one row, or two of about the same length."""
+    if len(text) <= ROW_LETTERS:
+        return [text]
+    words = text.split()
+    cuts = [" ".join(words[:index]) for index in range(1, len(words))]
+    first = min(cuts, key=lambda head: abs(2 * len(head) + 1 - len(text)), default=text)
+    return [first, text[len(first) + 1 :]] if first != text else [text]
+
+
+def to_srt(found: Sequence[Caption]) -> str:
+    """SubRip: numbered, with a time from and to."""
+    blocks = []
+    for number, caption in enumerate(found, 1):
+        times = f"{_clock(caption.start_s, ',')} --> {_clock(caption.end_s, ',')}"
+        blocks.append("\n".join([str(number), times, *rows(caption.text)]) + "\n")
+    return "\n".join(blocks)
+
+
+def to_vtt(found: Sequence[Caption]) -> str:
+    """WebVTT: the speaker as a voice, and before each word but the first the time at which it begins."""
+    blocks = ["WEBVTT\n"]
+    for number, caption in enumerate(found, 1):
+        text = _escaped(caption.words[0].text)
+        for before, word in zip(caption.words[:-1], caption.words[1:], strict=True):
+            # Times inside a caption must rise.
+            is_later = _clock(word.start_s, ".") > _clock(max(before.start_s, caption.start_s), ".")
+            text += (f" <{_clock(word.start_s, '.')}>" if is_later else " ") + _escaped(word.text)
+        times = f"{_clock(caption.start_s, '.')} --> {_clock(caption.end_s, '.')}"
+        blocks.append(f"{number}\n{times}\n<v {_escaped(caption.speaker)}>{text}</v>\n")
+    return "\n".join(blocks)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Written beside and renamed; raises OutputError where that cannot be."""
+    part = path.with_name(f".{path.name}.part")
+    try:
+        part.write_text(text, encoding="utf-8")
+        part.replace(path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise OutputError(f"{path}: cannot be written ({error.strerror}); choose another place.") from error
+
+
+def _escaped(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def _clock(time_s: float, mark: str) -> str:
+    milliseconds = round(1000 * time_s)
+    seconds, milliseconds = divmod(milliseconds, 1000)
+    return f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}{mark}{milliseconds:03d}"
+
+
+@dataclass(frozen=True, eq=False)
+class Lettering:
+    """Draws captions into frames of one size."""
+
+    width: int
+    height: int
+    font: Path | None = None
+
+    def burn(self, frame: ByteArray, found: Sequence[Caption]) -> ByteArray:
+        """frame: (H, W, 3) -> the same with the captions at its foot, the newest lowest."""
+        if not found:
+            return frame
+        ink = self._ink("\n".join("\n".join(rows(caption.text)) for caption in found))
+        top = self.height - ink.shape[0] - round(0.04 * self.height)
+        result = frame.copy()
+        part = result[max(0, top) : max(0, top) + ink.shape[0]]
+        opacity, light = ink[: len(part), :, 1:], ink[: len(part), :, :1]
+        part[:] = (part + opacity * (255 * light - part.astype(np.float32)) + 0.5).astype(np.uint8)
+        return result
+
+    @lru_cache(maxsize=8)  # noqa: B019 - lives as long as one part of a scene
+    def _ink(self, text: str) -> FloatArray:
+        """(h, W, 2) how light and how opaque the text is: white letters with a dark rim."""
+        font_px = max(9, round(FONT_SHARE * self.height))
+        while True:
+            font, rim = _font(self.font, font_px), max(1, font_px // 9)
+            ruler = ImageDraw.Draw(Image.new("L", (1, 1)))
+            box = ruler.multiline_textbbox((0, 0), text, font=font, stroke_width=rim, align="center")
+            if box[2] - box[0] <= TEXT_WIDTH * self.width or font_px <= MIN_FONT_PX:
+                break
+            font_px -= 1
+        place = ((self.width - (box[2] - box[0])) / 2 - box[0], 1 - box[1])
+        layers = []
+        for stroke in (0, rim):
+            layer = Image.new("L", (self.width, int(box[3] - box[1]) + 2))
+            pen = ImageDraw.Draw(layer)
+            pen.multiline_text(place, text, 255, font=font, stroke_width=stroke, stroke_fill=255, align="center")
+            layers.append(np.asarray(layer, np.float32) / 255)
+        return np.stack(layers, -1)
+
+
+def check_letters(texts: Sequence[str], font: Path | None) -> None:
+    """Raise ScreenplayError for a font that cannot be read, or that lacks a letter of the texts."""
+    try:
+        chosen = _font(font, 16)
+    except OSError as error:
+        raise ScreenplayError(f"font {font}: cannot be read ({error}); give a .ttf or .otf.") from error
+    missing = chosen.getmask("\U000f1234").getbbox(), bytes(chosen.getmask("\U000f1234"))
+    for letter in sorted({letter for text in texts for letter in text if not letter.isspace()}):
+        mask = chosen.getmask(letter)
+        if (mask.getbbox(), bytes(mask)) == missing:
+            name = "the built-in font" if font is None else f"font {font}"
+            raise ScreenplayError(f"subtitles: {name} has no {letter!r}; give font: a .ttf or .otf that has it.")
+
+
+def _font(path: Path | None, size_px: int) -> ImageFont.FreeTypeFont:
+    if path is not None:
+        return ImageFont.truetype(str(path), size_px)
+    font = ImageFont.load_default(size_px)
+    assert isinstance(font, ImageFont.FreeTypeFont)
+    return font
