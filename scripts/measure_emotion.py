@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from talkinghead.audio.phones import PhoneTimes, articulation_steps
 from talkinghead.audio.speech_encoder import SpeechEncoder
 from talkinghead.audio.waveform import load_audio
 from talkinghead.emotion.emotion_encoder import EmotionEncoder, window_statistics
@@ -26,16 +27,19 @@ from talkinghead.evaluation.classifier import Labels
 from talkinghead.evaluation.emotion import judge_markdown, judge_table
 from talkinghead.evaluation.emotion_change import calm_of, calm_table, change_table, splices
 from talkinghead.evaluation.phones import RAVDESS_WORDS, Aligner
-from talkinghead.evaluation.probes import emotion_probe, phone_probe, temporal_emotion_probe
+from talkinghead.evaluation.probes import emotion_probe, exchange_probe, phone_probe, temporal_emotion_probe
+from talkinghead.motion.articulator import Articulator
+from talkinghead.motion.spoken_content import SpokenContent
 from talkinghead.pipeline import TalkingHead
 from talkinghead.training import read_manifest
-from talkinghead.types import FloatArray, SpeechFeatures
+from talkinghead.types import ARTICULATIONS, FloatArray, SpeechFeatures
 
 CHECKPOINT = Path(__file__).parents[1] / "checkpoints/default"
 PORTRAITS = ("astronaut.jpg", "drawn_woman.png", "drawn_man.png")
 NUM_SPLICES = 100
 NUM_FOLDS = 5
 PHONE_CLIPS = 6
+EXCHANGE_STEP = 8
 
 
 def fold_encoders(runs: Path) -> list[EmotionEncoder]:
@@ -86,15 +90,58 @@ def ravdess(options: argparse.Namespace) -> tuple[list[Path], Labels, Labels]:
 
 
 def measure_probes(options: argparse.Namespace) -> None:
-    """Emotion, of the encoder's content."""
+    """Emotion, of the encoder's content, of what the lips are computed from, and of the phones' own times."""
     files, label, fold = ravdess(options)
-    content = [read_voice(file).content for file in files]
-    print("| probe, speakers held out | recall | chance |\n|---|---|---|")
-    for name, probe in (
-        ("emotion, of the encoder's content, linear", emotion_probe(content, label, fold)),
-        ("emotion, of the encoder's content, over time", temporal_emotion_probe(content, label, fold)),
-    ):
-        print(f"| {name} | {probe.recall:.2f} | {probe.chance:.2f} |", flush=True)
+    speech_encoder = SpeechEncoder.from_pretrained(options.checkpoint / "speech_encoder")
+    articulator = Articulator.load(options.checkpoint / "articulator")
+    encoded = [speech_encoder.encode(load_audio(options.source / "ravdess" / f"{file.stem}.ogg")) for file in files]
+    spoken = [articulator.spoken(features) for features in encoded]
+    effort = [np.stack([s.effort.level, s.effort.spread]).reshape(1, -1) for s in spoken]
+    said = [phone_shares(options.phones / "ravdess" / f"{f.stem}.npz", len(c)) for f, c in zip(files, encoded, strict=True)]
+    kinds: dict[str, list[FloatArray]] = {
+        "the lips' content: tracks and contacts": [np.c_[s.tracks, s.contacts.closed, s.contacts.tucked] for s in spoken],
+        "the opening alone, of the tracks": [s.tracks[:, :1] for s in spoken],
+        "the lips with their effort": [s.components() for s in spoken],
+        "the known phones and their times, no sound": said,
+        "the encoder's content": [features.content for features in encoded],
+    }
+    print("| emotion, speakers held out, chance .14 | mean, deviation | and shape | over time |\n|---|---|---|---|")
+    print(f"| of the effort, one row a recording | {emotion_probe(effort, label, fold).recall:.2f} | | |", flush=True)
+    for name, rows in kinds.items():
+        plain, shape = (emotion_probe(rows, label, fold, with_shape).recall for with_shape in (False, True))
+        print(f"| of {name} | {plain:.2f} | {shape:.2f} | {temporal_emotion_probe(rows, label, fold).recall:.2f} |", flush=True)
+    measure_exchange(articulator, encoded, spoken, label, fold)
+
+
+def phone_shares(file: Path, num_frames: int) -> FloatArray:
+    """(T, A) what is articulated by the known phones of a recording; zeros where they are not known."""
+    if not file.is_file():
+        return np.zeros((num_frames, len(ARTICULATIONS)), np.float32)
+    with np.load(file) as archive:
+        phones = PhoneTimes(archive["symbols"], archive["starts"], archive["ends"])
+    shares: FloatArray = articulation_steps(phones, 2 * num_frames)[0].reshape(num_frames, 2, -1).mean(1)
+    return shares
+
+
+def measure_exchange(
+    articulator: Articulator, encoded: list[SpeechFeatures], spoken: list[SpokenContent], label: Labels, fold: Labels
+) -> None:
+    """The content of each recording with the effort of another, of another emotion, drawn by a fixed seed."""
+    random = np.random.default_rng(0)
+    giver = np.array([random.choice(np.flatnonzero((label != label[i]) & (fold == fold[i]))) for i in range(len(label))])
+    efforts, travel = [spoken[g].effort for g in giver], articulator.travel
+    assert travel is not None
+    said = [s.components(effort) for s, effort in zip(spoken, efforts, strict=True)]
+    effort, content = exchange_probe([s.components() for s in spoken], said, label, label[giver], fold)
+    r = []
+    for i in range(0, len(encoded), EXCHANGE_STEP):
+        own, other = (articulator.articulate(encoded[i], effort=e)[0] @ travel.parting for e in (None, efforts[i]))
+        r.append(np.corrcoef(own, other)[0, 1])
+    print("\n| content of one, effort of another, speakers held out | |\n|---|---|")
+    print(
+        f"| opening of the lips as by its own effort, r: mean, 5th percentile | {np.mean(r):.3f}, {np.percentile(r, 5):.3f} |"
+    )
+    print(f"| the probe says the effort's emotion; the content's; chance .14 | {effort.recall:.2f}; {content.recall:.2f} |")
 
 
 def measure_phones(options: argparse.Namespace) -> None:
@@ -143,6 +190,7 @@ def main() -> None:
     parser.add_argument("source", type=Path, help="folder that holds manifest.jsonl, ravdess and eval")
     parser.add_argument("what", nargs="+", choices=sorted(MEASURES))
     parser.add_argument("--features", type=Path, default=Path("data/features"))
+    parser.add_argument("--phones", type=Path, default=Path("data/phones"))
     parser.add_argument("--motion", type=Path, default=Path("data/motion"))
     parser.add_argument("--runs", type=Path, default=Path("runs/emotion_encoder"), help="where the emotion encoder was trained")
     parser.add_argument("--checkpoint", type=Path, default=CHECKPOINT)

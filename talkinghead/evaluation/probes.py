@@ -35,11 +35,42 @@ class Probe:
     chance: float
 
 
-def emotion_probe(content: Sequence[FloatArray], label: Labels, fold: Labels) -> Probe:
-    """content: (T, C) of each recording; label, fold: (N,) -> emotion by mean and deviation over time, linearly."""
-    x = np.stack([np.concatenate([c.mean(0), c.std(0)]).astype(np.float32) for c in content])
+def emotion_probe(content: Sequence[FloatArray], label: Labels, fold: Labels, shape: bool = False) -> Probe:
+    """content: (T, C) of each recording; label, fold: (N,) -> emotion by mean and deviation over time, linearly.
+
+    shape: by percentiles and how fast it changes too, which are left where mean and deviation were taken out.
+    """
+    x = np.stack([_statistics(c.astype(np.float32), shape) for c in content])
     classes, wanted = np.unique(label, return_inverse=True)
     return _held_out(x, wanted, fold, len(classes), PENALTY)
+
+
+def exchange_probe(
+    own: Sequence[FloatArray], exchanged: Sequence[FloatArray], of_content: Labels, of_effort: Labels, fold: Labels
+) -> tuple[Probe, Probe]:
+    """What a linear probe of what is `own` says of the same content with another's effort.
+
+    own, exchanged: (T, M) of each recording, the content the same; of_content, of_effort: (N,) the emotion of who gave which.
+    Returns how often it says the giver's of the effort, and the giver's of the content.
+    """
+    rows, others = (np.stack([_statistics(c, False) for c in kind]) for kind in (own, exchanged))
+    classes = np.unique(of_content)
+    wanted, said = np.searchsorted(classes, of_content), np.zeros(len(fold), np.int64)
+    for k in np.unique(fold):
+        said[fold == k] = fit_linear(rows[fold != k], wanted[fold != k], len(classes), PENALTY)(others[fold == k]).argmax(1)
+    meant = (np.searchsorted(classes, of_effort), wanted)
+    effort, content = (Probe(unweighted_recall(who, said), 1 / len(classes)) for who in meant)
+    return effort, content
+
+
+def _statistics(content: FloatArray, shape: bool) -> FloatArray:
+    """(T, C) -> (2C,) mean and deviation, or with `shape` (7C,)."""
+    parts = [content.mean(0), content.std(0)]
+    if shape:
+        change = np.abs(np.diff(content, axis=0, append=content[-1:]))
+        parts += [*np.percentile(content, (10, 50, 90), axis=0), change.mean(0), change.std(0)]
+    result: FloatArray = np.concatenate(parts).astype(np.float32)
+    return result
 
 
 def temporal_emotion_probe(content: Sequence[FloatArray], label: Labels, fold: Labels, seed: int = 0) -> Probe:

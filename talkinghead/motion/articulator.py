@@ -1,8 +1,8 @@
 """Speech content -> how the mouth, jaw and cheeks move, and when the lips touch each other or the teeth.
 
-A linear read-out of three frames of the frozen speech encoder, solved in closed form (`motion.ridge`), and an optional small
-temporal network that corrects it. Lips follow content and are near-deterministic, so nothing is sampled here. Knows features
-and coefficients; knows nothing of emotion, head or eyes.
+A linear read-out of three frames of the frozen speech encoder, solved in closed form (`motion.ridge`), by way of a few
+components (`motion.spoken_content`), and an optional small temporal network that corrects it. Lips follow content and are
+near-deterministic, so nothing is sampled here. Knows features and coefficients; knows nothing of emotion, head or eyes.
 """
 
 from __future__ import annotations
@@ -19,8 +19,10 @@ from torch.nn import functional
 
 from talkinghead import arkit
 from talkinghead.errors import CheckpointError
+from talkinghead.motion.contacts import contact
 from talkinghead.motion.lips import LipContacts, LipTravel, open_lips, spread_lips
-from talkinghead.types import ARTICULATIONS, FloatArray, SpeechFeatures
+from talkinghead.motion.spoken_content import Effort, SpokenContent
+from talkinghead.types import FloatArray, SpeechFeatures
 
 COLUMNS: Final[tuple[str, ...]] = tuple(
     name
@@ -37,11 +39,6 @@ CLOSURE_SLOPE: Final = 4.0
 shutting the lips by it costs .04 of the correlation of their opening."""
 WINDOW_FRAMES: Final = 250
 
-SURE_CONTACT: Final = {"bilabial": 0.3, "labiodental": 0.4}
-"""How sure the speech encoder must be of an articulation for the lips to make it: so 99 and 98 % are made of those of the
-speech that it learnt from, and less than 0.2 % of the vowels away from any."""
-CONTACT_SLOPE: Final = 3.0
-
 
 class Articulator(ModelMixin, ConfigMixin):
     """Content (B, T, C) -> K blendshapes, the opening and the width of the lips and a score of closed lips, each (B, T)."""
@@ -57,6 +54,7 @@ class Articulator(ModelMixin, ConfigMixin):
         head_width: int = 0,
         head_dilations: tuple[int, ...] = (1, 2, 4, 8),
         dropout: float = 0.3,
+        num_components: int = 0,
         gain: tuple[float, ...] | None = None,  # noqa: ARG002 - kept in the config
         closed_threshold: float = 0.5,  # noqa: ARG002 - kept in the config
         lip_parting: tuple[float, ...] | None = None,  # noqa: ARG002 - kept in the config
@@ -70,6 +68,7 @@ class Articulator(ModelMixin, ConfigMixin):
             head_width: channels of the temporal network, 0 for none.
             head_dilations: one residual block each.
             dropout: on the network's input and inside.
+            num_components: M, by way of how many components the outputs are said; 0 for each by itself.
             gain: (K + 2,) by how much each output is stretched about its mean: least squares shrinks motion it is unsure of.
             closed_threshold: score from which the lips are shut.
             lip_parting, lip_widening: (52,) as `LipTravel`, of the rig that the motion is for; without them the opening and
@@ -84,6 +83,9 @@ class Articulator(ModelMixin, ConfigMixin):
         self.head = TemporalHead(content_width, num_outputs, head_width, tuple(head_dilations), dropout) if head_width else None
         # What the outputs are about: their mean on the training clips.
         self.centre = nn.Parameter(torch.zeros(num_outputs - 1), requires_grad=False)
+        # Outputs to components and back.
+        self.directions = nn.Parameter(torch.eye(num_outputs - 1, num_components or num_outputs - 1), requires_grad=False)
+        self.mixing = nn.Parameter(self.directions.detach().T.clone(), requires_grad=False)
         # What the content is about, of people never heard.
         self.content_mean = nn.Parameter(torch.zeros(content_width), requires_grad=False)
 
@@ -96,7 +98,13 @@ class Articulator(ModelMixin, ConfigMixin):
         output = self.readout(functional.pad(x, (self.context, self.context), mode="replicate"))
         if self.head is not None:
             output = output + self.head(x)
-        result: torch.Tensor = output.transpose(1, 2)
+        output = output.transpose(1, 2)
+        said = self.centre + self.components(output) @ self.mixing
+        return torch.cat([said, output[..., -1:]], -1)
+
+    def components(self, output: torch.Tensor) -> torch.Tensor:
+        """output: (..., K + 3) -> (..., M) what it says beyond the usual."""
+        result: torch.Tensor = (output[..., :-1] - self.centre) @ self.directions
         return result
 
     @torch.inference_mode()
@@ -131,32 +139,47 @@ class Articulator(ModelMixin, ConfigMixin):
         return LipTravel(np.asarray(parting, np.float32), np.asarray(widening, np.float32))
 
     @torch.inference_mode()
-    def articulate(
-        self, features: SpeechFeatures, strength: float = 1.0, mean: FloatArray | None = None
-    ) -> tuple[FloatArray, LipContacts]:
-        """Features -> blendshapes (T, 52) in [0, 1], zero outside `columns`, and what the lips must touch.
+    def spoken(self, features: SpeechFeatures, mean: FloatArray | None = None) -> SpokenContent:
+        """What is said, and how strongly: all that `articulate` takes of the features, but for their loudness.
 
-        strength: 0 keeps the mouth at rest, 1 moves it as much as the talkers of the training clips did.
         mean: as in `windowed`.
         """
         output = self.windowed(features.content, mean)
-        gain, centre = torch.tensor(self.config.gain or [1.0] * len(self.centre)), self.centre.float().cpu()
-        stretched = (centre + gain * (output[:, :-1] - centre)).numpy()
-        level = strength * speech_presence(features.loudness)[:, None]
-        stretched = level * stretched
-        blendshapes = np.zeros((len(features), len(arkit.BLENDSHAPES)), np.float32)
-        blendshapes[:, [arkit.INDEX[name] for name in self.config.columns]] = np.clip(stretched[:, :-2], 0, 1)
-        if (travel := self.travel) is not None:
-            blendshapes = spread_lips(blendshapes, stretched[:, -1], travel)
-            blendshapes = open_lips(blendshapes, np.maximum(stretched[:, -2], 0), travel)
-        speaking = level[:, 0] > 0
         if features.articulation is not None:
             closed = contact(features.articulation, "bilabial")
             tucked = contact(features.articulation, "labiodental") * (1 - closed)
         else:
             closed = np.clip(0.5 + (output[:, -1].numpy() - self.config.closed_threshold) * CLOSURE_SLOPE, 0, 1)
             tucked = np.zeros_like(closed)
-        return blendshapes, LipContacts((closed * speaking).astype(np.float32), (tucked * speaking).astype(np.float32))
+        contacts = LipContacts(closed.astype(np.float32), tucked.astype(np.float32))
+        return SpokenContent.of(self.components(output.to(self.centre.device)).float().cpu().numpy(), contacts)
+
+    @torch.inference_mode()
+    def articulate(
+        self,
+        features: SpeechFeatures,
+        strength: float = 1.0,
+        mean: FloatArray | None = None,
+        effort: Effort | None = None,
+    ) -> tuple[FloatArray, LipContacts]:
+        """Features -> blendshapes (T, 52) in [0, 1], zero outside `columns`, and what the lips must touch.
+
+        strength: 0 keeps the mouth at rest, 1 moves it as much as the talkers of the training clips did.
+        mean: as in `windowed`.
+        effort: another recording's; its own if None.
+        """
+        content = self.spoken(features, mean)
+        gain = np.array(self.config.gain or [1.0] * len(self.centre), np.float32)
+        centre, mixing = (value.float().cpu().numpy() for value in (self.centre, self.mixing))
+        level = strength * speech_presence(features.loudness)[:, None]
+        stretched = level * (centre + gain * (content.components(effort) @ mixing))
+        blendshapes = np.zeros((len(features), len(arkit.BLENDSHAPES)), np.float32)
+        blendshapes[:, [arkit.INDEX[name] for name in self.config.columns]] = np.clip(stretched[:, :-2], 0, 1)
+        if (travel := self.travel) is not None:
+            blendshapes = spread_lips(blendshapes, stretched[:, -1], travel)
+            blendshapes = open_lips(blendshapes, np.maximum(stretched[:, -2], 0), travel)
+        speaking = (level[:, 0] > 0).astype(np.float32)
+        return blendshapes, LipContacts(content.contacts.closed * speaking, content.contacts.tucked * speaking)
 
     @staticmethod
     def load(folder: Path) -> Articulator:
@@ -221,12 +244,6 @@ class TemporalHead(nn.Module):
             x = x + self.dropout(functional.gelu(block(functional.gelu(x))))
         result: torch.Tensor = self.leave(functional.gelu(x))
         return result
-
-
-def contact(articulation: FloatArray, name: str) -> FloatArray:
-    """articulation: (T, A) as `SpeechFeatures` -> (T,) in [0, 1] how far the lips are on their way to a contact."""
-    result: FloatArray = np.clip(0.5 + (articulation[:, ARTICULATIONS.index(name)] - SURE_CONTACT[name]) * CONTACT_SLOPE, 0, 1)
-    return result
 
 
 def recording_mean(content: FloatArray, usual: FloatArray) -> FloatArray:

@@ -14,6 +14,7 @@ from talkinghead.errors import ConfigError
 from talkinghead.motion.articulator import COLUMNS, Articulator
 from talkinghead.motion.lips import LipTravel
 from talkinghead.motion.ridge import Array, RidgeSums, with_neighbours
+from talkinghead.motion.spoken_content import reduced_rank
 from talkinghead.motion.training_clips import ArticulatorConfig, TrainingClip
 from talkinghead.types import FloatArray
 
@@ -48,10 +49,13 @@ def fit_readout(
     none = RidgeSums.zeros(*next(iter(sums.values())).products.shape)
     mixed = sums.get(True, none).mixed(config.common_share, sums.get(False, none))
     weights, bias = mixed.solve(config.ridge_penalty)
+    components = None
+    if config.num_components:
+        components = reduced_rank((weights.T @ mixed.covariance)[:-1, :-1], config.num_components)
     shares = {True: config.common_share, False: 1 - config.common_share} if len(sums) == 2 else dict.fromkeys(sums, 1.0)
     centre = np.sum([share / sums[common].num_rows * offsets[common] for common, share in shares.items()], axis=0)
     usual = np.sum([share / sums[common].num_rows * content_offsets[common] for common, share in shares.items()], axis=0)
-    model = _articulator(weights, bias, centre, config, travel)
+    model = _articulator(weights, bias, centre, config, travel, components)
     model.content_mean.data.copy_(torch.from_numpy(usual))
     if False in sums:
         model.register_to_config(gain=gains(_spread(model, (clip for clip in clips() if not clip.common))))
@@ -60,9 +64,14 @@ def fit_readout(
 
 
 def _articulator(
-    weights: Array, bias: Array, centre: Array, config: ArticulatorConfig, travel: LipTravel | None
+    weights: Array,
+    bias: Array,
+    centre: Array,
+    config: ArticulatorConfig,
+    travel: LipTravel | None,
+    components: tuple[Array, Array] | None,
 ) -> Articulator:
-    """weights: (D, K + 3) on frames with their neighbours. bias, centre: (K + 3,)."""
+    """weights: (D, K + 3) on frames with their neighbours. bias, centre: (K + 3,). components: directions and mixing."""
     window = 2 * config.context + 1
     model: Articulator = Articulator(
         content_width=weights.shape[0] // window,
@@ -70,6 +79,7 @@ def _articulator(
         head_width=config.head_width,
         head_dilations=tuple(config.head_dilations),
         dropout=config.dropout,
+        num_components=config.num_components,
         closed_threshold=config.closed_threshold,
         lip_parting=None if travel is None else _rounded(travel.parting),
         lip_widening=None if travel is None else _rounded(travel.widening),
@@ -79,6 +89,9 @@ def _articulator(
         model.readout.weight.copy_(torch.from_numpy(np.ascontiguousarray(kernel)))
         model.readout.bias.copy_(torch.from_numpy(bias + centre))  # type: ignore[union-attr]
         model.centre.copy_(torch.from_numpy(centre[:-1]))
+        if components is not None:
+            model.directions.copy_(torch.from_numpy(components[0]))
+            model.mixing.copy_(torch.from_numpy(components[1]))
     return model
 
 

@@ -63,12 +63,18 @@ class RidgeSums:
             1.0,
         )
 
+    @property
+    def covariance(self) -> Array:
+        """(D, K) of features with targets."""
+        result: Array = self.products / self.num_rows - np.outer(self.totals, self.target_totals) / self.num_rows**2
+        return result
+
     def solve(self, penalty: float) -> tuple[Array, Array]:
         """-> weights (D, K) on the raw features and bias (K,); features are z-scored inside, `penalty` in their variance."""
         mean, target_mean = self.totals / self.num_rows, self.target_totals / self.num_rows
         covariance = self.moments / self.num_rows - np.outer(mean, mean)
         deviation = np.sqrt(np.maximum(np.diag(covariance), 1e-8))
-        cross = (self.products / self.num_rows - np.outer(mean, target_mean)) / deviation[:, None]
+        cross = self.covariance / deviation[:, None]
         scaled = covariance / np.outer(deviation, deviation)
         scaled[np.diag_indices_from(scaled)] += penalty
         weights = np.linalg.solve(scaled, cross) / deviation[:, None]

@@ -28,6 +28,7 @@ class ArticulatorConfig:
     output: str = "runs/articulator"
     context: int = 1
     ridge_penalty: float = 10.0
+    num_components: int = 0
     common_source: str = "grid_s1"
     common_share: float = 0.15
     max_common_clips: int = 1000

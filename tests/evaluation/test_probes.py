@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from talkinghead.evaluation.classifier import fit_linear, unweighted_recall
-from talkinghead.evaluation.probes import emotion_probe, phone_probe, temporal_emotion_probe
+from talkinghead.evaluation.probes import emotion_probe, exchange_probe, phone_probe, temporal_emotion_probe
 
 NUM_CLIPS, WIDTH = 120, 6
 RANDOM = np.random.default_rng(0)
@@ -32,6 +32,23 @@ def test_only_a_probe_that_follows_time_finds_what_is_in_the_order() -> None:
         clip[:, 0] += np.where(np.arange(60) % 4 < 2, 1, -1) if label else np.where(np.arange(60) % 2, 1, -1)
     assert emotion_probe(content, LABEL % 2, FOLD).recall < 0.8
     assert temporal_emotion_probe(content, LABEL % 2, FOLD).recall > 0.9
+
+
+def test_what_mean_and_deviation_do_not_tell_its_shape_does() -> None:
+    content = [RANDOM.exponential(1, (60, 2)) * (1 if label else -1) for label in LABEL % 2]
+    content = [((c - c.mean(0)) / c.std(0)).astype(np.float32) for c in content]
+    assert emotion_probe(content, LABEL % 2, FOLD).recall < 0.7
+    assert emotion_probe(content, LABEL % 2, FOLD, shape=True).recall > 0.95
+
+
+def test_an_exchange_is_told_by_whichever_holds_the_class() -> None:
+    giver = np.roll(LABEL, 1)
+    own = clips(1.5)
+    moved = [c - c.mean(0) + own[k - 1].mean(0) for k, c in enumerate(own)]
+    effort, content = exchange_probe(own, moved, LABEL, giver, FOLD)
+    assert effort.recall > 0.9 and content.recall < 0.1
+    effort, content = exchange_probe(own, own, LABEL, giver, FOLD)
+    assert effort.recall < 0.1 and content.recall > 0.9
 
 
 def test_phones_are_found_by_frames_and_rare_ones_left_out() -> None:
