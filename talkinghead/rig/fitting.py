@@ -6,7 +6,7 @@ Knows the rig and the tracker's 478 points; knows no pixels' colours. The camera
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Final
 
@@ -20,7 +20,7 @@ from talkinghead.rig.expression import ExpressionSolver, score_prior
 from talkinghead.rig.eyes import MAX_GAZE_RAD, gaze_of_frames, straight_irises
 from talkinghead.rig.face_rig import CAMERA_DISTANCE_M, FaceRig
 from talkinghead.rig.gaze import eye_look, with_eye_look
-from talkinghead.rig.pose import Array, CameraPose, axis_angle_from_matrix, matrix_from_axis_angle, similarity
+from talkinghead.rig.pose import Array, CameraPose, axis_angle_from_matrix, matrix_from_axis_angle, similarity, steadied
 from talkinghead.types import FaceMotion, FloatArray, TrackedFace
 
 _ROUNDS: Final = 4
@@ -96,8 +96,8 @@ def fit_motion(
         rig: the rig.
         presence: (T,) 0 where no face was seen; such frames take the motion between their neighbours.
 
-    The face's pose is that of the first frame seen; its translation is where a head translation of 0 lies, its scale the
-    clip's median.
+    The head holds still where only the tracker trembles. The face's pose is that of the first frame seen; its translation is
+    where a head translation of 0 lies, its scale the clip's median.
 
     Raises:
         MotionError: the shapes do not fit, or no frame has a face.
@@ -111,10 +111,10 @@ def fit_motion(
         seen = seen & (presence > 0)
     if not seen.any():
         raise MotionError("no frame of points has a face; give a clip in which one face is seen.")
-    if seen.all():
-        return _fit(points, scores, rig)
     motion, face = _fit(points[seen], scores[seen], rig)
-    return _fill(motion, seen), face
+    motion = _fill(motion, seen)
+    rotation, translation = steadied(motion.head_rotation, motion.head_translation)
+    return replace(motion, head_rotation=rotation, head_translation=translation), face
 
 
 def relative_motion(motion: FaceMotion, face: FittedFace, reference: int = 0) -> FaceMotion:

@@ -6,6 +6,7 @@ Knows nothing of faces. Rotations are axis-angle, rad, or 3 x 3 matrices, as eac
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -73,6 +74,31 @@ def turn(rotation: Array, points: npt.ArrayLike) -> FloatArray:
     """rotation: (..., 3, 3), points: (..., N, 3) -> (..., N, 3) float32."""
     turned: FloatArray = (np.asarray(points, np.float32) @ np.swapaxes(rotation, -1, -2).astype(np.float32)).astype(np.float32)
     return turned
+
+
+STEADY_RAD: Final = 0.008
+STEADY_M: Final = 0.0008
+"""Turns and shifts of a head smaller than these, from frame to frame, are mostly the tracker's."""
+STEADY_REACH: Final = 3
+
+
+def steadied(rotation: FloatArray, translation: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """(T, 3) rad and (T, 3) m of a tracked head -> the same, still where only the tracker trembles.
+
+    Each frame becomes the mean of those within `STEADY_REACH` that are in nearly the same pose (a bilateral filter: Tomasi,
+    Manduchi, ICCV 1998), so a turn of the head stays as quick as it was.
+    """
+    return _bilateral(rotation, STEADY_RAD), _bilateral(translation, STEADY_M)
+
+
+def _bilateral(values: FloatArray, spread: float) -> FloatArray:
+    padded = np.pad(values.astype(np.float64), ((STEADY_REACH, STEADY_REACH), (0, 0)), mode="edge")
+    near = np.stack([padded[k : k + len(values)] for k in range(2 * STEADY_REACH + 1)])
+    away = np.linalg.norm(near - values, axis=-1, keepdims=True) / spread
+    late = np.arange(-STEADY_REACH, STEADY_REACH + 1)[:, None, None] / (STEADY_REACH / 2)
+    weight = np.exp(-(away**2 + late**2) / 2)
+    mean: FloatArray = ((weight * near).sum(0) / weight.sum(0)).astype(np.float32)
+    return mean
 
 
 @dataclass(frozen=True, eq=False)
