@@ -12,9 +12,9 @@ import numpy as np
 
 from talkinghead.evaluation.clips import HeldOut
 from talkinghead.evaluation.driven import DrivenClip, driven_clips
-from talkinghead.evaluation.face_network import REMEDY, SAME_PERSON, FaceNetwork, face_chip
 from talkinghead.evaluation.table import Table
 from talkinghead.pipeline import TalkingHead
+from talkinghead.synthesis.face_network import REMEDY, SAME_PERSON, FaceNetwork, face_chip
 from talkinghead.types import ByteArray, FloatArray
 
 SEARCHED: Final = 100

@@ -19,9 +19,9 @@ from torch.nn import functional
 
 from talkinghead.errors import InputError
 from talkinghead.evaluation.driven import DrivenClip, drive
-from talkinghead.evaluation.face_network import CHIP_PX, REMEDY, FaceNetwork, chip_matrix
 from talkinghead.evaluation.table import Table
 from talkinghead.pipeline import TalkingHead
+from talkinghead.synthesis.face_network import CHIP_PX, REMEDY, FaceNetwork, chip_matrix
 from talkinghead.synthesis.geometry import area_crop, polygon_mask
 from talkinghead.synthesis.metrics import region_box, score_region
 from talkinghead.synthesis.proxies import compose_guide, warp_picture

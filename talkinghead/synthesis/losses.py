@@ -9,11 +9,19 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from talkinghead.synthesis.face_network import FaceNetwork
+
+DEEP_LAYERS = (0, 3, 7)
+"""Of `FaceNetwork`: the stem, and what its first and second width of blocks end with."""
+
 
 def region_weight(guide: Tensor) -> Tensor:
-    """guide: (B, 16, H, W) -> (B, 1, H, W): 1 on skin, more in eyes and mouth and just round them, little outside."""
-    looked_at = guide[:, 14:16].amax(1, keepdim=True)
-    return 0.05 + guide[:, 13:14] + 3 * _dilated(looked_at) + 2 * looked_at
+    """guide: (B, 16, H, W) -> (B, 1, H, W): 1 on skin, more in the eyes and round them, little outside.
+
+    Nothing between the lips: there the mouth's expert has the say.
+    """
+    skin, mouth, eyes = guide[:, 13:14], guide[:, 14:15], guide[:, 15:16]
+    return (0.05 + skin + _dilated(mouth) + 3 * _dilated(eyes) + 2 * eyes) * (1 - mouth)
 
 
 @torch.no_grad()
@@ -24,21 +32,13 @@ def _dilated(mask: Tensor) -> Tensor:
 
 
 def reconstruction_loss(output: Tensor, real: Tensor, guide: Tensor) -> Tensor:
-    """Weighted L1 of the picture and of its first differences; output, real: (B, 3, H, W), guide: (B, 16, H, W).
-
-    Between the lips the guide's teeth are never just where the real ones are, and the best guess for a pixel is a pink blur.
-    There the tone is learnt at a coarse scale, and the differences are held to the guide's own: its teeth stay teeth.
-    """
-    inside = guide[:, 14:15]
-    weight = region_weight(guide) * (1 - 0.8 * inside)
-    total = ((output - real).abs() * weight).mean()
-    change = output - (guide[:, :3] + 1) / 2
+    """Weighted L1 of the picture and of its first differences; output, real: (B, 3, H, W), guide: (B, 16, H, W)."""
+    weight, difference = region_weight(guide), output - real
+    total = (difference.abs() * weight).mean()
     for dim in (2, 3):
         size = weight.shape[dim] - 1
-        total = total + ((output.diff(dim=dim) - real.diff(dim=dim)).abs() * weight.narrow(dim, 0, size)).mean()
-        total = total + 1.5 * (change.diff(dim=dim).abs() * inside.narrow(dim, 0, size)).mean()
-    coarse = F.avg_pool2d((output - real) * inside, 9, stride=3).abs().mean()
-    return total + 5 * coarse
+        total = total + (difference.diff(dim=dim).abs() * weight.narrow(dim, 0, size)).mean()
+    return total
 
 
 def mouth_loss(output: Tensor, real: Tensor, guide: Tensor) -> Tensor:
@@ -46,14 +46,36 @@ def mouth_loss(output: Tensor, real: Tensor, guide: Tensor) -> Tensor:
 
     Between the lips the picture is learnt as it is. Coarse tones count besides: a mouth is dark where it is deep.
     """
-    inside, lips = guide[:, 14:15], guide[:, 15:16]
-    weight = 0.1 + _dilated(torch.maximum(inside, lips)) + lips + 2 * inside
+    inside, weight = guide[:, 14:15], mouth_weight(guide)
     difference = output - real
     total = (difference.abs() * weight).mean()
     for dim in (2, 3):
         size = weight.shape[dim] - 1
         total = total + (difference.diff(dim=dim).abs() * weight.narrow(dim, 0, size)).mean()
     return total + 2 * F.avg_pool2d(difference * inside, 8, stride=4).abs().mean()
+
+
+def mouth_weight(guide: Tensor) -> Tensor:
+    """guide: (B, 16, H, W) of `synthesis.mouth` -> (B, 1, H, W): most between the lips, then on and round them."""
+    inside, lips = guide[:, 14:15], guide[:, 15:16]
+    return 0.1 + _dilated(torch.maximum(inside, lips)) + lips + 2 * inside
+
+
+def deep_loss(network: FaceNetwork, output: Tensor, real: Tensor, weight: Tensor) -> Tensor:
+    """How far two pictures lie apart in the features of a network that tells faces apart; weight: (B, 1, H, W).
+
+    As LPIPS (Zhang et al., CVPR 2018) before its weights are learnt: features of unit length at each place, their squared
+    difference summed over the channels, the mean over places by their weight, then over the layers.
+    """
+    total = output.new_zeros(())
+    with torch.no_grad():
+        wanted = network.features(real, max(DEEP_LAYERS))
+    found = network.features(output, max(DEEP_LAYERS))
+    for k in DEEP_LAYERS:
+        apart = (F.normalize(found[k].float(), dim=1) - F.normalize(wanted[k].float(), dim=1)).square().sum(1, keepdim=True)
+        share = F.interpolate(weight, size=apart.shape[-2:], mode="area")
+        total = total + (apart * share).sum() / share.sum().clamp_min(1e-6)
+    return total / len(DEEP_LAYERS)
 
 
 class PatchDiscriminator(nn.Module):
@@ -74,10 +96,9 @@ class PatchDiscriminator(nn.Module):
         return logits
 
 
-def patch_weight(guide: Tensor) -> Tensor:
-    """(B, 1, H / 8, W / 8): patches that touch eyes or mouth count, skin counts little, the outside not at all."""
-    near = _dilated(guide[:, 14:16].amax(1, keepdim=True))
-    return F.adaptive_avg_pool2d(0.15 * guide[:, 13:14] + near, (guide.shape[2] // 8, guide.shape[3] // 8))
+def patch_weight(weight: Tensor) -> Tensor:
+    """weight: (B, 1, H, W) of the loss -> (B, 1, H / 8, W / 8): how much each patch counts."""
+    return F.adaptive_avg_pool2d(weight, (weight.shape[2] // 8, weight.shape[3] // 8))
 
 
 def discriminator_loss(real: Tensor, fake: Tensor, weight: Tensor) -> Tensor:

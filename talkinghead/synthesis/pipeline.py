@@ -1,12 +1,18 @@
 """A portrait and where its mesh goes in each frame -> frames. The last stage before the file.
 
-Streams: a few frames are in memory at a time, whatever the length, and the same frames come out for any chunk size.
+Streams: a few frames are in memory at a time, whatever the length, and the same frames come out for any chunk size. On a
+processor of several cores a few chunks are made side by side, each on its share of the threads: that is quicker than one chunk
+on all of them, for guides and compositor have but one thread.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from copy import deepcopy
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final
 
 import numpy as np
@@ -41,9 +47,11 @@ QUALITIES: Final[dict[str, Quality]] = {
 }
 """More than one step invents detail that scores lower (docs/log.md): it is there for who asks for it."""
 MAX_CHUNK: Final = 4
-"""At most so many frames go through the denoiser at a time."""
+"""At most so many frames go through the networks at a time."""
+MAX_WORKERS: Final = 4
+"""At most so many chunks are made side by side."""
 WAITING_BYTES: Final = 64_000_000
-"""Frames that wait for the denoiser hold their warped crop in float32; of a large picture fewer wait, and at least one."""
+"""Frames in the making hold their warped crop in float32; of a large picture fewer are, and at least one."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,11 +64,10 @@ class PortraitCrop:
     top: int
 
     @property
-    def chunk(self) -> int:
-        """How many frames go through the denoiser at a time, that what waits for it stays small."""
+    def num_waiting(self) -> int:
+        """How many frames may be in the making, that they stay small together."""
         height, width = self.reference.image.shape[:2]
-        frame_bytes = int(height) * int(width) * 3 * 4
-        return max(1, min(MAX_CHUNK, WAITING_BYTES // frame_bytes))
+        return max(1, WAITING_BYTES // (int(height) * int(width) * 3 * 4))
 
     @staticmethod
     def of(
@@ -107,23 +114,39 @@ class FaceRenderer(DiffusionPipeline):
         both_ways: the mean of what the networks make of the face and of its mirror image.
         mouth_alone: leave out the face's network, the dearer of the two; skin and eyes are the warp's then.
         """
-        chunk = chunk or crop.chunk
         shift = np.array([crop.left, crop.top, 0], np.float32)
         noises = [fixed_noise(seed, *size) for size in ((ALIGNED_HEIGHT, ALIGNED_WIDTH), (MOUTH_HEIGHT, MOUTH_WIDTH))]
-        waiting: list[FaceProxies] = []
 
-        def finished() -> Iterator[ByteArray]:
-            changes = self.residuals(waiting, noises, num_inference_steps, both_ways, mouth_alone)
-            for frame, change, mouth_change in zip(waiting, *changes, strict=True):
-                yield paste(crop.whole, add_residuals(frame, change, mouth_change), crop.left, crop.top)
-            waiting.clear()
+        def made(meshes: list[FloatArray]) -> list[ByteArray]:
+            proxies = [build_proxies(crop.reference, mesh - shift) for mesh in meshes]
+            changes = self.residuals(proxies, noises, num_inference_steps, both_ways, mouth_alone)
+            return [
+                paste(crop.whole, add_residuals(frame, change, mouth_change), crop.left, crop.top)
+                for frame, change, mouth_change in zip(proxies, *changes, strict=True)
+            ]
 
-        for mesh in meshes_px:
-            waiting.append(build_proxies(crop.reference, mesh - shift))
-            if len(waiting) == chunk:
-                yield from finished()
-        if waiting:
-            yield from finished()
+        num_threads = torch.get_num_threads() if self.device.type == "cpu" else 1
+        workers = min(num_threads, MAX_WORKERS, crop.num_waiting)
+        size = chunk or max(1, min(MAX_CHUNK, crop.num_waiting // (1 if workers == 1 else workers + 1)))
+        remaining = iter(meshes_px)
+        chunks = iter(lambda: list(islice(remaining, size)), [])
+        if workers == 1:
+            for meshes in chunks:
+                yield from made(meshes)
+            return
+        jobs: deque[Future[list[ByteArray]]] = deque()
+        with ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(num_threads // workers,)) as pool:
+            try:
+                for meshes in chunks:
+                    jobs.append(pool.submit(made, meshes))
+                    if len(jobs) > workers:
+                        yield from jobs.popleft().result()
+                while jobs:
+                    yield from jobs.popleft().result()
+            finally:
+                for job in jobs:
+                    job.cancel()
+                torch.set_num_threads(num_threads)  # what a worker sets is the default of threads that begin later
 
     def residuals(
         self,
@@ -161,12 +184,13 @@ class FaceRenderer(DiffusionPipeline):
         half = device.type == "cuda" or (device.type == "cpu" and torch.ops.mkldnn._is_mkldnn_bf16_supported())
         guide = guide.to(device, memory_format=torch.channels_last)
         sample = noise.to(device).expand(len(guide), -1, -1, -1)
-        self.scheduler.set_timesteps(sigmas=np.linspace(1.0, 1.0 / num_inference_steps, num_inference_steps).tolist())
+        scheduler = deepcopy(self.scheduler)  # it counts its steps, and another chunk may be at another one
+        scheduler.set_timesteps(sigmas=np.linspace(1.0, 1.0 / num_inference_steps, num_inference_steps).tolist())
         with torch.autocast(device.type, dtype=torch.bfloat16, enabled=half):
-            for timestep, sigma in zip(self.scheduler.timesteps, self.scheduler.sigmas, strict=False):
+            for timestep, sigma in zip(scheduler.timesteps, scheduler.sigmas, strict=False):
                 clean = network(sample, sigma.to(device).expand(len(guide)), guide).float()
                 velocity = (sample - clean) / sigma
-                sample = self.scheduler.step(velocity, timestep, sample).prev_sample
+                sample = scheduler.step(velocity, timestep, sample).prev_sample
         residual: Tensor = sample.float().cpu() * network.config.residual_scale
         return residual
 

@@ -11,7 +11,7 @@ import numpy as np
 from talkinghead.types import FloatArray, IntArray
 
 
-@numba.njit(cache=True, fastmath=True, boundscheck=False)
+@numba.njit(cache=True, fastmath=True, boundscheck=False, nogil=True)
 def _fill(
     points: FloatArray, faces: IntArray, attributes: FloatArray, out: FloatArray, depth: FloatArray
 ) -> None:  # pragma: no cover

@@ -23,14 +23,18 @@ from torch.utils.data import DataLoader
 from talkinghead.errors import ConfigError
 from talkinghead.synthesis.dataset import PairDataset
 from talkinghead.synthesis.denoiser import ResidualDenoiser
+from talkinghead.synthesis.face_network import REMEDY, FaceNetwork
 from talkinghead.synthesis.losses import (
     PatchDiscriminator,
+    deep_loss,
     discriminator_loss,
     generator_loss,
     mouth_loss,
+    mouth_weight,
     noisy,
     patch_weight,
     reconstruction_loss,
+    region_weight,
 )
 from talkinghead.synthesis.topology import MeshTopology
 from talkinghead.training import check_resumable, save_config
@@ -38,6 +42,7 @@ from talkinghead.training import check_resumable, save_config
 FREE_KEYS: Final = ("output", "num_threads", "num_workers", "save_every_s", "cache_gb")
 """What may differ when a run is resumed. Not `steps`: the learning rate falls towards the last one."""
 LOSSES: Final = {"face": reconstruction_loss, "mouth": mouth_loss}
+LOOKED_AT: Final = {"face": region_weight, "mouth": mouth_weight}
 CRITIC_RAMP_STEPS: Final = 300
 """Over so many steps the discriminator's say grows from nothing to its weight."""
 
@@ -50,6 +55,7 @@ class DenoiserConfig:
     photograph_share: of the pairs, how many are of photographs whose mouth was closed.
     start_from: folder of a denoiser of the same channels, or empty to start from noise.
     batch_size: pairs a step and process.
+    deep_weight: of the distance in a face network's features (extra `identity`); 0 needs no such network.
     adversarial_weight: of the discriminator, from step `adversarial_from` on; 0 trains none.
     one_step_share, own_share: parts of the pairs that begin at pure noise, and at the network's own first guess.
     cache_gb: memory for clips in each process, shared out among its workers.
@@ -64,6 +70,7 @@ class DenoiserConfig:
     batch_size: int = 8
     learning_rate: float = 3e-4
     warmup_steps: int = 200
+    deep_weight: float = 0.0
     adversarial_from: int = 3000
     adversarial_weight: float = 0.0
     one_step_share: float = 0.5
@@ -100,6 +107,7 @@ class DenoiserTrainer:
         if accelerator.device.type == "cpu":
             self.denoiser = self.denoiser.to(memory_format=torch.channels_last)
         self.discriminator = PatchDiscriminator()
+        self.face_network = _face_network(accelerator.device) if config.deep_weight else None
         weights = self.denoiser.parameters()
         self.optimiser = torch.optim.AdamW(weights, lr=config.learning_rate, betas=(0.9, 0.99), weight_decay=1e-4)
         self.critic_optimiser = torch.optim.AdamW(self.discriminator.parameters(), lr=2e-4, betas=(0.5, 0.99))
@@ -128,6 +136,10 @@ class DenoiserTrainer:
         output = warped + residual.float() * scale
         loss = self.reconstruction(output, real, guide)
         losses = {"reconstruction": float(loss.detach()), "warp": float(self.reconstruction(warped, real, guide))}
+        if self.face_network is not None:
+            with torch.autocast(guide.device.type, dtype=torch.bfloat16, enabled=config.bf16):
+                deep = deep_loss(self.face_network, output, real, LOOKED_AT[config.part](guide))
+            loss, losses["deep"] = loss + config.deep_weight * deep, float(deep.detach())
         if config.adversarial_weight and self.step >= config.adversarial_from:
             adversarial, losses["critic"] = self._adversarial(output, real, guide)
             ramp = min(1.0, (self.step - config.adversarial_from) / CRITIC_RAMP_STEPS)
@@ -151,7 +163,7 @@ class DenoiserTrainer:
         return first.float()
 
     def _adversarial(self, output: torch.Tensor, real: torch.Tensor, guide: torch.Tensor) -> tuple[torch.Tensor, float]:
-        weight = patch_weight(guide)
+        weight = patch_weight(LOOKED_AT[self.config.part](guide))
         with torch.autocast(guide.device.type, dtype=torch.bfloat16, enabled=self.config.bf16):
             logits_real, logits_fake = self.discriminator(real, guide), self.discriminator(output.detach(), guide)
         critic = discriminator_loss(logits_real.float(), logits_fake.float(), weight)
@@ -214,6 +226,13 @@ class DenoiserTrainer:
         model.load_state_dict(trained.state_dict())
         self.ema.copy_to(model.parameters())
         model.half().save_pretrained(folder)
+
+
+def _face_network(device: torch.device) -> FaceNetwork:
+    network = FaceNetwork.load()
+    if network is None:
+        raise ConfigError(f"deep_weight: needs dlib's face network; {REMEDY}, or write deep_weight: 0.")
+    return network.to(device, memory_format=torch.channels_last)
 
 
 def _denoiser_of(folder: str, channels: tuple[int, ...]) -> ResidualDenoiser:

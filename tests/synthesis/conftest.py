@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy.spatial import Delaunay
 
+from talkinghead.synthesis.face_network import WIDTHS
 from talkinghead.synthesis.regions import FACE_OVAL, INNER_LIPS, LEFT_EYE, LEFT_IRIS, OUTER_LIPS, RIGHT_EYE, RIGHT_IRIS
 from talkinghead.synthesis.topology import MeshTopology
 
@@ -48,3 +49,29 @@ def picture():
     """(256, 256, 3) uint8, smooth colours."""
     y, x = np.mgrid[:256, :256]
     return np.stack([x, y, 255 - (x + y) // 2], -1).astype(np.uint8)
+
+
+@pytest.fixture(scope="session")
+def dlib_file():
+    """The file of dlib's face network, as dlib writes it, with small weights of chance; and its last layer."""
+    rng, content = np.random.default_rng(0), b"\x01\x01"
+
+    def integer(number):
+        size = (number.bit_length() + 7) // 8
+        return bytes([size]) + number.to_bytes(size, "little")
+
+    def tensor(name, settings, sizes, values):
+        nonlocal content
+        content += bytes([1, len(name)]) + name + settings + b"\x01\x02" + b"".join(map(integer, sizes))
+        content += values.astype("<f4").tobytes()
+
+    before = 3
+    for index, width in enumerate([WIDTHS[0], *np.repeat(WIDTHS, 2).tolist()]):
+        weights = width * before * (49 if index == 0 else 9)
+        values = np.r_[rng.normal(0, (2 * width / weights) ** 0.5, weights), np.zeros(width)]
+        tensor(b"con_4", b"", (len(values), 1, 1, 1), values)
+        tensor(b"affine_", b"", (2 * width, 1, 1, 1), np.r_[np.ones(width), np.zeros(width)])
+        before = width
+    last = rng.normal(size=(before, 128))
+    tensor(b"fc_2", b"\x01\x80\x02\x00\x01\x01", (before, 128, 1, 1), last)
+    return content, last

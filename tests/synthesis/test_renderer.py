@@ -5,7 +5,7 @@ from accelerate import Accelerator
 from diffusers import FlowMatchEulerDiscreteScheduler
 from safetensors.torch import load_file, save_file
 
-from talkinghead.errors import ConfigError
+from talkinghead.errors import ConfigError, InputError
 from talkinghead.synthesis.dataset import PairDataset, PreparedClip
 from talkinghead.synthesis.denoiser import ResidualDenoiser
 from talkinghead.synthesis.metrics import score_region
@@ -44,7 +44,47 @@ def test_same_seed_same_frames_and_any_chunk_size(face, picture):
     assert (other != runs[0][0]).any()
 
 
-def test_of_a_large_picture_fewer_frames_wait_for_the_denoiser(face, picture):
+@pytest.fixture
+def threads():
+    """Sets how many threads torch has, and puts them back."""
+    before = torch.get_num_threads()
+    yield torch.set_num_threads
+    torch.set_num_threads(before)
+
+
+def test_side_by_side_as_one_by_one(face, picture, threads):
+    points, topology = face
+    renderer, crop = _renderer(), PortraitCrop.of(picture, points, topology)
+    runs = []
+    for number in (1, 2, 3):
+        threads(number)
+        runs.append(list(renderer(crop, _meshes(points, 9), 2, chunk=2)))
+        assert torch.get_num_threads() == number
+    for other in runs[1:]:
+        for a, b in zip(runs[0], other, strict=True):
+            assert np.abs(a.astype(int) - b).max() <= 1
+
+
+def test_a_video_left_in_the_middle_or_broken_off_ends_its_threads(face, picture, threads):
+    points, topology = face
+    threads(2)
+    renderer, crop = _renderer(), PortraitCrop.of(picture, points, topology)
+    frames = renderer(crop, _meshes(points, 40), chunk=1)
+    next(frames)
+    frames.close()
+    assert torch.get_num_threads() == 2
+
+    def broken():
+        yield points
+        raise InputError("the motion ends here")
+
+    with pytest.raises(InputError, match="ends here"):
+        list(renderer(crop, broken(), chunk=1))
+    with pytest.raises(IndexError):
+        list(renderer(crop, [points, points[:400]], chunk=1))
+
+
+def test_of_a_large_picture_fewer_frames_wait_for_the_denoiser(face, picture, threads):
     def asked_for(times):
         """How many meshes are taken before the first frame comes."""
         asked, points = [], face[0] * np.array([times, times, 1], np.float32)
@@ -54,8 +94,12 @@ def test_of_a_large_picture_fewer_frames_wait_for_the_denoiser(face, picture):
         assert frame.shape == image.shape
         return len(asked)
 
+    threads(1)
     assert asked_for(1) == 4
     assert asked_for(8) == 2  # a crop of 1208 x 1528 px, 22 MB a frame
+    assert asked_for(12) == 1
+    threads(2)
+    assert asked_for(8) == 3  # two in the making, one that waits
     assert asked_for(12) == 1
 
 

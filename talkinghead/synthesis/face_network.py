@@ -120,9 +120,13 @@ class FaceNetwork(nn.Module):
 
     def layers(self, chips: FloatArray) -> list[Tensor]:
         """chips: (B, 150, 150, 3) in [0, 255] -> the stem's output and each block's, (B, C, h, w)."""
-        pixels = (torch.from_numpy(chips) - torch.tensor(_MEAN)) / 256
-        found = [functional.max_pool2d(functional.relu(self.stem(pixels.permute(0, 3, 1, 2))), 3, 2)]
-        for block in self.blocks:
+        return self.features(torch.from_numpy(chips).permute(0, 3, 1, 2) / 255, len(self.blocks))
+
+    def features(self, pictures: Tensor, num_blocks: int) -> list[Tensor]:
+        """pictures: (B, 3, H, W) RGB in [0, 1], of any size -> the outputs of the stem and of the first blocks."""
+        pixels = (pictures * 255 - torch.tensor(_MEAN, device=pictures.device)[:, None, None]) / 256
+        found = [functional.max_pool2d(functional.relu(self.stem(pixels)), 3, 2)]
+        for block in self.blocks[:num_blocks]:
             found.append(block(found[-1]))
         return found
 

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from talkinghead.errors import CheckpointError
-from talkinghead.evaluation import face_network
-from talkinghead.evaluation.face_network import CHIP_PX, SAME_PERSON, WIDTHS, FaceNetwork, face_chip, weights_file
+from talkinghead.synthesis import face_network
+from talkinghead.synthesis.face_network import CHIP_PX, SAME_PERSON, FaceNetwork, face_chip, weights_file
 
 DLIBS_OWN = (-0.061289, 0.09601, 0.056964, -0.045135, -0.155767, -0.041066, -0.058896, 0.00673)
 """First eight of `dlib.face_recognition_model_v1(...).compute_face_descriptor` of `pattern()`, dlib 20.0.1."""
@@ -20,33 +20,8 @@ def pattern():
     return np.stack([(x + y) >> 1, (x * y) % 256, 255 - x], -1).astype(np.float32)
 
 
-def written_as_dlib_does(rng):
-    """The file of a network of the same shape with small weights, and its last layer."""
-    content = b"\x01\x01"
-
-    def integer(number):
-        size = (number.bit_length() + 7) // 8
-        return bytes([size]) + number.to_bytes(size, "little")
-
-    def tensor(name, settings, sizes, values):
-        nonlocal content
-        content += bytes([1, len(name)]) + name + settings + b"\x01\x02" + b"".join(map(integer, sizes))
-        content += values.astype("<f4").tobytes()
-
-    before = 3
-    for index, width in enumerate([WIDTHS[0], *np.repeat(WIDTHS, 2).tolist()]):
-        weights = width * before * (49 if index == 0 else 9)
-        values = np.r_[rng.normal(0, (2 * width / weights) ** 0.5, weights), np.zeros(width)]
-        tensor(b"con_4", b"", (len(values), 1, 1, 1), values)
-        tensor(b"affine_", b"", (2 * width, 1, 1, 1), np.r_[np.ones(width), np.zeros(width)])
-        before = width
-    last = rng.normal(size=(before, 128))
-    tensor(b"fc_2", b"\x01\x80\x02\x00\x01\x01", (before, 128, 1, 1), last)
-    return content, last
-
-
-def test_the_file_is_read_tensor_by_tensor():
-    content, last = written_as_dlib_does(np.random.default_rng(0))
+def test_the_file_is_read_tensor_by_tensor(dlib_file):
+    content, last = dlib_file
     network = FaceNetwork(content)
     assert torch.equal(network.last, torch.from_numpy(last.astype(np.float32)))
     layers = network.layers(pattern()[None])
