@@ -25,7 +25,8 @@ from talkinghead.landmarks import FaceTracker
 from talkinghead.pipeline import mesh_topology, portrait_mesh
 from talkinghead.rig.face_rig import FaceRig
 from talkinghead.rig.fitting import fit_face, fit_motion, project
-from talkinghead.synthesis.proxies import ReferenceFace, compose_guide
+from talkinghead.synthesis.mouth import build_mouth, lay_in_mouth
+from talkinghead.synthesis.proxies import ReferenceFace, lay_in_eyes, warp_picture
 from talkinghead.synthesis.regions import INNER_LIPS, JAW, LEFT_EYE, OUTER_LIPS, RIGHT_EYE
 from talkinghead.training import read_manifest, save_arrays
 from talkinghead.video.reader import read_frames
@@ -65,8 +66,18 @@ def photograph_pairs(file: Path, tracker: FaceTracker, rig: FaceRig, seed: int) 
     variants = [own] + [replace(own, points=closed(own.points, rng)) for _ in range(NUM_VARIANTS)]
     meshes = np.stack([portrait_mesh(rig, fit_face(variant, rig)) for variant in variants])
     reference = ReferenceFace(image, meshes[0], mesh_topology(rig))
-    frames = [image] + [np.clip(compose_guide(reference, mesh), 0, 255).astype(np.uint8) for mesh in meshes[1:]]
-    return np.stack(frames), meshes
+    return np.stack([image, *(with_own_teeth(reference, mesh) for mesh in meshes[1:])]), meshes
+
+
+def with_own_teeth(reference: ReferenceFace, mesh: np.ndarray) -> np.ndarray:
+    """(H, W, 3) uint8: the photograph warped, between its lips what they show of it, upper teeth with the skull."""
+    picture = warp_picture(reference, mesh)
+    lay_in_eyes(picture, reference, mesh)
+    mouth = build_mouth(reference.mouth, mesh)
+    shown = mouth.skull_shown[..., None]
+    own = shown * mouth.skull_reference + (1 - shown) * mouth.jaw_reference
+    lay_in_mouth(picture, replace(mouth, interior=own), mesh[INNER_LIPS, :2])
+    return np.clip(picture, 0, 255).astype(np.uint8)
 
 
 def closed(points: np.ndarray, rng: np.random.Generator) -> np.ndarray:
