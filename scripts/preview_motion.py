@@ -1,9 +1,10 @@
-"""A motion on the bare rig: a video of the mesh (pyrender), or one frame of it as a file for other programs (trimesh).
+"""A motion on the bare rig: a video of the mesh (pyrender), or one frame of it as a file for other programs.
 
     talkinghead animate --audio assets/speech.wav --emotion happy -o motion.npz
     python scripts/preview_motion.py motion.npz --audio assets/speech.wav -o mesh.mp4
-    python scripts/preview_motion.py motion.npz --frame 40 -o face.glb              # or .ply, .obj, .stl
+    python scripts/preview_motion.py motion.npz --frame 40 -o face.glb              # or .ply, .obj, .stl (trimesh)
 
+A .glb has morph targets and bones, as that of `talkinghead export`, which has the whole motion too.
 Needs the extra `preview`; the video needs EGL too (Debian: apt install libegl1). Colours: skin grey, teeth, tongue and eyes
 their own; the soft ring of hair and neck is left out.
 """
@@ -20,7 +21,7 @@ import trimesh
 
 from talkinghead.checkpoints import checkpoint_folder
 from talkinghead.errors import TalkingHeadError
-from talkinghead.motion.io import load_motion
+from talkinghead.export.formats import read_motion, write_motion
 from talkinghead.rig.face_rig import FaceRig
 from talkinghead.types import FaceMotion
 from talkinghead.video.writer import VideoWriter, check_output
@@ -76,7 +77,7 @@ def pictures(shapes: Iterator[trimesh.Trimesh], size_px: int, yaw_rad: float) ->
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("motion", type=Path, help="what `talkinghead animate` or `track` wrote: .npz")
+    parser.add_argument("motion", type=Path, help="what `talkinghead animate` or `track` wrote")
     parser.add_argument("-o", "--output", type=Path, required=True, help="a video, or a mesh with --frame")
     parser.add_argument("--audio", type=Path, help="sound of the video")
     parser.add_argument("--frame", type=int, help="write this frame as a mesh instead")
@@ -86,11 +87,15 @@ def main() -> None:
     options = parser.parse_args()
     try:
         check_output(options.output, MESHES if options.frame is not None else (".mp4", ".mov", ".mkv"))
-        rig, motion = FaceRig.from_pretrained(checkpoint_folder(options.checkpoint) / "rig"), load_motion(options.motion)
+        rig, motion = FaceRig.from_pretrained(checkpoint_folder(options.checkpoint) / "rig"), read_motion(options.motion)
         if options.frame is not None:
             if not 0 <= options.frame < len(motion):
                 raise SystemExit(f"error: --frame {options.frame}: the motion has frames 0 to {len(motion) - 1}.")
-            next(meshes(rig, motion[options.frame : options.frame + 1])).export(options.output)
+            still = motion[options.frame : options.frame + 1]
+            if options.output.suffix.lower() == ".glb":
+                write_motion(options.output, still, lambda: rig)
+            else:
+                next(meshes(rig, still)).export(options.output)
         else:
             with VideoWriter(options.output, options.audio) as video:
                 for picture in pictures(meshes(rig, motion), options.size, np.deg2rad(options.yaw)):

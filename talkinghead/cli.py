@@ -25,7 +25,7 @@ from talkinghead.cli_live import (
     SoundOption,
     opened_sender,
     opened_sound,
-    perform,
+    play,
 )
 from talkinghead.cli_options import (
     ArousalOption,
@@ -351,7 +351,7 @@ def stream(
     sender = opened_sender(osc, osc_format, fps, buffer)
     with loading():
         head = _load(checkpoint, device)
-    perform(source, MotionStream(head, request, seed=seed, style=style, **knobs), sender)
+    play(source, MotionStream(head, request, seed=seed, style=style, **knobs), sender)
 
 
 @app.command(epilog="Example: talkinghead evaluate --split eval --data ../shared/data --only lips,timing -o report/")
@@ -379,6 +379,8 @@ def evaluate(
 
 register(app)
 register_scenes(app)
+
+
 @app.command()
 def doctor(checkpoint: CheckpointOption = None) -> None:
     """Versions, device, models, what is missing, and the remedy."""

@@ -73,7 +73,7 @@ def opened_sender(osc: str | None, osc_format: str | None, fps: float | None, bu
         raise InputError(f"--{str(error).replace('osc format', 'osc-format', 1)}") from error
 
 
-def perform(source: BinaryIO, stream: Stream, sender: LiveSender | None) -> None:
+def play(source: BinaryIO, stream: Stream, sender: LiveSender | None) -> None:
     """Read sound to its end; frames go to the avatar and, as lines of JSON, to standard output.
 
     With an avatar a terminal gets no lines.

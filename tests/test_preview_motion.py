@@ -6,6 +6,7 @@ import pytest
 import trimesh
 
 from talkinghead import arkit
+from talkinghead.export.formats import write_motion
 from talkinghead.motion.io import save_motion
 from talkinghead.rig.face_rig import FaceRig
 from talkinghead.types import FaceMotion
@@ -31,6 +32,14 @@ def test_a_frame_goes_to_a_file_that_another_program_reads(root, tmp_path, motio
     rig = FaceRig.from_pretrained(root / "checkpoints/default/rig")
     mesh = trimesh.load(tmp_path / "face.ply", process=False)
     assert np.allclose(mesh.vertices, rig(motion[2:3]).vertices[0], atol=1e-5)
+
+
+def test_a_frame_as_glb_is_the_exporters(root, tmp_path, motion):
+    done = preview(root, tmp_path, "--frame", 2, "-o", tmp_path / "face.glb")
+    assert done.returncode == 0, done.stderr
+    rig = FaceRig.from_pretrained(root / "checkpoints/default/rig")
+    write_motion(tmp_path / "wanted.glb", motion[2:3], lambda: rig)
+    assert (tmp_path / "face.glb").read_bytes() == (tmp_path / "wanted.glb").read_bytes()
 
 
 def test_a_frame_that_is_not_there_is_named(root, tmp_path, motion):

@@ -36,7 +36,7 @@ def write(path: Path, take: Take) -> None:
     inverse = np.repeat(np.eye(4, dtype=np.float32)[None], len(JOINTS), axis=0)
     inverse[:, 3, :3] = -places  # column by column
     matrices = glb.accessor(inverse.reshape(-1, 16))
-    skin = glb.add("skins", {"name": "Face", "skeleton": joints[0], "joints": joints, "inverseBindMatrices": matrices})
+    skin = glb.add("skins", {"name": "Skeleton", "skeleton": joints[0], "joints": joints, "inverseBindMatrices": matrices})
     material = glb.add("materials", _MATERIAL)
     nodes, channels = [joints[0]], []
     for mesh in meshes_of(rig):
@@ -89,7 +89,7 @@ def _mesh(glb: Glb, mesh: FaceModelMesh, material: int) -> dict[str, Any]:
         primitive["targets"] = [
             {"POSITION": glb.accessor(delta.astype("<f4"), ARRAY_BUFFER, bounds=True)} for delta in mesh.targets.values()
         ]
-    return {"name": mesh.name, "primitives": [primitive]}
+    return {"name": f"{mesh.name}Mesh", "primitives": [primitive]}  # Blender shows node and mesh side by side
 
 
 def _listed(values: Any) -> list[float]:

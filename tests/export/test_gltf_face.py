@@ -139,8 +139,8 @@ def test_the_teeth_go_down_within_a_millimetre_of_their_arc(tmp_path, rig, where
 
 def test_trimesh_reads_every_mesh(glb, rig):
     scene = trimesh.load(glb)
-    assert set(scene.geometry) == {"Face", "LowerTeeth", "UpperTeeth", "Eyes"}
-    face = scene.geometry["Face"]
+    assert set(scene.geometry) == {"FaceMesh", "LowerTeethMesh", "UpperTeethMesh", "EyesMesh"}
+    face = scene.geometry["FaceMesh"]
     assert len(face.faces) == 1032 and np.allclose(face.bounds[0], rig.neutral[rig.part("skin")].min(0), atol=5e-3)
     skin = np.asarray(face.vertex_normals)[:468]
     assert (skin[:, 2] > 0).mean() > 0.8, "the skin looks out of the face"
