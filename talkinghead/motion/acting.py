@@ -124,7 +124,7 @@ def _head_act(name: str, since_s: FloatArray, length_s: float) -> FloatArray:
         rotation[:, 0] = _NOD_RAD * np.sin(np.pi * cycles * x) ** 2 * (1 - 0.55 * x) * ((x > 0) & (x < 1))
     elif name == "shake":
         cycles = max(1, round(2 * length_s / _LENGTHS_S["shake"]))
-        rotation[:, 1] = _SHAKE_RAD * np.sin(2 * np.pi * cycles * x) * np.sin(np.pi * x) ** 0.5
+        rotation[:, 1] = _SHAKE_RAD * np.sin(2 * np.pi * cycles * x) * np.sqrt(np.clip(np.sin(np.pi * x), 0, 1))
     else:
         rise = np.clip(np.minimum(since_s / 0.35, (length_s - since_s) / 0.4), 0, 1)
         side = 1 if name == "tilt left" else -1

@@ -31,6 +31,7 @@ _SPEECH: Final = re.compile(
     re.S,
 )
 _MEMBER: Final = re.compile(r"[-*+]\s+(?:\*\*|__)?(?P<name>[^:*]+?)(?:\*\*|__)?\s*:\s*(?:\*\*|__)?\s*(?P<fields>.*)")
+_HOW: Final = re.compile(r"[_*]?\(([^()]*)\)[_*]?\s*")
 _STAGE: Final = re.compile(r"\[\s*(?P<field>camera|pause)\s+(?P<value>[^\[\]]+)\]", re.I)
 _COMMENT: Final = re.compile(r"<!--.*?-->", re.S)
 _EXPECTED: Final = (
@@ -158,7 +159,10 @@ class _Play:
             people = ", ".join(self.cast) or "nobody yet: write - NAME: portrait.png below ## Cast"
             raise self._error(place, f"{speech['name'].strip()[:40]!r} is not in the cast; choose from {people}.")
         where = ("lines", len(self.lines))
-        values: dict[str, Any] = {"speaker": name, "text": " ".join(speech["text"].split())}
+        how, text = speech["how"], " ".join(speech["text"].split())
+        if how is None and (told := _HOW.match(text)):  # NAME: (how) what is said
+            how, text = told[1], text[told.end() :]
+        values: dict[str, Any] = {"speaker": name, "text": text}
         for key in ((), ("speaker",), ("text",)):
             self._mark((*where, *key), place)
             self.source.ends[(*where, *key)] = end
@@ -166,7 +170,7 @@ class _Play:
             values[field] = value
             self._mark((*where, field), stage_place)
         self.waiting.clear()
-        for part in (speech["how"] or "").split(";"):
+        for part in (how or "").split(";"):
             self._how(values, where, part.strip(), place)
         self.lines.append(values)
 

@@ -176,6 +176,10 @@ def _check_file(play: Screenplay, where: Where, path: Path, check: Any, otherwis
         check(path)
     except (ImageError, AudioError, StyleError) as error:
         raise play.source.error(where, f"{where[-1]} {str(error).rstrip('.')}{otherwise}.") from error
+    except OSError as error:
+        raise play.source.error(
+            where, f"{where[-1]} {str(path)[:_SHOWN]}: cannot be opened ({error.strerror}); give a file."
+        ) from error
 
 
 def _check_member(play: Screenplay, name: str, member: CastMember) -> None:

@@ -55,7 +55,9 @@ class CastMember(_Part):
         description="A language of espeak-ng with a variant (en-us+f3), piper, "
         "piper:voice.onnx, or command: and a command line with {text} and {output}.",
     )
-    prosody: ProsodyChange = Field(default_factory=lambda: ProsodyChange.model_validate({}), description="How this voice speaks at all times.")
+    prosody: ProsodyChange = Field(
+        default_factory=lambda: ProsodyChange.model_validate({}), description="How this voice speaks at all times."
+    )
     style: Path | None = Field(None, description="A speaking style that `talkinghead adapt` wrote.")
     emotion: str = Field("neutral", min_length=1, description="What is felt when nothing else is said; as --emotion.")
     strength: float = Field(0.3, ge=0, le=1, description="How strongly that is.")

@@ -75,11 +75,15 @@ def read_text(path: Path) -> str:
     if path.stat().st_size > MAX_BYTES:
         raise ScreenplayError(f"{path}: has {path.stat().st_size} bytes, at most {MAX_BYTES} are read; cut it into scenes.")
     try:
-        return path.read_text(encoding="utf-8-sig")
+        text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise ScreenplayError(f"{path}: is not text in UTF-8; save it as UTF-8.") from error
     except OSError as error:
         raise ScreenplayError(f"{path}: cannot be read ({error.strerror}); check its permissions.") from error
+    if (place := text.find("\0")) >= 0:
+        line, column = text.count("\n", 0, place) + 1, place - text.rfind("\n", 0, place)
+        raise ScreenplayError(f"{path}:{line}:{column}: holds a byte of value 0; save it as text.")
+    return text
 
 
 def read_yaml(path: Path, text: str, source: Source, first_line: int = 1) -> None:
@@ -99,6 +103,8 @@ def read_yaml(path: Path, text: str, source: Source, first_line: int = 1) -> Non
             if isinstance(event, yaml.AliasEvent):
                 raise fail(event.start_mark, f"*{event.anchor} is an alias; put a text that begins with * in quotes.")
         node = yaml.compose(text, yaml.SafeLoader)
+    except ScreenplayError:
+        raise
     except yaml.MarkedYAMLError as error:
         reason = " ".join(str(error.problem or error.context).split())
         raise fail(

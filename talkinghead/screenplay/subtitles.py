@@ -26,6 +26,7 @@ LINGER_S: Final = 0.2
 MAX_GAP_S: Final = 1.2
 FONT_SHARE: Final = 0.062
 """Height of the letters, of the picture's."""
+ROW_SHARE: Final = 1.3
 TEXT_WIDTH: Final = 0.94
 MIN_FONT_PX: Final = 7
 
@@ -157,22 +158,29 @@ class Lettering:
     @lru_cache(maxsize=8)  # noqa: B019 - lives as long as one part of a scene
     def _ink(self, text: str) -> FloatArray:
         """(h, W, 2) how light and how opaque the text is: white letters with a dark rim."""
+        written = text.split("\n")
         font_px = max(9, round(FONT_SHARE * self.height))
-        while True:
-            font, rim = _font(self.font, font_px), max(1, font_px // 9)
-            ruler = ImageDraw.Draw(Image.new("L", (1, 1)))
-            box = ruler.multiline_textbbox((0, 0), text, font=font, stroke_width=rim, align="center")
-            if box[2] - box[0] <= TEXT_WIDTH * self.width or font_px <= MIN_FONT_PX:
-                break
+        while font_px > MIN_FONT_PX and self._width(written, font_px) > TEXT_WIDTH * self.width:
             font_px -= 1
-        place = ((self.width - (box[2] - box[0])) / 2 - box[0], 1 - box[1])
+        font, rim, row_px = _font(self.font, font_px), _rim(font_px), round(ROW_SHARE * font_px)
         layers = []
         for stroke in (0, rim):
-            layer = Image.new("L", (self.width, int(box[3] - box[1]) + 2))
+            layer = Image.new("L", (self.width, row_px * len(written) + 2 * rim))
             pen = ImageDraw.Draw(layer)
-            pen.multiline_text(place, text, 255, font=font, stroke_width=stroke, stroke_fill=255, align="center")
+            for row, line in enumerate(written):
+                # By its base line: letters of both layers stand in the same place.
+                place = (self.width / 2, rim + row_px * row + round(0.95 * font_px))
+                pen.text(place, line, 255, font=font, anchor="ms", stroke_width=stroke, stroke_fill=255)
             layers.append(np.asarray(layer, np.float32) / 255)
         return np.stack(layers, -1)
+
+    def _width(self, written: Sequence[str], font_px: int) -> float:
+        font = _font(self.font, font_px)
+        return max(font.getlength(line) for line in written) + 2 * _rim(font_px)
+
+
+def _rim(font_px: int) -> int:
+    return max(1, font_px // 9)
 
 
 def check_letters(texts: Sequence[str], font: Path | None) -> None:
