@@ -18,12 +18,13 @@ import torch
 from torch.nn import functional
 
 from talkinghead.errors import InputError
-from talkinghead.evaluation.driven import DrivenClip, drive
+from talkinghead.evaluation.driven import drive
 from talkinghead.evaluation.table import Table
 from talkinghead.pipeline import TalkingHead
 from talkinghead.synthesis.face_network import CHIP_PX, REMEDY, FaceNetwork, chip_matrix
 from talkinghead.synthesis.geometry import area_crop, polygon_mask
 from talkinghead.synthesis.metrics import region_box, score_region
+from talkinghead.synthesis.pipeline import PortraitCrop
 from talkinghead.synthesis.proxies import compose_guide, warp_picture
 from talkinghead.synthesis.regions import FACE_OVAL, LEFT_EYE, OUTER_LIPS, RIGHT_EYE
 from talkinghead.types import ByteArray, FloatArray
@@ -67,28 +68,29 @@ def reenact(head: TalkingHead, video: Path, num_targets: int = 3) -> Iterator[Pa
         return
     for t in targets(clip.points, num_targets):
         mesh, frame = clip.meshes([t])[0], clip.frames[t]
-        yield Pair(clip.name, t, _pictures(head, clip, mesh, t), frame, _boxes(clip.points[t], frame), clip.points[t])
+        later = {"real, two frames on": clip.frames[min(t + 2, len(clip.frames) - 1)]}
+        pictures = pictures_of(head, clip.crop, mesh) | later
+        yield Pair(clip.name, t, pictures, frame, boxes_of(clip.points[t], frame), clip.points[t])
 
 
-def _pictures(head: TalkingHead, clip: DrivenClip, mesh: FloatArray, t: int) -> dict[str, ByteArray]:
-    crop, frames = clip.crop, clip.frames
+def pictures_of(head: TalkingHead, crop: PortraitCrop, mesh: FloatArray) -> dict[str, ByteArray]:
+    """A portrait and where its mesh goes, (V, 3) px -> row of the table -> the whole picture, as each way makes it."""
 
     def whole(part: FloatArray) -> ByteArray:
-        picture = frames[0].copy()
+        picture = crop.whole.copy()
         height, width = part.shape[:2]
         picture[crop.top : crop.top + height, crop.left : crop.left + width] = np.clip(part + 0.5, 0, 255).astype(np.uint8)
         return picture
 
     local = mesh - np.array([crop.left, crop.top, 0], np.float32)
     return {
-        "reference copied": frames[0],
+        "reference copied": crop.whole,
         WARP: whole(warp_picture(crop.reference, local)),
         "guide": whole(compose_guide(crop.reference, local)),
         **{
             f"rendered, {name}": next(iter(head.renderer(crop, [mesh], steps, both_ways=both_ways)))
             for name, (steps, both_ways) in RENDERED.items()
         },
-        "real, two frames on": frames[min(t + 2, len(frames) - 1)],
     }
 
 
@@ -105,7 +107,8 @@ def targets(points: FloatArray, count: int) -> list[int]:
     return list(dict.fromkeys(chosen))[:count]
 
 
-def _boxes(points: FloatArray, frame: ByteArray) -> dict[str, list[tuple[int, int, int, int]]]:
+def boxes_of(points: FloatArray, frame: ByteArray) -> dict[str, list[tuple[int, int, int, int]]]:
+    """points: (478, 3) px of a face -> region -> left, top, right, bottom px."""
     height, width = frame.shape[:2]
     eyes = [region_box(points[loop, :2], 0.25, height, width) for loop in (RIGHT_EYE, LEFT_EYE)]
     mouth = region_box(points[OUTER_LIPS, :2], 0.15, height, width)
