@@ -6,11 +6,12 @@ Source: VMC protocol specification (performer to marionette): bones in Unity's l
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable, Iterable
+from functools import cache
 from typing import Final
 
 from pythonosc.osc_bundle_builder import IMMEDIATELY, OscBundleBuilder
-from pythonosc.osc_message import OscMessage
 from pythonosc.osc_message_builder import OscMessageBuilder
 
 from talkinghead import arkit
@@ -21,7 +22,6 @@ from talkinghead.types import FaceMotion
 
 MAX_DATAGRAM_BYTES: Final = 1400
 """A datagram that Ethernet carries in one piece."""
-_BUNDLE_BYTES: Final = 16
 _SIZE_BYTES: Final = 4
 
 Packets = Callable[[FaceMotion, int, float], list[bytes]]
@@ -63,26 +63,30 @@ def _vmc(frame: FaceMotion, expressions_: dict[str, float], time_s: float) -> li
     for bone, (x, y, z, w) in (("Head", head), ("LeftEye", eye), ("RightEye", eye)):
         turn = (float(x), -float(y), -float(z), float(w))  # x to the other side: right-handed to left-handed
         messages.append(_message("/VMC/Ext/Bone/Pos", bone, 0.0, 0.0, 0.0, *turn))
-    messages += [_message("/VMC/Ext/Blend/Val", name, value) for name, value in expressions_.items()]
+    messages += [_named(name) + struct.pack(">f", value) for name, value in expressions_.items()]
     return _bundles([*messages, _message("/VMC/Ext/Blend/Apply")])
 
 
-def _message(address: str, *values: str | float) -> OscMessage:
+def _message(address: str, *values: str | float) -> bytes:
     builder = OscMessageBuilder(address)
     for value in values:
         kind = "s" if isinstance(value, str) else "i" if isinstance(value, int) else "f"
         builder.add_arg(value, kind)
-    return builder.build()
+    return builder.build().dgram
 
 
-def _bundles(messages: Iterable[OscMessage]) -> list[bytes]:
+@cache
+def _named(name: str) -> bytes:
+    """The message of an expression up to its value: 52 of them are built from nothing 60 times a second otherwise."""
+    return _message("/VMC/Ext/Blend/Val", name, 0.0)[:-4]
+
+
+def _bundles(messages: Iterable[bytes]) -> list[bytes]:
     """As few datagrams as hold them, in order."""
-    bundles, size = [OscBundleBuilder(IMMEDIATELY)], _BUNDLE_BYTES
+    head = OscBundleBuilder(IMMEDIATELY).build().dgram
+    bundles = [bytearray(head)]
     for message in messages:
-        own = message.size + _SIZE_BYTES
-        if size + own > MAX_DATAGRAM_BYTES:
-            bundles.append(OscBundleBuilder(IMMEDIATELY))
-            size = _BUNDLE_BYTES
-        bundles[-1].add_content(message)
-        size += own
-    return [bundle.build().dgram for bundle in bundles]
+        if len(bundles[-1]) + _SIZE_BYTES + len(message) > MAX_DATAGRAM_BYTES:
+            bundles.append(bytearray(head))
+        bundles[-1] += struct.pack(">i", len(message)) + message
+    return [bytes(bundle) for bundle in bundles]
