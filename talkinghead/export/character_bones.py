@@ -56,8 +56,11 @@ def moves_eyeballs(glb: Glb, node: int, target: int, eyes: set[int]) -> bool:
     """
     entry = glb.content["nodes"][node]
     for primitive in glb.content["meshes"][entry["mesh"]]["primitives"]:
-        if "POSITION" not in primitive["targets"][target]:
-            continue
+        wanted = [primitive["targets"][target].get("POSITION")]
+        if "skin" in entry:
+            wanted += [primitive["attributes"].get(name) for name in ("JOINTS_0", "WEIGHTS_0")]
+        if not all(accessor is not None and glb.has(accessor) for accessor in wanted):
+            continue  # what is compressed is not looked into
         moved = np.abs(glb.array(primitive["targets"][target]["POSITION"])).max(1) > _STILL_M
         if "skin" not in entry:
             children = {child for eye in eyes for child in glb.content["nodes"][eye].get("children", [])}

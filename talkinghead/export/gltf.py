@@ -25,6 +25,7 @@ _BINARY_CHUNK: Final = 0x004E4942
 ARRAY_BUFFER: Final = 34962
 ELEMENT_ARRAY_BUFFER: Final = 34963
 _COMPONENTS: Final = {"f4": 5126, "u4": 5125, "u2": 5123, "u1": 5121}
+_SPARSE: Final = ("indices", "values")
 _KINDS: Final = {5120: "i1", 5121: "u1", 5122: "i2", 5123: "u2", 5125: "u4", 5126: "f4"}
 _WIDTHS: Final = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4, "MAT2": 4, "MAT3": 9, "MAT4": 16}
 _TYPES: Final = {1: "SCALAR", 2: "VEC2", 3: "VEC3", 4: "VEC4", 16: "MAT4"}
@@ -67,6 +68,13 @@ class Glb:
         if bounds:
             entry["min"], entry["max"] = table.min(0).tolist(), table.max(0).tolist()
         return self.add("accessors", entry)
+
+    def has(self, accessor: int) -> bool:
+        """Whether an accessor's numbers stand in the buffer as they are: not compressed, not in another buffer."""
+        entry = self.content["accessors"][accessor]
+        views = [entry.get("bufferView"), *(entry.get("sparse", {}).get(part, {}).get("bufferView") for part in _SPARSE)]
+        used = [self.content["bufferViews"][view] for view in views if view is not None]
+        return bool(used) and all(view["buffer"] == 0 and not view.get("extensions") for view in used)
 
     def array(self, accessor: int) -> npt.NDArray[Any]:
         """An accessor -> (N, width) as it is stored, sparse ones filled in; raises what broken files raise."""

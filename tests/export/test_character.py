@@ -182,6 +182,13 @@ def test_eyes_are_not_turned_twice(drive, tmp_path):
     glb.content["nodes"][0]["skin"] = 0
     glb.save(path)
     assert set(load_character(path).bones) == set(), "the target moves what hangs on the eye"
+    accessor = glb.content["meshes"][0]["primitives"][0]["targets"][1]["POSITION"]
+    view = glb.content["bufferViews"][glb.content["accessors"][accessor]["bufferView"]]
+    glb.content["buffers"].append({"byteLength": 36})
+    view["buffer"] = 1
+    glb.save(path)
+    assert set(load_character(path).bones) == {"leftEye", "rightEye"}, "compressed into another buffer: not looked into"
+    view["buffer"] = 0
     glb.content["meshes"][0]["primitives"][0]["targets"].reverse()  # now it moves nothing
     glb.save(path)
     assert set(load_character(path).bones) == {"leftEye", "rightEye"}
