@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -51,8 +51,8 @@ def meshes(rig: FaceRig, motion: FaceMotion) -> Iterator[trimesh.Trimesh]:
         yield trimesh.Trimesh(vertices, faces, vertex_colors=colours, process=False)
 
 
-def pictures(shapes: Iterator[trimesh.Trimesh], size_px: int, yaw_rad: float) -> Iterator[np.ndarray]:
-    """Each mesh as the camera sees it, (size, size, 3) uint8."""
+def pictures(shapes: Iterator[trimesh.Trimesh], size_px: int, yaws_rad: Iterable[float]) -> Iterator[np.ndarray]:
+    """Each mesh as the camera sees it from its side, (size, size, 3) uint8."""
     os.environ.setdefault("PYOPENGL_PLATFORM", "egl")
     try:
         import pyrender
@@ -62,10 +62,10 @@ def pictures(shapes: Iterator[trimesh.Trimesh], size_px: int, yaw_rad: float) ->
         raise SystemExit(f"error: no OpenGL to draw with ({error}); install EGL (Debian: apt install libegl1).") from error
     camera = pyrender.PerspectiveCamera(FIELD_OF_VIEW_RAD)
     lamp = pyrender.DirectionalLight(intensity=3.0)
-    pose = trimesh.transformations.rotation_matrix(yaw_rad, (0, 1, 0))
-    pose[:3, 3] = pose[:3, :3] @ (0, 0, CAMERA_M)
     try:
-        for shape in shapes:
+        for shape, yaw_rad in zip(shapes, yaws_rad, strict=True):
+            pose = trimesh.transformations.rotation_matrix(yaw_rad, (0, 1, 0))
+            pose[:3, 3] = pose[:3, :3] @ (0, 0, CAMERA_M)
             scene = pyrender.Scene(bg_color=(0.12, 0.13, 0.15), ambient_light=(0.25, 0.25, 0.25))
             scene.add(pyrender.Mesh.from_trimesh(shape, smooth=True))
             scene.add(camera, pose=pose)
@@ -83,6 +83,7 @@ def main() -> None:
     parser.add_argument("--frame", type=int, help="write this frame as a mesh instead")
     parser.add_argument("--size", type=int, default=512, help="of the video, px")
     parser.add_argument("--yaw", type=float, default=0.0, help="from where it is looked at, degrees to the right")
+    parser.add_argument("--turn", type=float, default=0.0, help="how far the camera goes round in the video, degrees")
     parser.add_argument("--checkpoint", type=Path, help="folder of models, the installed ones by default")
     options = parser.parse_args()
     try:
@@ -97,8 +98,9 @@ def main() -> None:
             else:
                 next(meshes(rig, still)).export(options.output)
         else:
+            yaws = np.deg2rad(options.yaw + options.turn * np.arange(len(motion)) / len(motion))
             with VideoWriter(options.output, options.audio) as video:
-                for picture in pictures(meshes(rig, motion), options.size, np.deg2rad(options.yaw)):
+                for picture in pictures(meshes(rig, motion), options.size, yaws):
                     video.write(np.ascontiguousarray(picture))
     except TalkingHeadError as error:
         raise SystemExit(f"error: {error}") from error

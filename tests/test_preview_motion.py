@@ -57,3 +57,14 @@ def test_a_video_of_the_mesh_opens_its_mouth(root, tmp_path, motion):
     frames = list(read_frames(tmp_path / "mesh.mp4"))
     change = np.abs(frames[2].astype(float) - frames[0]).mean(2)
     assert len(frames) == 3 and change[64:].mean() > 2 * change[:50].mean(), "the jaw moves, the brow does not"
+
+
+def test_the_camera_goes_round(root, tmp_path, motion):
+    save_motion(tmp_path / "motion.npz", FaceMotion.neutral(4))
+    done = preview(root, tmp_path, "--size", 128, "--turn", 180, "-o", tmp_path / "mesh.mp4")
+    if "no OpenGL to draw with" in done.stderr:
+        pytest.skip("no EGL here")
+    assert done.returncode == 0, done.stderr
+    first, _, side, _ = (frame.astype(float).mean(2) for frame in read_frames(tmp_path / "mesh.mp4"))
+    wide, narrow = ((frame > 80).any(0).sum() for frame in (first, side))
+    assert narrow < 0.9 * wide, "a head is wider than it is deep"
