@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from talkinghead.cli_batch import register as register_batch
 from talkinghead.cli_export import CharacterOption, MotionFpsOption, NamesOption, checked_character, register, save
 from talkinghead.cli_live import (
     PIPE,
@@ -379,6 +380,7 @@ def evaluate(
 
 register(app)
 register_scenes(app)
+register_batch(app)
 
 
 @app.command()

