@@ -26,6 +26,7 @@ from talkinghead.types import FPS, SAMPLE_RATE
 
 ROOT = Path(__file__).parents[1]
 PIECE_S = 0.02
+SILENCE_S = 0.4
 WARM_S = 10.0
 """Not counted: the first frames wait for the models' first run."""
 SO_TIMESTAMPNS = 35
@@ -33,11 +34,14 @@ MARKS = {"arkit": b"/arkit/frame\0", "vmc": b"/VMC/Ext/T\0", "vrm": b"/VMC/Ext/T
 """What the first datagram of each frame holds, and before the end of which its time stands."""
 
 
-def speak(pipe, seconds: float) -> None:
-    """The sentence over and over, as a microphone would give it."""
+def speak(pipe, seconds: float, is_heard: threading.Event) -> None:
+    """A little silence until the models are loaded, then the sentence over and over, as a microphone would give it."""
     samples = load_audio(ROOT / "assets/speech.wav").samples
     sound = (samples * 32767).astype("<i2").tobytes()
     piece = round(PIECE_S * SAMPLE_RATE) * 2
+    pipe.write(bytes(round(SILENCE_S * SAMPLE_RATE) * 2))
+    pipe.flush()
+    is_heard.wait()
     start = time.perf_counter()
     for index in range(round(seconds / PIECE_S)):
         at = index * piece % (len(sound) - piece)
@@ -47,7 +51,9 @@ def speak(pipe, seconds: float) -> None:
     pipe.close()
 
 
-def listen(receiver: socket.socket, mark: bytes, program: subprocess.Popen) -> tuple[np.ndarray, np.ndarray]:
+def listen(
+    receiver: socket.socket, mark: bytes, program: subprocess.Popen, is_heard: threading.Event
+) -> tuple[np.ndarray, np.ndarray]:
     """-> (N,) s when each frame came, by the kernel's clock, and (N,) s the time it says."""
     came, said = [], []
     while True:
@@ -55,6 +61,7 @@ def listen(receiver: socket.socket, mark: bytes, program: subprocess.Popen) -> t
             data, stamps, _, _ = receiver.recvmsg(65_536, socket.CMSG_SPACE(16))
         except TimeoutError:
             if program.poll() is not None:
+                is_heard.set()
                 return np.array(came), np.array(said)
             continue
         at = data.find(mark)
@@ -64,6 +71,7 @@ def listen(receiver: socket.socket, mark: bytes, program: subprocess.Popen) -> t
         values = tags + 4
         is_numbered = data[tags : tags + 4] == b",if\0"
         (shown_s,) = struct.unpack_from(">f", data, values + 4 if is_numbered else values)
+        is_heard.set()
         seconds, nanoseconds = struct.unpack("qq", stamps[0][2])
         came.append(seconds + nanoseconds * 1e-9)
         said.append(shown_s)
@@ -86,7 +94,7 @@ def report(came: np.ndarray, said: np.ndarray, memory: list[float], minutes: flo
     intervals = np.diff(came[counted]) * 1000
     nominal = 1000 / fps
     lost = round(said[-1] * fps) + 1 - len(came)
-    wanted = minutes * 60 * fps
+    wanted = (minutes * 60 + SILENCE_S) * fps
     half = max(1, len(memory) // 2)
     print(f"{len(came)} frames of {wanted:.0f} in {minutes:g} min at {fps:g} a second, {len(intervals) + 1} of them counted")
     print(f"interval: nominal {nominal:.2f} ms, median {np.median(intervals):.2f} ms")
@@ -116,11 +124,12 @@ def main() -> None:
         command += [] if options.buffer is None else ["--buffer", str(options.buffer)]
         with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, cwd=ROOT) as program:
             memory: list[float] = []
-            voice = threading.Thread(target=speak, args=(program.stdin, options.minutes * 60))
+            is_heard = threading.Event()
+            voice = threading.Thread(target=speak, args=(program.stdin, options.minutes * 60, is_heard))
             watcher = threading.Thread(target=watch_memory, args=(program, 2.0, memory))
             voice.start()
             watcher.start()
-            came, said = listen(receiver, MARKS[options.osc_format], program)
+            came, said = listen(receiver, MARKS[options.osc_format], program, is_heard)
             voice.join()
             watcher.join()
         if program.returncode:

@@ -26,6 +26,8 @@ MAX_BUFFER_S: Final = 2.0
 MIN_FPS: Final = 10.0
 MAX_FPS: Final = 120.0
 _WAITING_FRAMES: Final = 12
+_CATCH_UP: Final = 0.8
+"""Of an interval, after a frame that came late: too little to be seen."""
 _GIVE_UP_S: Final = 1.0
 """A pause this long is a pause of the speaker's; the clock starts anew after it."""
 _ARRAYS: Final = ("blendshapes", "head_rotation", "head_translation", "gaze")
@@ -96,7 +98,7 @@ class LiveSender:
         return OutputError(f"osc {host}:{port}: cannot be sent to ({self._error}); check the address and the network.")
 
     def _run(self) -> None:
-        """Each frame at its own time after the first's; what came late follows at twice the pace until it is in time again."""
+        """Each frame at its own time; after a late one they follow a quarter faster until they are in time."""
         start = sent = 0.0
         while (frame := self._at(self.num_sent * FPS / self._fps)) is not None:
             shown_s = self.num_sent / self._fps
@@ -106,7 +108,7 @@ class LiveSender:
                 start = now + self._buffer_s
             elif now - (start + shown_s) > _GIVE_UP_S:
                 start = now - shown_s
-            due = max(start + shown_s, sent + 0.5 / self._fps)
+            due = max(start + shown_s, sent + _CATCH_UP / self._fps)
             if due > now:
                 time.sleep(due - now)
             sent = time.perf_counter()
