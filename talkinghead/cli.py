@@ -40,6 +40,7 @@ from talkinghead.cli_options import (
     ExpressionOnlyOption,
     ExpressionStrengthOption,
     FaceOption,
+    FitOption,
     FpsOption,
     GazeOption,
     HeadMotionOption,
@@ -71,6 +72,7 @@ from talkinghead.cli_options import (
     check_style,
     check_video_options,
     checked_camera,
+    checked_fit,
     checked_knobs,
     checked_reenactment,
     emotion_request,
@@ -114,6 +116,7 @@ def generate(
     audio: AudioOption = None,
     text: TextOption = None,
     voice: VoiceOption = "en-us",
+    fit: FitOption = None,
     emotion: EmotionOption = None,
     intensity: IntensityOption = None,
     prompt: PromptOption = None,
@@ -153,7 +156,7 @@ def generate(
     )
     check_style(style)
     check_image(image)
-    speech = _speech(audio, text, voice)
+    speech = _speech(audio, text, voice, fit)
     check_emotion(request, speech.num_frames)
     view: dict[str, Any] = {"camera": checked_camera(camera, speech.num_frames), "still_body": still_body}
     say_emotion(request)
@@ -161,7 +164,7 @@ def generate(
         head = _load(checkpoint, device)
         portrait = head.load_portrait(image, face=face, size=size)
         frames = head(portrait, speech, emotion=request, seed=seed, quality=quality, steps=steps, style=style, **view, **knobs)
-    write_video(frames, speech.num_frames, output, audio or speech, fps)
+    write_video(frames, speech.num_frames, output, speech if fit else audio or speech, fps)
 
 
 @app.command(epilog="Example: talkinghead animate --audio speech.wav -e sad -e angry:brow:0.8 -o motion.npz")
@@ -170,6 +173,7 @@ def animate(
     audio: AudioOption = None,
     text: TextOption = None,
     voice: VoiceOption = "en-us",
+    fit: FitOption = None,
     emotion: EmotionOption = None,
     intensity: IntensityOption = None,
     prompt: PromptOption = None,
@@ -205,7 +209,7 @@ def animate(
         expression_strength=expression_strength,
     )
     check_style(style)
-    speech = _speech(audio, text, voice)
+    speech = _speech(audio, text, voice, fit)
     check_emotion(request, speech.num_frames)
     say_emotion(request)
     with loading():
@@ -429,17 +433,27 @@ def _terminate(signum: int, _frame: object) -> None:
     sys.exit(128 + signum)  # unlike the default, this lets the writer remove its unfinished file
 
 
-def _speech(audio: Path | None, text: str | None, voice: str) -> Audio:
+def _speech(audio: Path | None, text: str | None, voice: str, fit: str | None) -> Audio:
     if (audio is None) == (text is None):
         came = "neither came" if audio is None else "both came"
         raise InputError(f"--audio, --text: {came}; give one, a recording or a line to speak.")
+    seconds = checked_fit(fit)
     if audio is not None:
         from talkinghead.audio.waveform import load_audio
 
-        return load_audio(audio)
-    from talkinghead.audio.voice import speak
+        recording = load_audio(audio)
+        if seconds is None:
+            return recording
+        from talkinghead.audio.delivery import Delivery, fitted
 
-    return speak(text or "", voice).audio
+        return fitted(Delivery(recording, (), ()), seconds).audio
+    if seconds is None and ":" not in voice and voice != "piper":
+        from talkinghead.audio.voice import speak
+
+        return speak(text or "", voice).audio
+    from talkinghead.audio.delivery import spoken_line
+
+    return spoken_line(text or "", voice, seconds).audio
 
 
 def _load(checkpoint: Path | None, device: str | None) -> TalkingHead:

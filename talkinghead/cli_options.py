@@ -20,13 +20,24 @@ if TYPE_CHECKING:
 QUALITIES: Final = ("draft", "standard", "best")
 MIN_SIZE_PX: Final = 64
 MAX_SIZE_PX: Final = 8192
+MIN_FIT_S: Final = 0.6
+MAX_FIT_S: Final = 600.0
 MAX_STEPS: Final = 100
 MAX_SEED: Final = 2**32 - 1
 
 ImageOption = Annotated[Path, typer.Option("--image", "-i", help="Portrait: jpg, png, webp, tif ...")]
 AudioOption = Annotated[Path | None, typer.Option("--audio", "-a", help="Speech: wav, mp3, m4a, ogg, flac, a video ...")]
 TextOption = Annotated[str | None, typer.Option("--text", "-t", help="What to say, instead of --audio.")]
-VoiceOption = Annotated[str, typer.Option(help="Language of --text, in espeak-ng's names: en-us, en-gb+f3, de, fr ...")]
+VoiceOption = Annotated[
+    str,
+    typer.Option(
+        help="Voice of --text: espeak-ng's en-us, en-gb+f3, de, fr ...; piper or piper:voice.onnx; or command: program "
+        "{text} {output}."
+    ),
+]
+FitOption = Annotated[
+    str | None, typer.Option(help="How long the speech is to last, as 3.2s: spoken faster or slower, the lips with it.")
+]
 # Rich draws the name of an emoji between colons as that emoji, and mouth and eyes are two: hence the brow in the example.
 EmotionOption = Annotated[
     list[str] | None,
@@ -178,6 +189,19 @@ def check_emotion(request: EmotionRequest, num_frames: int) -> None:
         check_video_file(request.reference)
     else:
         check_image_file(request.reference)
+
+
+def checked_fit(fit: str | None) -> float | None:
+    """What --fit says, s; raises InputError for what is no time."""
+    if fit is None:
+        return None
+    try:
+        seconds = float(fit.strip().removesuffix("s"))
+    except ValueError:
+        seconds = 0.0
+    if not MIN_FIT_S <= seconds <= MAX_FIT_S:
+        raise InputError(f"--fit {fit[:20]}: is no such time; give {MIN_FIT_S:g}s to {MAX_FIT_S:g}s, such as 3.2s.")
+    return seconds
 
 
 def checked_camera(camera: str | None, num_frames: int) -> CameraPath | None:

@@ -49,14 +49,14 @@ class Prosody:
 
 
 OF_EMOTION: Final[dict[str, Prosody]] = {
-    "angry": Prosody(1.10, 2.0, 1.5, 5.0, 5.0),
+    "angry": Prosody(1.12, 1.5, 1.4, 5.0, 5.0),
     "contempt": Prosody(0.92, -1.5, 0.8, -1.0, 0.0),
-    "disgusted": Prosody(0.85, -2.0, 0.9, -1.0, -1.0),
-    "fear": Prosody(1.18, 4.0, 0.7, -1.0, 1.0),
-    "happy": Prosody(1.06, 3.0, 1.6, 3.0, 3.0),
+    "disgusted": Prosody(0.92, -3.0, 0.55, -1.0, 5.0),
+    "fear": Prosody(1.25, 6.0, 1.2, -1.0, 0.0),
+    "happy": Prosody(1.0, 2.8, 1.95, 3.0, -4.0),
     "neutral": Prosody(),
-    "sad": Prosody(0.80, -2.0, 0.5, -6.0, -5.0),
-    "surprised": Prosody(1.0, 5.0, 1.9, 3.0, 2.0),
+    "sad": Prosody(0.8, 3.0, 0.5, -6.0, 2.0),
+    "surprised": Prosody(1.1, 3.0, 1.4, 3.0, -4.0),
 }
 """At full strength."""
 

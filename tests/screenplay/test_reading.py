@@ -58,7 +58,7 @@ def test_the_published_schema_is_json_schema_of_every_field(capsys: pytest.Captu
         ('"[frown] Why?"', "*why not", r":12:10: \*why is an alias; put a text that begins with \* in quotes"),
         ("size: [96, 128]", "size: [97, 128]", r":1:8: size has 97; a video's sides are even: give 98"),
         ("size: [96, 128]", "size: [96]", r":1:.*give a list|:1:.*size"),
-        ("    direction: quietly guilty\n", "    direction: sad\n    emotion: sad\n", "both say what the face feels; drop one of them"),
+        ("    direction: quietly guilty\n", "    direction: sad\n    emotion: sad\n", "both say what the face feels; drop"),
         ("You [smile] came! [pause 0.3] [look left] At *last*.", "", r":7:5: nothing is said and nothing lasts"),
     ],
 )  # fmt: skip
