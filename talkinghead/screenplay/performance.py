@@ -30,6 +30,8 @@ from talkinghead.types import EMOTIONS, FPS, SAMPLES_PER_FRAME, Audio, EmotionTr
 if TYPE_CHECKING:
     from talkinghead.pipeline import TalkingHead
 
+AHEAD_S: Final = {"emotion": 0.06, "other": 0.02}
+"""What comes slowly begins a little before its word, so that it is seen at the word."""
 RISE_S: Final = 0.2
 FALL_S: Final = 0.35
 LOOK_RAD: Final[dict[str, tuple[float, float]]] = {
@@ -87,6 +89,8 @@ class Performers:
             if cue.kind == "gesture":
                 acts.append(Act(cue.name, lead_s + time_s, 1.0 if cue.strength is None else cue.strength, cue.duration_s))
             elif cue.kind == "look":
+                # Where the one before was to come back from, this one takes over.
+                looks = [look for look in looks if look.start_s < lead_s + time_s]
                 looks += self._look_cue(index, cue, lead_s + time_s, (end - begin) / FPS)
         for word in sorted(self.play.scripts[index].stressed):
             start_s = rehearsed.delivery.words[word].start_s
@@ -152,7 +156,8 @@ def cue_times(play: Screenplay, rehearsal: Rehearsal, index: int) -> Iterator[tu
             time_s = delivery.audio.duration_s - EDGES_S[1]
             if delivery.words:
                 time_s = delivery.end_s + play.scripts[index].pauses.get(len(delivery.words), 0.0)
-        yield cue, max(0.0, time_s - cue.lead_s)
+        ahead_s = AHEAD_S["emotion" if cue.kind == "emotion" else "other"]
+        yield cue, max(0.0, time_s - cue.lead_s - ahead_s)
 
 
 def line_activation(play: Screenplay, rehearsal: Rehearsal, index: int, mood: FloatArray) -> FloatArray:

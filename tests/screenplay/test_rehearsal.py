@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from talkinghead.errors import ScreenplayError
-from talkinghead.motion.acting import Act, acted
+from talkinghead.motion.acting import Act, Look, acted, gaze_courses
 from talkinghead.screenplay.blocking import addressee, attention, direction_to, seats, span
 from talkinghead.screenplay.performance import cue_times, line_activation
 from talkinghead.screenplay.reading import Screenplay, read_scene
@@ -125,6 +125,13 @@ def test_what_has_been_spoken_is_kept(stage: Path) -> None:
     (stage / "one.yaml").write_text(changed)
     rehearse(read_scene(stage / "one.yaml"), stage / "work", told.append)
     assert told == ["line 2: Bob speaks"]
+
+
+def test_a_look_is_not_called_back_by_the_one_before_it() -> None:
+    glance = [Look(0.4, -0.34), Look(0.8, 0.34), Look(1.6, 0.0)]
+    eyes, turn = gaze_courses(glance, 60)
+    assert eyes[int(0.7 * FPS), 0] == pytest.approx(-0.34) and eyes[int(1.5 * FPS), 0] == pytest.approx(0.34)
+    assert eyes[-1, 0] == 0 and np.abs(turn).max() < 0.17
 
 
 def test_an_emotion_changes_how_a_line_sounds(stage: Path) -> None:
