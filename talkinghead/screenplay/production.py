@@ -25,6 +25,7 @@ from talkinghead.screenplay.reading import Screenplay
 from talkinghead.screenplay.rehearsal import Rehearsal, digest, file_digest, rehearse
 from talkinghead.screenplay.staging import Panel, Shot, panels, render_size, shot
 from talkinghead.screenplay.subtitles import Caption, Lettering, captions, check_letters, to_srt, to_vtt, write_text
+from talkinghead.synthesis.portrait import MATTE_FILE, PersonMatte
 from talkinghead.types import FPS, ByteArray, FaceMotion, Portrait
 from talkinghead.video.joining import join_videos
 from talkinghead.video.reader import read_frames
@@ -213,7 +214,16 @@ class _Studio:
             one.portrait, _from_rest(motion), self.quality, seed=person_seed(self.play, name) % 2**31
         )
         next(frames)
-        return (one.place(frame) for frame in frames)
+        if not one.is_cut_out:
+            return (one.place(frame) for frame in frames)
+        # The head moves, and its outline with it.
+        box = one.portrait.face.box
+        return (one.place(frame, self._matte(frame, box)) for frame in frames)
+
+    @cached_property
+    def _matte(self) -> PersonMatte:
+        with self.loading():
+            return PersonMatte(self.performers.head.folder / "matte" / MATTE_FILE)
 
     def _shot(self, panel: Panel) -> Shot:
         given = self.play.scene.background

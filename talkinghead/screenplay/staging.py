@@ -6,7 +6,7 @@ Knows rectangles and pixels; knows no time.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -63,21 +63,27 @@ class Shot:
     """How a person's frames are put into a panel.
 
     portrait: at the size at which it is rendered. to_panel: (2, 3) its px -> the panel's px. behind: (h, w, 3) what is seen
-    where the picture is not. matte: (h, w, 1) in [0, 1], how much of the panel the person's picture is; None for all of it.
+    where the picture is not. edge: (h, w, 1) in [0, 1], 0 beyond the picture's sides; None when it fills the panel.
+    is_cut_out: whether the person alone is seen, before a background.
     """
 
     portrait: Portrait
     panel: Panel
     to_panel: FloatArray
     behind: ByteArray
-    matte: FloatArray | None
+    edge: FloatArray | None
+    is_cut_out: bool
 
-    def place(self, frame: ByteArray) -> ByteArray:
-        """A frame of the portrait -> (h, w, 3) of the panel."""
+    def place(self, frame: ByteArray, matte: FloatArray | None = None) -> ByteArray:
+        """A frame of the portrait -> (h, w, 3) of the panel; matte: (H, W) of the person in this frame, else the portrait's."""
         seen: ByteArray = _moved(frame, self)
-        if self.matte is None:
+        share = self.edge
+        if self.is_cut_out:
+            person = _moved(self.portrait.matte if matte is None else matte, self)[..., None]
+            share = person if share is None else share * person
+        if share is None:
             return seen
-        mixed = self.behind + self.matte * (seen.astype(np.float32) - self.behind)
+        mixed = self.behind + share * (seen.astype(np.float32) - self.behind)
         return np.asarray(mixed + 0.5, np.uint8)
 
 
@@ -111,18 +117,13 @@ def shot(portrait: Portrait, panel: Panel, background: str | Path | None) -> Sho
     rows, columns = portrait.image.shape[:2]
     is_narrow = columns * scale < panel.width - 1
     behind = backdrop(background, panel.width, panel.height, portrait)
-    inside = np.ones((rows, columns), np.float32)
-    if is_narrow:
-        # The picture's sides fade into what is beside it.
-        fade = max(2, round(0.03 * columns))
-        ramp = np.clip(np.minimum(np.arange(columns) + 1, columns - np.arange(columns)) / fade, 0, 1)
-        inside *= ramp.astype(np.float32)[None]
-    if background is not None:
-        inside *= portrait.matte
-    plain = Shot(portrait, panel, to_panel, behind, None)
-    if background is None and not is_narrow:
+    plain = Shot(portrait, panel, to_panel, behind, None, background is not None)
+    if not is_narrow:
         return plain
-    return Shot(portrait, panel, to_panel, behind, _moved(inside, plain)[..., None])
+    # The picture's sides fade into what is beside it.
+    fade = max(2, round(0.03 * columns))
+    ramp = np.clip(np.minimum(np.arange(columns) + 1, columns - np.arange(columns)) / fade, 0, 1).astype(np.float32)
+    return replace(plain, edge=_moved(np.broadcast_to(ramp, (rows, columns)).copy(), plain)[..., None])
 
 
 def _moved(picture: Any, into: Shot) -> Any:
