@@ -37,7 +37,8 @@ def batch(
         raise InputError(f"--workers {workers}: out of range; give 1 to {MAX_WORKERS}.")
     if output.exists() and not output.is_dir():
         raise InputError(f"--output {output}: is a file; give a folder.")
-    from talkinghead.batch import Outcome, read_jobs, run_jobs
+    from talkinghead.batch import Outcome, run_jobs
+    from talkinghead.jobs import read_jobs
 
     asked = read_jobs(jobs)
 

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from talkinghead import cli
-from talkinghead.batch import COLUMNS, Job, Outcome, read_jobs, run_jobs
+from talkinghead.batch import Outcome, run_jobs
 from talkinghead.errors import InputError
+from talkinghead.jobs import COLUMNS, Job, read_jobs
 from talkinghead.video.reader import read_frames
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import typer
 
-from talkinghead.batch import read_jobs
 from talkinghead.cli import app
+from talkinghead.jobs import read_jobs
 from talkinghead.screenplay.reading import read_scene
 
 PROGRAM = typer.main.get_command(app)
