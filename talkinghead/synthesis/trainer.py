@@ -232,7 +232,8 @@ def _face_network(device: torch.device) -> FaceNetwork:
     network = FaceNetwork.load()
     if network is None:
         raise ConfigError(f"deep_weight: needs dlib's face network; {REMEDY}, or write deep_weight: 0.")
-    return network.to(device, memory_format=torch.channels_last)
+    placed: FaceNetwork = network.to(device)
+    return placed
 
 
 def _denoiser_of(folder: str, channels: tuple[int, ...]) -> ResidualDenoiser:
