@@ -18,6 +18,7 @@ import torch
 from diffusers import FlowMatchEulerDiscreteScheduler
 from safetensors import SafetensorError
 
+from talkinghead.audio.adapter import FILE, ArticulationAdapter
 from talkinghead.checkpoints import checkpoint_folder, default_folder
 from talkinghead.errors import CheckpointError, InputError, OutputError, TalkingHeadError
 from talkinghead.motion.articulator import Articulator
@@ -26,8 +27,14 @@ from talkinghead.pipeline import TalkingHead
 from talkinghead.synthesis.denoiser import ResidualDenoiser
 from talkinghead.synthesis.pipeline import FaceRenderer
 
-FINISHED = {"articulator": "articulator", "gesture": "gesture", "denoiser": "denoiser", "mouth_expert": "denoiser"}
-"""Stage -> where below its folder training leaves what it has finished."""
+FINISHED = {
+    "speech_encoder": "adapter.safetensors",
+    "articulator": "articulator/config.json",
+    "gesture": "gesture/config.json",
+    "denoiser": "denoiser/config.json",
+    "mouth_expert": "denoiser/config.json",
+}
+"""Stage -> the file below its folder that is there when training has ended."""
 NETWORKS = ("denoiser", "mouth_expert")
 """Those of the renderer."""
 CARD = """# Model card
@@ -48,9 +55,9 @@ def finished_models(runs: Path, folders: dict[str, Path | None]) -> dict[str, Pa
     for stage, below in FINISHED.items():
         folder = folders[stage] or runs / stage
         if folder.is_dir() or folders[stage]:
-            if not (folder / below / "config.json").is_file():
+            if not (folder / below).is_file():
                 raise InputError(f"{folder}: holds no finished {stage}; train it to its end with scripts/train.py {stage}.")
-            found[stage] = folder / below
+            found[stage] = (folder / below).parent
     if not found:
         raise InputError(f"{runs}: holds none of {', '.join(FINISHED)}; train one with scripts/train.py first.")
     return found
@@ -69,6 +76,9 @@ def make_checkpoint(models: dict[str, Path], base: Path, output: Path) -> None:
     shutil.rmtree(part, ignore_errors=True)
     try:
         shutil.copytree(base, part)
+        if "speech_encoder" in models:
+            ArticulationAdapter.load(models["speech_encoder"] / FILE)
+            shutil.copyfile(models["speech_encoder"] / FILE, part / "speech_encoder" / FILE)
         if "articulator" in models:
             _replaced(Articulator.load(models["articulator"]), part / "articulator")
         if "gesture" in models:

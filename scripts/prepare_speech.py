@@ -96,15 +96,17 @@ def main() -> None:
     parser.add_argument("--motion", type=Path, default=Path("data/motion"))
     parser.add_argument("--varied", type=int, default=4, help="variations of each voice, for the emotion encoder to learn from")
     parser.add_argument("--common-source", default="grid_s1", help="folder of the one talker with most clips: they come last")
+    parser.add_argument("--checkpoint", type=Path, default=CHECKPOINT, help="whose speech encoder and rig are used")
     options = parser.parse_args()
     torch.set_num_threads(1)
     try:
         rows = read_manifest(options.source)
+        encoder = SpeechEncoder.from_pretrained(options.checkpoint / "speech_encoder")
+        rig = FaceRig.from_pretrained(options.checkpoint / "rig")
     except TalkingHeadError as error:
         raise SystemExit(f"error: {error}") from error
     # The fewest first: training can start on many talkers while the many clips of one talker are still being fitted.
     rows.sort(key=lambda row: options.common_source in Path(row["file"]).parts)
-    encoder, rig = SpeechEncoder.from_pretrained(CHECKPOINT / "speech_encoder"), FaceRig.from_pretrained(CHECKPOINT / "rig")
     left_out: dict[str, str] = {}
     for row in progress(rows, description="encoding and fitting"):
         clip, name = row["file"], Path(row["file"]).with_suffix(".npz")

@@ -414,9 +414,8 @@ def main(arguments: list[str] | None = None) -> int:
             return _EXIT_INPUT  # no command at all: the help has been shown
         return _fail(f"{error.format_message().rstrip('.')}; see: {command} --help")
     except OSError as error:
-        if error.filename is None:
-            raise
-        return _fail(f"{error.filename}: {error.strerror}; check its name, its permissions and the space on the disk.")
+        what = "" if error.filename is None else f"{error.filename}: "
+        return _fail(f"{what}{error.strerror or error}; check its name, its permissions and the space on the disk.")
     except (KeyboardInterrupt, typer.Abort):
         status = _EXIT_INTERRUPTED
     if status == _EXIT_INTERRUPTED:  # typer turns Ctrl-C into this status

@@ -35,16 +35,17 @@ def check_source(source: Any) -> None:
 
 
 def write_lines(motions: Iterable[FaceMotion], output: TextIO) -> None:
-    """Write each frame as soon as it is ready; a reader who leaves ends it."""
+    """Write each frame as soon as it is ready.
+
+    Raises:
+        BrokenPipeError: the reader has left.
+    """
     count = 0
-    try:
-        for motion in motions:
-            for row in range(len(motion)):
-                output.write(_line(count, motion[row : row + 1]) + "\n")
-                count += 1
-            output.flush()
-    except BrokenPipeError:
-        return
+    for motion in motions:
+        for row in range(len(motion)):
+            output.write(_line(count, motion[row : row + 1]) + "\n")
+            count += 1
+        output.flush()
 
 
 def motions_of(source: BinaryIO, stream: Stream) -> Iterator[FaceMotion]:

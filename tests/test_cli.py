@@ -217,3 +217,14 @@ def test_evaluate_without_its_extra_says_so_at_once(tmp_path, capfd, monkeypatch
     assert cli.main(["evaluate", "-o", str(tmp_path / "report")]) == 2
     wanted = "talkinghead: no-such-package not installed; run: pip install 'talkinghead[evaluate]'.\n"
     assert capfd.readouterr() == ("", wanted)
+
+
+@pytest.mark.parametrize("arguments", [("perform", "--schema"), ("stream", "--audio", "assets/speech.wav")])
+def test_a_reader_who_leaves_ends_it_quietly(root, arguments):
+    """As `talkinghead perform --schema | head -1` does: the reader closes the pipe before anything is written."""
+    command = [sys.executable, "-m", "talkinghead", *arguments]
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "wb") as pipe:
+        done = subprocess.run(command, stdout=pipe, stderr=subprocess.PIPE, cwd=root, check=False)
+    assert done.returncode == 1 and done.stderr == b""

@@ -73,8 +73,24 @@ def test_one_stage_from_another_folder_is_enough(make, runs, root, tmp_path):
         assert (tmp_path / "mine" / name / weights).read_bytes() == expected
 
 
+def test_the_encoders_adapter_is_taken_too_and_must_be_whole(make, root, tmp_path):
+    adapter = root / "checkpoints/default/speech_encoder/adapter.safetensors"
+    trained = tmp_path / "runs/speech_encoder"
+    trained.mkdir(parents=True)
+    (trained / "config.json").write_text("{}")
+    with pytest.raises(SystemExit, match="holds no finished speech_encoder; train it to its end"):
+        make(tmp_path / "runs", "-o", tmp_path / "mine")
+    (trained / "adapter.safetensors").write_bytes(adapter.read_bytes()[:1000])
+    with pytest.raises(SystemExit, match=r"adapter\.safetensors"):
+        make(tmp_path / "runs", "-o", tmp_path / "mine")
+    assert not (tmp_path / "mine").exists()
+    (trained / "adapter.safetensors").write_bytes(adapter.read_bytes())
+    make(tmp_path / "runs", "-o", tmp_path / "mine")
+    assert (tmp_path / "mine/speech_encoder/adapter.safetensors").read_bytes() == adapter.read_bytes()
+
+
 def test_nothing_is_written_over_and_nothing_half_is_left(make, runs, tmp_path):
-    with pytest.raises(SystemExit, match=r"none of articulator, gesture, denoiser, mouth_expert; train one with scripts/train"):
+    with pytest.raises(SystemExit, match=r"none of speech_encoder, articulator, gesture, denoiser, mouth_expert; train one"):
         make(tmp_path, "-o", tmp_path / "mine")
     (tmp_path / "there").mkdir()
     with pytest.raises(SystemExit, match="there: is there already; give a new name"):

@@ -136,7 +136,8 @@ class Glb:
             if not isinstance(content, dict):
                 raise ValueError("no object")
         except (struct.error, ValueError, KeyError) as error:
-            raise MotionError(f"character {path}: is not a glTF 2.0 binary file ({error}); {remedy}.") from error
+            reason = "too short" if isinstance(error, struct.error) else error
+            raise MotionError(f"character {path}: is not a glTF 2.0 binary file ({reason}); {remedy}.") from error
         return Glb(content, bytearray(chunks.get(_BINARY_CHUNK, b"")))
 
 

@@ -59,13 +59,13 @@ class LiveSender:
         self._frames: deque[FaceMotion] = deque()
         self._first = 0  # the number of the oldest frame that waits
         self._is_ended = False
-        self._error: OSError | None = None
+        self._error: Exception | None = None
         self._change = threading.Condition()
         self.num_sent = 0
         self._thread = threading.Thread(target=self._run, name="live", daemon=True)
-        self._thread.start()
 
     def __enter__(self) -> LiveSender:
+        self._thread.start()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
@@ -98,6 +98,14 @@ class LiveSender:
         return OutputError(f"osc {host}:{port}: cannot be sent to ({self._error}); check the address and the network.")
 
     def _run(self) -> None:
+        try:
+            self._play()
+        except Exception as error:  # noqa: BLE001 - whatever ends this thread must end who waits for it
+            with self._change:
+                self._error = error
+                self._change.notify_all()
+
+    def _play(self) -> None:
         """Each frame at its own time; after a late one they follow a quarter faster until they are in time."""
         start = sent = 0.0
         while (frame := self._at(self.num_sent * FPS / self._fps)) is not None:
@@ -112,14 +120,8 @@ class LiveSender:
             if due > now:
                 time.sleep(due - now)
             sent = time.perf_counter()
-            try:
-                for packet in packets:
-                    self._socket.sendto(packet, self._target)
-            except OSError as error:
-                with self._change:
-                    self._error = error
-                    self._change.notify_all()
-                return
+            for packet in packets:
+                self._socket.sendto(packet, self._target)
             self.num_sent += 1
 
     def _at(self, position: float) -> FaceMotion | None:
