@@ -38,8 +38,9 @@ def identity_tables(held_out: HeldOut) -> list[Table]:
             for row, embeddings in described.items():
                 found[row].append(embeddings)
     rows = {row: _scores(portraits, embeddings) for row, embeddings in found.items()}
-    if portraits:
+    if len(portraits) > 1:
         rows["chance: another person's portrait"] = _scores([*portraits[1:], portraits[0]], found["real video"])
+    if portraits:
         rows["rendered less real"] = {name: rows["rendered"][name] - rows["real video"][name] for name in rows["rendered"]}
     note = (
         f"dlib's embedding of {NUM_FRAMES} frames of a clip against that of its first, which is the portrait; {len(portraits)} "

@@ -48,7 +48,8 @@ def seen_tables(held_out: HeldOut) -> list[Table]:
         asked.append(curves(meshes, clip.motion))
         rows["rendered"].append(_tracked_again(held_out.head, held_out.head.renderer(clip.crop, meshes), clip))
         rows["real video, tracked again"].append(_tracked_again(held_out.head, clip.frames, clip))
-    rows["chance: another clip asked"] = [*rows["rendered"][1:], *rows["rendered"][:1]]
+    if len(asked) > 1:
+        rows["chance: another clip asked"] = [*rows["rendered"][1:], *rows["rendered"][:1]]
     figures: dict[str, dict[str, float]] = {"wanted": dict(WANTED)}
     for row, seen in rows.items():
         figures[row] = {name: _mean([correlation(a[name], s[name]) for a, s in _moving(asked, seen, name)]) for name in WANTED}
