@@ -1,38 +1,35 @@
 """A table of jobs -> a video each, on one machine or on a Ray cluster: resumable, and a job that fails costs itself.
 
 A row names a picture, and a recording or a text; further columns are options of `generate`. What has been made is known by a
-digest of the row and of its files, kept in the output folder. Knows tables and workers; a video is `pipeline`'s. A worker loads
-its models once.
+digest of the row and of its files, kept in the output folder; a scene keeps its own parts. Knows jobs and workers; a video is
+`pipeline`'s. A worker loads its models once.
 """
 
 from __future__ import annotations
 
 import contextlib
 import csv
-import hashlib
-import json
 import logging
 import multiprocessing
 import os
 import socket
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import asdict, dataclass
-from functools import cache
+from dataclasses import asdict, dataclass, fields
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, Final
 
+from talkinghead.cli_options import check_emotion, check_seed, check_style, check_video_options, checked_fit, emotion_request
 from talkinghead.errors import DependencyError, InputError, OutputError, TalkingHeadError
-from talkinghead.jobs import Job
+from talkinghead.jobs import Job, Record, job_digest, models_digest
+from talkinghead.types import FPS, Audio
 
-STATE: Final = "batch.json"
 SUMMARY: Final = "summary.csv"
 CONNECT_S: Final = 5.0
-_FILES: Final[tuple[str, ...]] = ("image", "audio", "style", "scene")
-_NUMBERS: Final = {"fit": float, "intensity": float, "seed": int, "size": int, "face": int}
-
+_NUMBERS: Final = {"intensity": float, "seed": int, "size": int, "face": int}
 
 Loading = Callable[[], contextlib.AbstractContextManager[None]]
 
@@ -76,33 +73,66 @@ def run_jobs(
         DependencyError: Ray is asked for and not installed.
     """
     tell = tell or (lambda _: None)
-    state = _State.load(folder)
+    record, models = Record.load(folder), models_digest(checkpoint)
+    # Before anything is made: a file that changes meanwhile is noticed the next time.
+    digests = {job.row: job_digest(job, beside, models) for job in jobs}
+    taken = _inputs(jobs, beside)
     outcomes: list[Outcome] = []
     waiting: list[Job] = []
-    for job in jobs:
-        if state.is_made(job, beside, checkpoint):
-            outcomes.append(Outcome(job.row, job.output, "kept"))
+    try:
+        for job in jobs:
+            if record.is_made(job.output, digests[job.row]):
+                outcomes.append(Outcome(job.row, job.output, "kept"))
+            elif _identity(folder / job.output) in taken:
+                why = f"output {job.output}: is an input of the table and would be overwritten; give another name."
+                outcomes.append(Outcome(job.row, job.output, "failed", why))
+            else:
+                waiting.append(job)
+                continue
             tell(outcomes[-1])
-        else:
-            waiting.append(job)
-    arguments = [(job, folder, beside, checkpoint, device, loading) for job in waiting]
-    run = _on_ray(ray_address, workers) if ray_address is not None else _here(workers)
-    by_row = {job.row: job for job in waiting}
-    for outcome in run(arguments):
-        if outcome.state == "done":
-            state.remember(by_row[outcome.row], beside, checkpoint)
-        outcomes.append(outcome)
-        tell(outcome)
-    outcomes.sort(key=lambda outcome: outcome.row)
-    _write_summary(folder, outcomes)
+        arguments = [(job, folder, beside, checkpoint, device, loading) for job in waiting]
+        run = _on_ray(ray_address, workers) if ray_address is not None else _here(workers)
+        with contextlib.closing(run(arguments)) as coming:
+            for outcome in coming:
+                if outcome.state == "done":
+                    record.remember(outcome.output, digests[outcome.row])
+                outcomes.append(outcome)
+                tell(outcome)
+    finally:
+        outcomes.sort(key=lambda outcome: outcome.row)
+        if outcomes:
+            _write_summary(folder, outcomes)
     return outcomes
 
 
-Runner = Callable[[list[Any]], Iterator[Outcome]]
+def _inputs(jobs: Sequence[Job], beside: Path) -> set[Any]:
+    """The files that the table and its scenes name."""
+    named: set[Any] = set()
+    for job in jobs:
+        found = list(job.files(beside).values())
+        if "scene" in job.values:
+            from talkinghead.screenplay.reading import read_scene
+
+            with contextlib.suppress(TalkingHeadError, OSError):  # what is wrong with it is told when its turn comes
+                found += read_scene(job.files(beside)["scene"]).files()
+        named.update(_identity(path) for path in found)
+    return named
+
+
+def _identity(path: Path) -> Any:
+    """The same for two names of one file."""
+    try:
+        stat = path.stat()
+        return stat.st_dev, stat.st_ino
+    except OSError:
+        return path.resolve()
+
+
+Runner = Callable[[list[Any]], Generator[Outcome]]
 
 
 def _here(workers: int) -> Runner:
-    def run(arguments: list[Any]) -> Iterator[Outcome]:
+    def run(arguments: list[Any]) -> Generator[Outcome]:
         if workers == 1 or len(arguments) < 2:
             yield from (_outcome(*each) for each in arguments)
             return
@@ -110,15 +140,24 @@ def _here(workers: int) -> Runner:
         context = multiprocessing.get_context("spawn")
         with ProcessPoolExecutor(min(workers, len(arguments)), context, _limit_threads, (threads,)) as pool:
             futures: dict[Future[Outcome], Any] = {pool.submit(_outcome, *each): each[0] for each in arguments}
-            for future in as_completed(futures):
-                job = futures[future]
-                try:
-                    yield future.result()
-                except BrokenProcessPool:
-                    why = "its worker ended, perhaps for want of memory; try fewer --workers."
-                    yield Outcome(job.row, job.output, "failed", why)
+            try:
+                for future in as_completed(futures):
+                    yield _result(future, futures[future])
+            except BaseException:
+                pool.shutdown(cancel_futures=True)  # stopped: what waits is not begun
+                raise
 
     return run
+
+
+def _result(future: Future[Outcome], job: Job) -> Outcome:
+    try:
+        return future.result()
+    except BrokenProcessPool:
+        why = "its worker ended, perhaps for want of memory; try fewer --workers."
+    except Exception as error:  # noqa: BLE001 - what cannot travel between processes
+        why = _said(error)
+    return Outcome(job.row, job.output, "failed", why)
 
 
 def _limit_threads(threads: int) -> None:
@@ -138,7 +177,7 @@ def _on_ray(address: str, workers: int) -> Runner:
     if not is_local:
         _check_cluster(address)
 
-    def run(arguments: list[Any]) -> Iterator[Outcome]:
+    def run(arguments: list[Any]) -> Generator[Outcome]:
         try:
             options = {"num_cpus": workers} if is_local else {"address": address}
             ray.init(include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR, **options)
@@ -178,66 +217,85 @@ def _check_cluster(address: str) -> None:
 
 
 def _outcome(job: Job, folder: Path, beside: Path, checkpoint: Path | None, device: str | None, loading: Loading) -> Outcome:
-    """Make one video; whatever it raises that this package knows of is its outcome."""
+    """Make one video; whatever it raises is its outcome, and the others' jobs go on."""
     began = time.monotonic()
     try:
-        _make(job, folder / job.output, beside, checkpoint, device, loading)
-    except (TalkingHeadError, OSError, MemoryError) as error:
-        message = " ".join(str(error).split()) or type(error).__name__
-        return Outcome(job.row, job.output, "failed", message, round(time.monotonic() - began, 1))
+        _make(job, folder / job.output, beside, (checkpoint, device), loading)
+    except Exception as error:  # noqa: BLE001 - one job costs itself, whatever it raises
+        return Outcome(job.row, job.output, "failed", _said(error), round(time.monotonic() - began, 1))
     return Outcome(job.row, job.output, "done", "", round(time.monotonic() - began, 1))
 
 
-def _make(job: Job, output: Path, beside: Path, checkpoint: Path | None, device: str | None, loading: Loading) -> None:
-    values: dict[str, Any] = {name: _read(name, value) for name, value in job.values.items()}
-    files: dict[str, Path] = {name: beside / Path(values[name]).expanduser() for name in _FILES if name in values}
+def _said(error: Exception) -> str:
+    """In one line; of what this package does not know of, its kind as well. A column is no option with dashes."""
+    message = " ".join(str(error).split()).removeprefix("--")
+    if isinstance(error, TalkingHeadError | OSError):
+        return message or type(error).__name__
+    return f"{type(error).__name__}: {message}" if message else type(error).__name__
+
+
+def _make(job: Job, output: Path, beside: Path, models: tuple[Path | None, str | None], loading: Loading) -> None:
     output.parent.mkdir(parents=True, exist_ok=True)
-    if "scene" not in values:
-        _generate(values, files, output, (checkpoint, device), loading)
+    if "scene" not in job.values:
+        _generate(job, output, beside, models, loading)
         return
     from talkinghead.screenplay.production import perform
     from talkinghead.screenplay.reading import read_scene
 
-    others = sorted(set(values) - {"scene", "quality"})
+    others = sorted(set(job.values) - {"scene", "quality"})
     if others:
         raise InputError(f"{others[0]}: a scene says that itself; leave it empty.")
-    perform(read_scene(files["scene"]), output, lambda _: None, values.get("quality"), checkpoint, device, loading)
+    quality = job.values.get("quality")
+    check_video_options(output, [], FPS, None, quality or "standard", None, None)
+    play = read_scene(job.files(beside)["scene"])
+    perform(play, output, lambda _: None, quality, models[0], models[1], loading, partial(_head, *models))
 
 
-def _generate(
-    values: dict[str, Any], files: dict[str, Path], output: Path, models: tuple[Path | None, str | None], loading: Loading
-) -> None:
-    from talkinghead.audio.delivery import spoken_line
-    from talkinghead.audio.waveform import load_audio
-    from talkinghead.emotion.track import EmotionRequest
+def _generate(job: Job, output: Path, beside: Path, models: tuple[Path | None, str | None], loading: Loading) -> None:
     from talkinghead.synthesis.portrait import check_image_file
     from talkinghead.video.writer import VideoWriter
 
+    values, files = {name: _read(name, value) for name, value in job.values.items()}, job.files(beside)
     if "image" not in values or ("audio" in values) == ("text" in values):
         raise InputError("image and either audio or text are wanted; fill those columns, or scene.")
+    seed, quality = values.get("seed", 0), values.get("quality", "standard")
+    check_video_options(output, list(files.values()), FPS, values.get("size"), quality, None, values.get("face"))
+    check_seed(seed)
+    emotion = [values["emotion"]] if "emotion" in values else None
+    request = emotion_request(emotion, values.get("intensity"), None, values.get("prompt"), None, None, None, models[0])
+    check_style(files.get("style"))
     check_image_file(files["image"])
-    if "audio" in values:
-        speech = load_audio(files["audio"])
-    else:
-        speech = spoken_line(values["text"], values.get("voice", "en-us"), values.get("fit"), files["image"].parent).audio
-    emotion = values.get("emotion")
-    request = EmotionRequest((emotion,) if emotion else (), values.get("intensity"), prompt=values.get("prompt"))
+    speech = _speech(values, files.get("audio"), beside)
+    check_emotion(request, speech.num_frames)
     with loading():
         head = _head(*models)
         portrait = head.load_portrait(files["image"], values.get("face"), values.get("size"))
-    seed, quality = values.get("seed", 0), values.get("quality", "standard")
-    asked = "neutral" if request.is_open else request
-    frames = head(portrait, speech, asked, seed=seed, quality=quality, style=files.get("style"))
-    with VideoWriter(output, files.get("audio", speech)) as video:
+    frames = head(portrait, speech, request, seed=seed, quality=quality, style=files.get("style"))
+    with VideoWriter(output, speech if "fit" in values else files.get("audio", speech)) as video:
         for frame in frames:
             video.write(frame)
+
+
+def _speech(values: dict[str, Any], audio: Path | None, beside: Path) -> Audio:
+    """As `generate` would speak it, or hear it; the file of a voice stands beside the table."""
+    from talkinghead.audio.delivery import Delivery, fitted, spoken_line
+    from talkinghead.audio.voice import speak
+    from talkinghead.audio.waveform import load_audio
+
+    fit, voice = checked_fit(values.get("fit")), values.get("voice", "en-us")
+    if audio is not None:
+        recording = load_audio(audio)
+        return recording if fit is None else fitted(Delivery(recording, (), ()), fit).audio
+    if fit is None and ":" not in voice and voice != "piper":
+        return speak(values["text"], voice).audio
+    return spoken_line(values["text"], voice, fit, beside).audio
 
 
 def _read(name: str, value: str) -> Any:
     if name not in _NUMBERS:
         return value
     try:
-        return _NUMBERS[name](value.removesuffix("s") if name == "fit" else value)
+        return _NUMBERS[name](value)
     except ValueError as error:
         raise InputError(f"{name} is {value[:40]!r}; give a number.") from error
 
@@ -249,55 +307,15 @@ def _head(checkpoint: Path | None, device: str | None) -> Any:
     return TalkingHead.from_pretrained(checkpoint, device)
 
 
-@dataclass
-class _State:
-    """Output's name -> digest of what it was made from."""
-
-    path: Path
-    digests: dict[str, str]
-
-    @staticmethod
-    def load(folder: Path) -> _State:
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            path = folder / STATE
-            digests = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-        except OSError as error:
-            raise OutputError(f"{folder}: cannot be written ({error.strerror}); choose another folder.") from error
-        except ValueError as error:
-            raise InputError(f"{folder / STATE}: is damaged; remove it, and all jobs are made again.") from error
-        return _State(path, digests)
-
-    def is_made(self, job: Job, beside: Path, checkpoint: Path | None) -> bool:
-        made = (self.path.parent / job.output).is_file()
-        return made and self.digests.get(job.output) == _digest(job, beside, checkpoint)
-
-    def remember(self, job: Job, beside: Path, checkpoint: Path | None) -> None:
-        self.digests[job.output] = _digest(job, beside, checkpoint)
-        part = self.path.with_suffix(".part")
-        part.write_text(json.dumps(self.digests, indent=1), encoding="utf-8")
-        part.replace(self.path)
-
-
-def _digest(job: Job, beside: Path, checkpoint: Path | None) -> str:
-    """Sixteen letters that change when the row does, or a file that it names."""
-    files = []
-    for name in _FILES:
-        path = beside / Path(job.values.get(name, "")).expanduser()
-        if name in job.values and path.is_file():
-            with path.open("rb") as file:
-                files.append(hashlib.file_digest(file, "sha256").hexdigest())
-    return hashlib.sha256(json.dumps([job.values, files, str(checkpoint)], sort_keys=True).encode()).hexdigest()[:16]
-
-
 def _write_summary(folder: Path, outcomes: Sequence[Outcome]) -> None:
     path = folder / SUMMARY
     part = path.with_suffix(".part")
     try:
         with part.open("w", encoding="utf-8", newline="") as file:
-            writer = csv.DictWriter(file, list(asdict(outcomes[0])))
+            writer = csv.DictWriter(file, [field.name for field in fields(Outcome)])
             writer.writeheader()
             writer.writerows(asdict(outcome) for outcome in outcomes)
         part.replace(path)
     except OSError as error:
+        part.unlink(missing_ok=True)
         raise OutputError(f"{path}: cannot be written ({error.strerror}); free some space.") from error

@@ -1,14 +1,16 @@
 """A table of jobs: each made once, what fails told and left alone, the rest made; again after a change."""
 
 import csv
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from talkinghead import cli
+from talkinghead import batch, cli
 from talkinghead.batch import Outcome, run_jobs
 from talkinghead.errors import InputError
-from talkinghead.jobs import COLUMNS, Job, read_jobs
+from talkinghead.jobs import COLUMNS, Job, Record, job_digest, models_digest, read_jobs
 from talkinghead.video.reader import read_frames
 
 
@@ -55,11 +57,9 @@ def test_a_changed_row_or_file_is_made_again(tmp_path: Path) -> None:
     def states(job: Job) -> list[str]:
         return [outcome.state for outcome in run_jobs([job], out, tmp_path)]
 
-    from talkinghead.batch import _State
-
     assert states(job) == ["failed"]  # that is no picture
     (out / "a.mp4").write_bytes(b"video")
-    _State.load(out).remember(job, tmp_path, None)
+    Record.load(out).remember(job.output, job_digest(job, tmp_path, models_digest(None)))
     assert states(job) == ["kept"]
     assert states(Job(2, "a.mp4", job.values | {"text": "Ho"})) == ["failed"]
     (tmp_path / "face.jpg").write_bytes(b"two")
@@ -81,6 +81,9 @@ def test_two_workers_tell_the_same_as_one(tmp_path: Path) -> None:
         (["output,image"], r"jobs.csv: holds 0 jobs; give 1 to"),
         (["output,image", "../a.mp4,b.png"], r"jobs.csv:2: output '../a.mp4'; give a name such as clip.mp4"),
         (["output,image", "a.mp4,b.png", "", "a.mp4,c.png"], r"jobs.csv:4: output a.mp4 is that of row 2 as well"),
+        (["output,image", "a.mp4,b.png", "./a.mp4,c.png"], r"jobs.csv:3: output a.mp4 is that of row 2 as well"),
+        (["text,image", '"two', 'lines",b.png', "a,b,c"], r"jobs.csv:4: 3 cells below 2 columns"),
+        (["image,text", "b.png," + 200_000 * "a"], r"jobs.csv:2: is no row of a table"),
         (["image,text", "b.png,Hello, you"], r"jobs.csv:2: 3 cells below 2 columns; put a text with a comma in quotes"),
     ],
 )
@@ -101,11 +104,108 @@ def test_a_table_of_semicolons_and_one_without_names_of_outputs(tmp_path: Path) 
         ({"image": "b.png", "text": "a", "audio": "b.wav"}, "image and either audio or text are wanted"),
         ({"image": "b.png", "text": "a", "seed": "x"}, "seed is 'x'; give a number"),
         ({"scene": "s.yaml", "text": "a"}, "text: a scene says that itself"),
+        ({"image": "b.png", "text": "a", "seed": "-1"}, "seed -1: out of range; give 0 to"),
+        ({"image": "b.png", "text": "a", "size": "9"}, "size 9: out of range; give 64 to"),
+        ({"image": "b.png", "text": "a", "face": "0"}, "face 0: faces are counted from 1"),
+        ({"image": "b.png", "text": "a", "quality": "fine"}, "quality fine: unknown; choose from draft"),
+        ({"image": "b.png", "text": "a", "intensity": "nan"}, "intensity is nan"),
+        ({"image": "b.png", "text": "a", "emotion": "happy", "prompt": "sadly"}, "prompt and emotion 'happy' both say"),
+        ({"image": "b.png", "text": "a", "style": "none"}, "style /"),
+        ({"scene": "s.yaml", "quality": "fine"}, "quality fine: unknown; choose from draft"),
     ],
 )
 def test_rows_that_cannot_be_made(tmp_path: Path, values: dict[str, str], message: str) -> None:
     (outcome,) = run_jobs([Job(2, "a.mp4", values)], tmp_path / "out", tmp_path)
-    assert outcome.state == "failed" and message in outcome.message
+    assert outcome.state == "failed" and outcome.message.startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"audio": "speech.wav", "fit": "0.1"}, "fit 0.1: is no such time; give 0.6s to 600s"),
+        ({"audio": "speech.wav", "fit": "500s"}, "fit is 500 s for "),
+        ({"text": "a", "voice": "piper:voices/ana.onnx"}, "voice: "),
+    ],
+)
+def test_speech_that_cannot_be_had(tmp_path: Path, portrait: str, root: Path, values: dict[str, str], message: str) -> None:
+    (tmp_path / "speech.wav").symlink_to(root / "assets/speech.wav")
+    (outcome,) = run_jobs([Job(2, "a.mp4", values | {"image": portrait})], tmp_path / "out", tmp_path)
+    assert outcome.state == "failed" and outcome.message.startswith(message)
+    if "voice" in values:  # beside the table, not beside the picture
+        assert str(tmp_path / "voices/ana.onnx") in outcome.message
+
+
+def test_an_error_of_no_known_kind_costs_its_job_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(job: Job, *_: object) -> None:
+        if job.row == 2:
+            raise ZeroDivisionError("half")
+
+    monkeypatch.setattr(batch, "_make", broken)
+    outcomes = run_jobs([Job(row, f"{row}.mp4", {"image": "b.png"}) for row in (2, 3)], tmp_path / "out", tmp_path)
+    assert [(o.state, o.message) for o in outcomes] == [("failed", "ZeroDivisionError: half"), ("done", "")]
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_batch_that_is_stopped_begins_no_more_and_leaves_a_summary(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workers: int
+) -> None:
+    begun: list[int] = []
+
+    def slow(job: Job, *_: object) -> Outcome:
+        begun.append(job.row)
+        time.sleep(0.02)
+        return Outcome(job.row, job.output, "done")
+
+    def stop(_: Outcome) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(batch, "_outcome", slow)
+    monkeypatch.setattr(batch, "ProcessPoolExecutor", lambda count, *_: ThreadPoolExecutor(count))
+    jobs = [Job(row, f"{row}.mp4", {"image": "b.png"}) for row in range(2, 52)]
+    with pytest.raises(KeyboardInterrupt):
+        run_jobs(jobs, tmp_path / "out", tmp_path, workers, stop)
+    assert len(begun) < 25
+    assert len((tmp_path / "out/summary.csv").read_text().splitlines()) == 2
+
+
+def test_no_input_of_the_table_or_of_its_scenes_is_overwritten(tmp_path: Path, root: Path) -> None:
+    (tmp_path / "face.png").symlink_to(root / "assets/drawn_man.png")
+    for name in ("a.mp4", "b.mp4"):
+        (tmp_path / name).write_bytes((root / "assets/speech.wav").read_bytes())
+    scene = "cast: {Bob: {portrait: face.png}}\nlines: [{speaker: Bob, text: Hi, recording: b.mp4}]\n"
+    (tmp_path / "scene.yaml").write_text(scene)
+    (tmp_path / "linked.mp4").hardlink_to(tmp_path / "b.mp4")
+    before = {path.name: path.read_bytes() for path in tmp_path.glob("*.mp4")}
+    jobs = [
+        Job(2, "a.mp4", {"image": "none.png", "text": "a"}),
+        Job(3, "c.mp4", {"image": "none.png", "audio": "a.mp4"}),
+        Job(4, "linked.mp4", {"scene": "scene.yaml", "quality": "none"}),
+    ]
+    found = run_jobs(jobs, tmp_path, tmp_path)
+    assert ["is an input of the table" in outcome.message for outcome in found] == [True, False, True]
+    assert before == {path.name: path.read_bytes() for path in tmp_path.glob("*.mp4")}
+
+
+def test_what_a_job_depends_on(tmp_path: Path) -> None:
+    for name in ("face.png", "voice.onnx", "voice.onnx.json"):
+        (tmp_path / name).write_text("one")
+    (tmp_path / "style").mkdir()
+    (tmp_path / "style/a").write_text("one")
+    job = Job(2, "a.mp4", {"image": "face.png", "style": "style", "voice": "piper:voice.onnx"})
+    found = [job_digest(job, tmp_path, "models"), job_digest(job, tmp_path, "others")]
+    for name in ("face.png", "style/a", "voice.onnx"):
+        (tmp_path / name).write_text("two and more")
+        found.append(job_digest(job, tmp_path, "models"))
+    assert len(set(found)) == 5 and None not in found
+    assert job_digest(Job(2, "a.mp4", {"scene": "s.yaml"}), tmp_path, "models") is None
+
+
+def test_a_cell_of_several_lines_stays_one(tmp_path: Path) -> None:
+    jobs = read_jobs(table(tmp_path, "image,text", 'b.png,"one', 'two"', "c.png,three"))
+    assert [(job.row, job.output, job.values["text"].split()) for job in jobs] == [
+        (2, "0001.mp4", ["one", "two"]),
+        (4, "0002.mp4", ["three"]),
+    ]
 
 
 def test_wrong_options(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,8 +7,8 @@ one that overlaps it, and on who speaks before, and on nothing else. Knows times
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -51,6 +51,7 @@ class Performers:
     head: TalkingHead
     play: Screenplay
     rehearsal: Rehearsal
+    _spoken: dict[int, FaceMotion] = field(default_factory=dict, init=False)
 
     def motion(self, index: int, name: str) -> FaceMotion:
         """What somebody's face does during a line's part of the scene."""
@@ -59,7 +60,9 @@ class Performers:
             if self.play.scene.lines[spoken].speaker == name:
                 begin, end = span(self.rehearsal, spoken)
                 if begin <= first and stop <= end:
-                    return self._speaking(spoken)[first - begin : stop - begin]
+                    if spoken not in self._spoken:
+                        self._spoken[spoken] = self._speaking(spoken)
+                    return self._spoken[spoken][first - begin : stop - begin]
         return self._listening(index, name)
 
     def mood(self, name: str) -> FloatArray:
@@ -71,7 +74,6 @@ class Performers:
         """(T, 3, 8) what the speaker of a line feels over its span."""
         return line_activation(self.play, self.rehearsal, index, self.mood(self.play.scene.lines[index].speaker))
 
-    @lru_cache(maxsize=4)  # noqa: B019 - lives as long as one production
     def _speaking(self, index: int) -> FaceMotion:
         line, rehearsed = self.play.scene.lines[index], self.rehearsal.lines[index]
         begin, end = span(self.rehearsal, index)
@@ -105,7 +107,7 @@ class Performers:
         felt = mirrored(self.activation(index)[: stop - first])
         settle = ease(frame_times(len(felt))[::-1].copy(), 0, EASE_S)[:, None, None]
         track = EmotionTrack.from_activation(over_mood(settle * felt, self.mood(name)))
-        motion = self._moved(name, index, silence(self._silence(), stop - first), track)
+        motion = self._moved(name, index, silence(self._silence, stop - first), track)
         shift_s = (self.rehearsal.lines[index].start - begin) / FPS
         ends = [shift_s + word.end_s for word in self.rehearsal.lines[index].delivery.words if word.text[-1] in ".,!?;:…"]
         ends = [end_s for end_s in ends if end_s < (stop - first) / FPS - 1.0]
@@ -121,7 +123,7 @@ class Performers:
         seed, person = person_seed(self.play, name, index), person_seed(self.play, name)
         return come_to_rest(pipeline(features, track, seed=seed, person=person, head_motion=member.head_motion))
 
-    @lru_cache(maxsize=1)  # noqa: B019
+    @cached_property
     def _silence(self) -> SpeechFeatures:
         return self.head.heard(Audio(np.zeros(round(SILENCE_S * FPS) * SAMPLES_PER_FRAME, np.float32)))
 

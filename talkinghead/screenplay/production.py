@@ -1,6 +1,6 @@
 """A screenplay -> its video, line by line: what is there is kept, what changed is made again, the rest is joined.
 
-The work folder stands beside the video (`scene.work`). In it each line's sound and picture have names made of all that they
+The work folder stands beside the video (`scene.mp4.work`). In it each line's sound and picture have names made of all that they
 depend on: the line and whoever is seen, their files, the models, and this package's own code. So a scene goes on where it was
 stopped, and a changed line costs itself. Knows files and the order of things.
 """
@@ -10,8 +10,8 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
-from functools import cache, cached_property, lru_cache
+from dataclasses import dataclass, field
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,11 +32,13 @@ from talkinghead.video.reader import read_frames
 from talkinghead.video.writer import VideoWriter, check_output
 
 if TYPE_CHECKING:
+    from talkinghead.pipeline import TalkingHead
     from talkinghead.screenplay.performance import Performers
 
 Tell = Callable[[str], None]
 """Called with what begins."""
 Loading = Callable[[], AbstractContextManager[None]]
+Load = Callable[[], "TalkingHead"]
 
 
 @dataclass(frozen=True)
@@ -50,8 +52,8 @@ class Production:
 
 
 def work_folder(output: Path) -> Path:
-    """Where the parts of a video are kept."""
-    return output.with_name(f"{output.stem}.work")
+    """Where the parts of a video are kept: scene.mp4.work."""
+    return output.with_name(f"{output.name}.work")
 
 
 def perform(
@@ -62,6 +64,7 @@ def perform(
     checkpoint: Path | None = None,
     device: str | None = None,
     loading: Loading = contextlib.nullcontext,
+    load: Load | None = None,
 ) -> Production:
     """Make the scene's video, and its subtitles beside it.
 
@@ -73,6 +76,7 @@ def perform(
         checkpoint: folder of models, None for the one installed.
         device: as `TalkingHead.from_pretrained`.
         loading: entered while the models load, which happens only when something is to be filmed.
+        load: gives the models of that checkpoint and device, for callers that have them already.
 
     Raises:
         ScreenplayError: a line that cannot be performed, named by its place.
@@ -89,7 +93,7 @@ def perform(
             f"{work}: cannot be made ({error.strerror}); remove what has its name, or write elsewhere."
         ) from error
     rehearsal = rehearse(play, work, begin)
-    studio = _Studio(play, rehearsal, quality or play.scene.quality, checkpoint, device, loading)
+    studio = _Studio(play, rehearsal, quality or play.scene.quality, checkpoint, device, loading, load)
     rendered: list[int] = []
     parts: list[Path] = []
     for index, line in enumerate(play.scene.lines):
@@ -116,6 +120,8 @@ class _Studio:
     checkpoint: Path | None
     device: str | None
     loading: Loading
+    load: Load | None
+    _portraits: dict[tuple[str, int | None], Portrait] = field(default_factory=dict, init=False)
 
     @cached_property
     def performers(self) -> Performers:
@@ -123,7 +129,7 @@ class _Studio:
         from talkinghead.screenplay.performance import Performers
 
         with self.loading():
-            head = TalkingHead.from_pretrained(self.checkpoint, self.device)
+            head = self.load() if self.load else TalkingHead.from_pretrained(self.checkpoint, self.device)
         return Performers(head, self.play, self.rehearsal)
 
     @cached_property
@@ -160,7 +166,7 @@ class _Studio:
             found = self._captions_of(first, stop)
             letters = [[c.text, round(c.start_s * FPS) - first, round(c.end_s * FPS) - first] for c in found]
             letters.append(None if scene.font is None else file_digest(self.play.file(scene.font)))
-        return digest([_code(), _models(self.checkpoint), people, spoken, picture, letters])
+        return digest([_code(), self._models, people, spoken, picture, letters])
 
     def _person(self, index: int, name: str) -> list[Any]:
         """What a picture of somebody depends on."""
@@ -178,6 +184,10 @@ class _Studio:
         times = [rehearsed.start - first, begin - first, end - first]
         written = line.model_dump(mode="json", exclude={"camera", "pause", "overlap"})
         return [written, mood, rehearsed.digest, times, addressee(self.play, index)]
+
+    @cached_property
+    def _models(self) -> str:
+        return file_digest(checkpoint_folder(self.checkpoint))
 
     def _background(self) -> str | None:
         given = self.play.scene.background
@@ -233,12 +243,14 @@ class _Studio:
         size = render_size(longest, wanted, [panel])
         return shot(wanted if size == longest else self._portrait(panel.name, size), panel, background)
 
-    @lru_cache(maxsize=32)  # noqa: B019 - lives as long as one production
     def _portrait(self, name: str, size: int | None) -> Portrait:
+        if (name, size) in self._portraits:
+            return self._portraits[name, size]
         member = self.play.scene.cast[name]
         try:
             with self.loading():
-                return self.performers.head.load_portrait(self.play.file(member.portrait), member.face, size)
+                portrait = self.performers.head.load_portrait(self.play.file(member.portrait), member.face, size)
+                return self._portraits.setdefault((name, size), portrait)
         except (FaceError, ImageError) as error:
             raise self.play.source.error(("cast", name, "portrait"), str(error)) from error
 
@@ -285,8 +297,3 @@ def _code() -> str:
     files = [file for folder in folders for file in sorted((package / folder).glob("*.py"))]
     files += [package / name for name in ("pipeline.py", "arkit.py", "types.py")]
     return digest([file_digest(file) for file in files])
-
-
-@cache
-def _models(checkpoint: Path | None) -> Any:
-    return file_digest(checkpoint_folder(checkpoint))

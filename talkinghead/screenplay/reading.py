@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
-from talkinghead.audio.speaker import check_voice
+from talkinghead.audio.speaker import check_voice, voice_files
 from talkinghead.audio.waveform import check_audio_file
 from talkinghead.emotion.grammar import parse_emotion
 from talkinghead.emotion.prompt import read_prompt
@@ -46,6 +46,17 @@ class Screenplay:
     def file(self, path: Path | str) -> Path:
         """A file that the scene names, which may be given beside it."""
         return self.folder / Path(path).expanduser()
+
+    def files(self) -> list[Path]:
+        """The scene's own file, and every file and folder that it names."""
+        scene = self.scene
+        named: list[Path | str | None] = [scene.font]
+        named += [] if scene.background is None or _COLOUR.fullmatch(scene.background) else [scene.background]
+        named += [path for member in scene.cast.values() for path in (member.portrait, member.style)]
+        named += [line.recording for line in scene.lines]
+        voices = [*(member.voice for member in scene.cast.values()), *(line.voice for line in scene.lines if line.voice)]
+        found = [self.file(path) for path in named if path is not None]
+        return [self.source.path, *found, *(path for voice in voices for path in voice_files(voice, self.folder))]
 
 
 def read_scene(path: Path | str) -> Screenplay:

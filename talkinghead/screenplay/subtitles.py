@@ -7,8 +7,7 @@ Knows words, times and pixels. Sources: W3C, "WebVTT: The Web Video Text Tracks 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -142,12 +141,17 @@ class Lettering:
     width: int
     height: int
     font: Path | None = None
+    _inks: dict[str, FloatArray] = field(default_factory=dict, init=False)
 
     def burn(self, frame: ByteArray, found: Sequence[Caption]) -> ByteArray:
         """frame: (H, W, 3) -> the same with the captions at its foot, the newest lowest."""
         if not found:
             return frame
-        ink = self._ink("\n".join("\n".join(rows(caption.text)) for caption in found))
+        text = "\n".join("\n".join(rows(caption.text)) for caption in found)
+        if text not in self._inks:
+            self._inks.clear()  # captions come one after the other
+            self._inks[text] = self._ink(text)
+        ink = self._inks[text]
         top = self.height - ink.shape[0] - round(0.04 * self.height)
         result = frame.copy()
         part = result[max(0, top) : max(0, top) + ink.shape[0]]
@@ -155,7 +159,6 @@ class Lettering:
         part[:] = (part + opacity * (255 * light - part.astype(np.float32)) + 0.5).astype(np.uint8)
         return result
 
-    @lru_cache(maxsize=8)  # noqa: B019 - lives as long as one part of a scene
     def _ink(self, text: str) -> FloatArray:
         """(h, W, 2) how light and how opaque the text is: white letters with a dark rim."""
         written = text.split("\n")

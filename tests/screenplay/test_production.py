@@ -76,4 +76,4 @@ def test_a_face_that_is_not_there_is_told_by_its_line(stage: Path, capsys: pytes
     assert cli.main(["perform", str(stage / "blank.yaml"), "-o", str(stage / "blank.mp4")]) == 2
     told = capsys.readouterr().err
     assert "blank.yaml:7:19: No face found in" in told and told.count("\n") == 1
-    assert not (stage / "blank.mp4").exists() and not list((stage / "blank.work").glob("part-*"))
+    assert not (stage / "blank.mp4").exists() and not list((stage / "blank.mp4.work").glob("part-*"))
