@@ -52,6 +52,7 @@ def perform(
         play = read_scene(scene)
         say(f"{scene}: {len(play.scene.lines)} lines of {len(play.scene.cast)} people")
         return
+    from talkinghead.types import FPS
     from talkinghead.video.writer import check_output
 
     check_output(output)
@@ -61,4 +62,4 @@ def perform(
 
         made = produce(play, output, begin, quality, checkpoint, device, loading)
     lines = f"{len(made.rendered)} of {len(play.scene.lines)} lines rendered, {made.kept} kept"
-    say(f"{output}: {made.num_frames / 25:.1f} s, {lines}")
+    say(f"{output}: {made.num_frames / FPS:.1f} s, {lines}")

@@ -60,5 +60,12 @@ def span(rehearsal: Rehearsal, index: int) -> tuple[int, int]:
 
 
 def person_seed(play: Screenplay, name: str, index: int | None = None) -> int:
-    """A seed of somebody, the same in every line, or of what they do in one of them."""
-    return int(digest([play.scene.seed, name, index, play.scene.lines[index].text if index is not None else ""])[:8], 16)
+    """A seed of somebody, the same in every line, or of what they do in one of them.
+
+    A line is known by its text and by how often that was said before it, so a line put in elsewhere leaves it as it is.
+    """
+    if index is None:
+        return int(digest([play.scene.seed, name])[:8], 16)
+    text = play.scene.lines[index].text
+    said_before = sum(line.text == text for line in play.scene.lines[:index])
+    return int(digest([play.scene.seed, name, text, said_before])[:8], 16)

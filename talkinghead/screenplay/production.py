@@ -24,7 +24,7 @@ from talkinghead.screenplay.blocking import addressee, attention, person_seed, s
 from talkinghead.screenplay.reading import Screenplay
 from talkinghead.screenplay.rehearsal import Rehearsal, digest, file_digest, rehearse
 from talkinghead.screenplay.staging import Panel, Shot, panels, render_size, shot
-from talkinghead.screenplay.subtitles import Caption, Lettering, captions, check_letters, to_srt, to_vtt, write_text
+from talkinghead.screenplay.subtitles import Caption, Lettering, captions, check_own, subtitle_files, write_subtitles
 from talkinghead.synthesis.portrait import MATTE_FILE, PersonMatte
 from talkinghead.types import FPS, ByteArray, FaceMotion, Portrait
 from talkinghead.video.joining import join_videos
@@ -83,9 +83,9 @@ def perform(
         OutputError: something cannot be written.
     """
     check_output(output)
-    if "burn" in play.scene.subtitles:
-        check_letters([script.text for script in play.scripts], play.scene.font and play.file(play.scene.font))
     work = work_folder(output)
+    _check_inputs(play, output)
+    check_own(play.scene.subtitles, output, work)
     try:
         work.mkdir(exist_ok=True)
     except OSError as error:
@@ -105,7 +105,7 @@ def perform(
             rendered.append(index)
     begin(f"putting {len(parts)} lines together")
     _assemble(play, rehearsal, parts, output)
-    _write_subtitles(studio.captions, play, output)
+    write_subtitles(studio.captions, play.scene.subtitles, output, work)
     _clear(work, {part.name for part in parts} | {f"sound-{line.digest}.npz" for line in rehearsal.lines})
     return Production(output, rehearsal.num_frames, tuple(rendered), len(parts) - len(rendered))
 
@@ -275,11 +275,11 @@ def _assemble(play: Screenplay, rehearsal: Rehearsal, parts: list[Path], output:
                 video.write(frame)
 
 
-def _write_subtitles(found: list[Caption], play: Screenplay, output: Path) -> None:
-    if "srt" in play.scene.subtitles:
-        write_text(output.with_suffix(".srt"), to_srt(found))
-    if "vtt" in play.scene.subtitles:
-        write_text(output.with_suffix(".vtt"), to_vtt(found))
+def _check_inputs(play: Screenplay, output: Path) -> None:
+    written = [output, *subtitle_files(play.scene.subtitles, output)]
+    for path in (path for path in written if path.exists()):
+        if any(given.exists() and path.samefile(given) for given in play.files()):
+            raise OutputError(f"{path}: is one of the scene's files and would be overwritten; write to another name.")
 
 
 def _clear(work: Path, needed: set[str]) -> None:

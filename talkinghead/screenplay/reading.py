@@ -22,6 +22,7 @@ from talkinghead.screenplay.cues import CueError, Script, read_script
 from talkinghead.screenplay.play import read_play
 from talkinghead.screenplay.schema import CastMember, Line, ProsodyChange, Scene
 from talkinghead.screenplay.source import PLAY_SUFFIXES, Source, Where, read_text, read_yaml, speakers_first
+from talkinghead.screenplay.subtitles import missing_letter
 from talkinghead.synthesis.portrait import check_image_file
 
 MIN_SIDE_PX: Final = 64
@@ -178,8 +179,24 @@ def _check_scene(play: Screenplay) -> None:
             )
     if scene.background is not None and not _COLOUR.fullmatch(scene.background):
         _check_file(play, ("background",), play.file(scene.background), check_image_file, ' or a colour such as "#203040"')
-    if scene.font is not None and not play.file(scene.font).is_file():
-        raise source.error(("font",), f"font {play.file(scene.font)}: no such file; give a .ttf or .otf.")
+    _check_letters(play)
+
+
+def _check_letters(play: Screenplay) -> None:
+    """The font can be read, and has the letters that are burnt into the picture."""
+    scene, source = play.scene, play.source
+    font = None if scene.font is None else play.file(scene.font)
+    if font is not None and not font.is_file():
+        raise source.error(("font",), f"font {font}: no such file; give a .ttf or .otf.")
+    try:
+        found = missing_letter([script.text for script in play.scripts] if "burn" in scene.subtitles else [], font)
+    except OSError as error:
+        raise source.error(("font",), f"font {font}: cannot be read ({error}); give a .ttf or .otf.") from error
+    if found is not None:
+        index, letter = found
+        name = "the built-in font" if font is None else f"font {font}"
+        message = f"subtitles: {name} has no {letter!r}; give font: a .ttf or .otf that has it."
+        raise source.error(("lines", index, "text"), message, letter)
 
 
 def _check_file(play: Screenplay, where: Where, path: Path, check: Any, otherwise: str = "") -> None:
@@ -225,6 +242,9 @@ def _check_line(play: Screenplay, index: int, line: Line) -> None:
     if line.overlap is not None and (index == 0 or line.pause is not None):
         why = "there is no line before it" if index == 0 else "it has a pause as well"
         raise source.error((*where, "overlap"), f"overlap has nothing to act on, {why}; leave it out.", "", True)
+    if line.overlap is not None and play.scene.lines[index - 1].speaker == line.speaker:
+        message = f"overlap: {line.speaker} speaks the line before as well; leave it out."
+        raise source.error((*where, "overlap"), message, at_key=True)
     if line.recording is not None:
         _check_file(play, (*where, "recording"), play.file(line.recording), check_audio_file)
         if script.pauses:

@@ -22,7 +22,7 @@ from talkinghead.audio.voice import Phoneme
 from talkinghead.emotion.grammar import parse_emotion
 from talkinghead.emotion.prompt import prompt_activation
 from talkinghead.emotion.track import DEFAULT_INTENSITY
-from talkinghead.errors import AudioError, ScreenplayError
+from talkinghead.errors import AudioError, OutputError, ScreenplayError
 from talkinghead.screenplay.reading import Screenplay
 from talkinghead.screenplay.schema import Line, ProsodyChange
 from talkinghead.types import EMOTIONS, FPS, SAMPLES_PER_FRAME, Audio, FloatArray
@@ -127,9 +127,6 @@ def _placed(play: Screenplay, index: int, delivery: Delivery, key: str, before: 
     if line.overlap >= spoken_s:
         message = f"overlap is {line.overlap:g} s, and the line before it lasts {spoken_s:.1f} s; give less than that."
         raise play.source.error((*where, "overlap"), message)
-    if play.scene.lines[index - 1].speaker == line.speaker:
-        message = f"overlap: {line.speaker} speaks the line before as well; leave it out."
-        raise play.source.error((*where, "overlap"), message, at_key=True)
     start = max(last.begin + 1, last.start + round((last.delivery.end_s - line.overlap - EDGES_S[0]) * FPS))
     for other, earlier in zip(play.scene.lines[:index], before, strict=False):
         if other.speaker == line.speaker and earlier.stop > start:
@@ -212,16 +209,20 @@ def _code_of_voices() -> str:
 def _save(path: Path, delivery: Delivery) -> None:
     part = path.with_suffix(".part")
     names = list(_symbols(delivery.phonemes))
-    with part.open("wb") as file:
-        np.savez(
-            file,
-            samples=delivery.audio.samples,
-            words=np.array([word.text for word in delivery.words], np.str_),
-            word_times=np.array([(word.start_s, word.end_s) for word in delivery.words], np.float64).reshape(-1, 2),
-            phonemes=np.array(names, np.str_),
-            phoneme_times=np.array([(p.start_s, p.end_s) for p in delivery.phonemes], np.float64).reshape(-1, 2),
-        )
-    part.replace(path)
+    arrays: dict[str, Any] = {
+        "samples": delivery.audio.samples,
+        "words": np.array([word.text for word in delivery.words], np.str_),
+        "word_times": np.array([(word.start_s, word.end_s) for word in delivery.words], np.float64).reshape(-1, 2),
+        "phonemes": np.array(names, np.str_),
+        "phoneme_times": np.array([(p.start_s, p.end_s) for p in delivery.phonemes], np.float64).reshape(-1, 2),
+    }
+    try:
+        with part.open("wb") as file:
+            np.savez(file, **arrays)
+        part.replace(path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise OutputError(f"{path}: cannot be written ({error.strerror}); free some space.") from error
 
 
 def _symbols(phonemes: tuple[Phoneme, ...]) -> Iterator[str]:

@@ -12,7 +12,9 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 CAMERAS: Final = ("cut", "side by side", "picture in picture")
 SEATS: Final = ("left", "middle", "right")
-MAX_LINE_S: Final = 600.0
+MIN_FIT_S: Final = 0.6
+MAX_FIT_S: Final = 600.0
+"""As --fit of the command line; a test holds them together."""
 MAX_PAUSE_S: Final = 60.0
 
 Camera = Literal["cut", "side by side", "picture in picture"]
@@ -78,7 +80,7 @@ class Line(_Part):
     prosody: ProsodyChange | None = Field(None, description="Another way to speak for this line.")
     pause: Seconds | None = Field(None, ge=0, le=MAX_PAUSE_S, description="Silence before the line, s.")
     overlap: Seconds | None = Field(None, gt=0, le=MAX_PAUSE_S, description="How long before the last line's end it begins, s.")
-    fit: Seconds | None = Field(None, gt=0.5, le=MAX_LINE_S, description="How long the line is to last, s.")
+    fit: Seconds | None = Field(None, ge=MIN_FIT_S, le=MAX_FIT_S, description="How long the line is to last, s.")
     camera: Camera | None = Field(None, description="The camera from this line on.")
 
 
@@ -94,7 +96,9 @@ class Scene(_Part):
     camera: Camera = Field(
         "cut", description="cut: whoever speaks; side by side: everybody; picture in picture: the speaker, the others small."
     )
-    pause: Seconds = Field(0.2, ge=0, le=MAX_PAUSE_S, description="Silence before a line that says none itself, s.")
+    pause: Seconds = Field(
+        0.3, ge=0, le=MAX_PAUSE_S, description="Silence before a line that says none itself, s; less is heard as 0.3."
+    )
     end: Seconds = Field(0.5, ge=0, le=MAX_PAUSE_S, description="How long the picture goes on after the last line, s.")
     subtitles: tuple[SubtitleForm, ...] = Field((), description="burn: in the picture; srt, vtt: files beside the video.")
     font: Path | None = Field(None, description="A .ttf or .otf file for burnt subtitles.")

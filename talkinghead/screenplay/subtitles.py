@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from talkinghead.audio.delivery import SpokenWord
-from talkinghead.errors import OutputError, ScreenplayError
+from talkinghead.errors import OutputError
 from talkinghead.types import ByteArray, FloatArray
 
 MAX_LETTERS: Final = 74
@@ -124,6 +124,33 @@ def write_text(path: Path, text: str) -> None:
         raise OutputError(f"{path}: cannot be written ({error.strerror}); choose another place.") from error
 
 
+def subtitle_files(forms: Sequence[str], output: Path) -> list[Path]:
+    """The files beside a video, of the forms that are files."""
+    return [output.with_suffix(f".{form}") for form in ("srt", "vtt") if form in forms]
+
+
+def check_own(forms: Sequence[str], output: Path, work: Path) -> None:
+    """Raise OutputError when something else stands there than what was written last, of which the work folder has a copy."""
+    for path in subtitle_files(forms, output):
+        copy = _copy(path, work)
+        if path.exists() and not (path.is_file() and copy.is_file() and path.read_bytes() == copy.read_bytes()):
+            raise OutputError(
+                f"{path}: is not what this scene wrote last and would be overwritten; move it away, or write to another name."
+            )
+
+
+def write_subtitles(found: Sequence[Caption], forms: Sequence[str], output: Path, work: Path) -> None:
+    """The files beside a video, and the copies by which they are known again; raises OutputError where that cannot be."""
+    for path in subtitle_files(forms, output):
+        text = to_srt(found) if path.suffix == ".srt" else to_vtt(found)
+        write_text(path, text)
+        write_text(_copy(path, work), text)
+
+
+def _copy(path: Path, work: Path) -> Path:
+    return work / f"subtitles{path.suffix}"
+
+
 def _escaped(text: str) -> str:
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
@@ -186,18 +213,20 @@ def _rim(font_px: int) -> int:
     return max(1, font_px // 9)
 
 
-def check_letters(texts: Sequence[str], font: Path | None) -> None:
-    """Raise ScreenplayError for a font that cannot be read, or that lacks a letter of the texts."""
-    try:
-        chosen = _font(font, 16)
-    except OSError as error:
-        raise ScreenplayError(f"font {font}: cannot be read ({error}); give a .ttf or .otf.") from error
-    missing = chosen.getmask("\U000f1234").getbbox(), bytes(chosen.getmask("\U000f1234"))
-    for letter in sorted({letter for text in texts for letter in text if not letter.isspace()}):
-        mask = chosen.getmask(letter)
-        if (mask.getbbox(), bytes(mask)) == missing:
-            name = "the built-in font" if font is None else f"font {font}"
-            raise ScreenplayError(f"subtitles: {name} has no {letter!r}; give font: a .ttf or .otf that has it.")
+def missing_letter(texts: Sequence[str], font: Path | None) -> tuple[int, str] | None:
+    """Which text first has a letter that the font lacks, and the letter; raises OSError for a font that cannot be read."""
+    chosen = _font(font, 16)
+    nothing = chosen.getmask("\U000f1234")
+    missing = nothing.getbbox(), bytes(nothing)
+    known: dict[str, bool] = {}
+    for index, text in enumerate(texts):
+        for letter in text:
+            if letter not in known:
+                mask = chosen.getmask(letter)
+                known[letter] = letter.isspace() or (mask.getbbox(), bytes(mask)) != missing
+            if not known[letter]:
+                return index, letter
+    return None
 
 
 def _font(path: Path | None, size_px: int) -> ImageFont.FreeTypeFont:

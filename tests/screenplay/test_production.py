@@ -1,6 +1,9 @@
 """A whole scene, small: made once, kept, and after a change only the changed line is made again."""
 
+import gc
+import weakref
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -8,6 +11,8 @@ import pytest
 
 from talkinghead import cli
 from talkinghead.audio.waveform import load_audio
+from talkinghead.errors import OutputError
+from talkinghead.pipeline import TalkingHead
 from talkinghead.screenplay.production import perform, work_folder
 from talkinghead.screenplay.reading import read_scene
 from talkinghead.video.reader import read_frames
@@ -37,7 +42,16 @@ def test_a_scene_is_made_kept_and_mended(stage: Path) -> None:
     told: list[str] = []
     scene, output = stage / "small.yaml", stage / "small.mp4"
     scene.write_text(SCENE)
-    made = perform(read_scene(scene), output, told.append)
+    heads: list[Any] = []
+
+    def load() -> TalkingHead:
+        head = TalkingHead.from_pretrained()
+        heads.append(weakref.ref(head))
+        return head
+
+    made = perform(read_scene(scene), output, told.append, load=load)
+    gc.collect()
+    assert [head() for head in heads] == [None]  # loaded once, and nothing keeps it
     frames = list(read_frames(output))
     assert made.rendered == (0, 1) and len(frames) == made.num_frames and frames[0].shape == (128, 96, 3)
     assert load_audio(output).duration_s == pytest.approx(made.num_frames / 25, abs=0.05)
@@ -63,6 +77,13 @@ def test_a_scene_is_made_kept_and_mended(stage: Path) -> None:
     assert len(perform(read_scene(scene), output, told.append).rendered) == 1
     assert all(np.array_equal(a, b) for a, b in zip(pictures, read_frames(lost), strict=True))
 
+    # Subtitles that were changed by hand stay as they are.
+    subtitles = output.with_suffix(".srt")
+    subtitles.write_text("by hand")
+    with pytest.raises(OutputError, match=r"small.srt: is not what this scene wrote last and would be overwritten; move it"):
+        perform(read_scene(scene), output, told.append)
+    assert subtitles.read_text() == "by hand"
+
     with av.open(str(output)) as file:
         times = [packet.pts for packet in file.demux(file.streams.video[0]) if packet.pts is not None]
         assert len(set(times)) == mended.num_frames
@@ -77,3 +98,17 @@ def test_a_face_that_is_not_there_is_told_by_its_line(stage: Path, capsys: pytes
     told = capsys.readouterr().err
     assert "blank.yaml:7:19: No face found in" in told and told.count("\n") == 1
     assert not (stage / "blank.mp4").exists() and not list((stage / "blank.mp4.work").glob("part-*"))
+
+
+def test_a_file_of_the_scene_is_not_overwritten(stage: Path, root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    take = stage / "take.mp4"
+    take.write_bytes((root / "assets/speech.wav").read_bytes())
+    (stage / "take.yaml").write_text(SCENE.replace("    camera: cut\n", "    recording: take.mp4\n"))
+    before = take.read_bytes(), {path.name for path in stage.iterdir()}
+    assert cli.main(["perform", str(stage / "take.yaml"), "-o", str(take)]) == 2
+    assert "take.mp4: is one of the scene's files and would be overwritten; write to" in capsys.readouterr().err
+    assert (take.read_bytes(), {path.name for path in stage.iterdir()}) == before
+
+
+def test_two_videos_of_one_stem_have_folders_of_their_own(tmp_path: Path) -> None:
+    assert work_folder(tmp_path / "a.mp4") != work_folder(tmp_path / "a.mov")

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from talkinghead import cli
+from talkinghead import cli, cli_options
 from talkinghead.errors import ScreenplayError
 from talkinghead.screenplay.reading import read_scene
-from talkinghead.screenplay.schema import Line, json_schema
+from talkinghead.screenplay.rehearsal import EDGES_S
+from talkinghead.screenplay.schema import MAX_FIT_S, MIN_FIT_S, Line, Scene, json_schema
 
 
 def test_a_play_says_what_yaml_says(stage: Path) -> None:
@@ -60,15 +61,37 @@ def test_the_published_schema_is_json_schema_of_every_field(capsys: pytest.Captu
         ("size: [96, 128]", "size: [96]", r":1:.*give a list|:1:.*size"),
         ("    direction: quietly guilty\n", "    direction: sad\n    emotion: sad\n", "both say what the face feels; drop"),
         ("You [smile] came! [pause 0.3] [look left] At *last*.", "", r":7:5: nothing is said and nothing lasts"),
+        ("    overlap: 0.2", "  - Ana: Hi.\n    overlap: 0.2", r":14:5: overlap: Ana speaks the line before as well"),
+        ("    overlap: 0.2", "    fit: 0.55s", r":13:10: line 3.fit is '0.55s'; give at least 0\.6"),
+        ("quality: draft", "font: drawn_man.png", r":2:7: font .*drawn_man.png: cannot be read .*; give a .ttf or .otf"),
+        ("But no", "But nø", r":10:39: subtitles: the built-in font has no 'ø'; give font"),
     ],
 )  # fmt: skip
 def test_a_mistake_is_told_with_its_place(stage: Path, old: str, new: str, message: str) -> None:
     text = (stage / "scene.yaml").read_text()
     assert old in text
+    if "ø" in new:
+        text += "subtitles: [burn]\n"
     (stage / "scene.yaml").write_text(text.replace(old, new, 1))
     with pytest.raises(ScreenplayError, match=message) as error:
         read_scene(stage / "scene.yaml")
     assert "\n" not in str(error.value)
+
+
+def test_limits_are_those_of_the_command_line_and_of_the_silences() -> None:
+    assert (MIN_FIT_S, MAX_FIT_S) == (cli_options.MIN_FIT_S, cli_options.MAX_FIT_S)
+    assert Scene.model_fields["pause"].default == pytest.approx(sum(EDGES_S))
+
+
+def test_a_letter_that_is_not_burnt_needs_no_font(stage: Path) -> None:
+    text = (stage / "scene.yaml").read_text().replace("But no", "But nø")
+    (stage / "scene.yaml").write_text(text + "subtitles: [srt]\n")
+    assert "nø." in read_scene(stage / "scene.yaml").scripts[1].words
+
+
+def test_every_file_that_a_scene_names(stage: Path) -> None:
+    play = read_scene(stage / "scene.yaml")
+    assert play.files() == [stage / name for name in ("scene.yaml", "drawn_woman.png", "drawn_man.png")]
 
 
 @pytest.mark.parametrize(

@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from talkinghead.errors import ScreenplayError
+from talkinghead.errors import OutputError, ScreenplayError
 from talkinghead.motion.acting import Act, Look, acted, gaze_courses
-from talkinghead.screenplay.blocking import addressee, attention, direction_to, seats, span
+from talkinghead.screenplay.blocking import addressee, attention, direction_to, person_seed, seats, span
 from talkinghead.screenplay.performance import cue_times, line_activation
 from talkinghead.screenplay.reading import Screenplay, read_scene
 from talkinghead.screenplay.rehearsal import EDGES_S, Rehearsal, rehearse
@@ -158,7 +158,6 @@ def test_a_recording_takes_the_place_of_a_voice(stage: Path, root: Path) -> None
     [
         ("One two.", "    fit: 9\n", r":6:10: fit is 9 s, and these words with their pauses take"),
         ("One two.", "  - Bob: Hi.\n    overlap: 5\n", r":7:14: overlap is 5 s, and the line before it lasts 0\.\d s"),
-        ("One two.", "  - Ana: Hi.\n    overlap: 0.2\n", "overlap: Ana speaks the line before as well"),
     ],
 )
 def test_what_only_speaking_tells(stage: Path, line: str, more: str, message: str) -> None:
@@ -168,3 +167,24 @@ def test_what_only_speaking_tells(stage: Path, line: str, more: str, message: st
 
 def test_edges_are_less_than_the_least_pause() -> None:
     assert sum(EDGES_S) <= 0.3 + 1e-9
+
+
+def test_a_sound_that_cannot_be_written_leaves_nothing(stage: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(np, "savez", full)
+    with pytest.raises(OutputError, match=r"cannot be written \(No space left on device\); free some space"):
+        one_line(stage, "Hi.")
+    assert not list(stage.rglob("sound-*"))
+
+
+def test_a_line_put_in_leaves_the_later_ones_as_they_are(stage: Path) -> None:
+    text = (stage / "scene.yaml").read_text() + '  - Bob: "I [nod] did. [sad 0.8] But no."\n'
+    longer = text.replace("lines:\n", "lines:\n  - Bob: One more.\n")
+    plays = []
+    for name, written in (("before.yaml", text), ("after.yaml", longer)):
+        (stage / name).write_text(written)
+        plays.append(read_scene(stage / name))
+    before, after = ([person_seed(play, "Ana", index) for index in range(len(play.scene.lines))] for play in plays)
+    assert after[1:] == before and len({*after, person_seed(plays[0], "Ana")}) == 6

@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 
 from talkinghead.audio.delivery import SpokenWord
-from talkinghead.errors import ScreenplayError
-from talkinghead.screenplay.subtitles import Caption, Lettering, captions, check_letters, rows, to_srt, to_vtt, write_text
+from talkinghead.screenplay.subtitles import Caption, Lettering, captions, missing_letter, rows, to_srt, to_vtt, write_text
 
 
 def spoken(text: str, start_s: float = 0.5, each_s: float = 0.3) -> list[SpokenWord]:
@@ -75,10 +74,9 @@ def test_a_long_caption_fits_a_narrow_picture() -> None:
     assert columns.min() > 0 and columns.max() < 159
 
 
-def test_a_letter_that_the_font_lacks_is_named(tmp_path: Path) -> None:
-    check_letters(['It\'s "fine", (really) & truly?!'], None)
-    with pytest.raises(ScreenplayError, match="the built-in font has no 'ß'; give font"):
-        check_letters(["Fuß"], None)
+def test_a_letter_that_the_font_lacks_is_found(tmp_path: Path) -> None:
+    assert missing_letter(['It\'s "fine", (really) & truly?!'], None) is None
+    assert missing_letter(["Foot", "Fuß", "ß"], None) == (1, "ß")
     (tmp_path / "bad.ttf").write_text("no font")
-    with pytest.raises(ScreenplayError, match=r"bad.ttf: cannot be read .*; give a .ttf or .otf"):
-        check_letters(["a"], tmp_path / "bad.ttf")
+    with pytest.raises(OSError, match="unknown file format"):
+        missing_letter([], tmp_path / "bad.ttf")
