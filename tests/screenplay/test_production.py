@@ -1,7 +1,9 @@
 """A whole scene, small: made once, kept, and after a change only the changed line is made again."""
 
 import gc
+import time
 import weakref
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +40,16 @@ def keep(path: Path) -> dict[str, int]:
     return {file.name: file.stat().st_mtime_ns for file in path.glob("part-*")}
 
 
+def is_let_go(thing: Callable[[], Any]) -> bool:
+    """Of a weak reference; a thread that has just ended may hold its last value for a moment."""
+    for _ in range(100):
+        gc.collect()
+        if thing() is None:
+            return True
+        time.sleep(0.05)
+    return False
+
+
 def test_a_scene_is_made_kept_and_mended(stage: Path) -> None:
     told: list[str] = []
     scene, output = stage / "small.yaml", stage / "small.mp4"
@@ -50,8 +62,7 @@ def test_a_scene_is_made_kept_and_mended(stage: Path) -> None:
         return head
 
     made = perform(read_scene(scene), output, told.append, load=load)
-    gc.collect()
-    assert [head() for head in heads] == [None]  # loaded once, and nothing keeps it
+    assert len(heads) == 1 and is_let_go(heads[0])
     frames = list(read_frames(output))
     assert made.rendered == (0, 1) and len(frames) == made.num_frames and frames[0].shape == (128, 96, 3)
     assert load_audio(output).duration_s == pytest.approx(made.num_frames / 25, abs=0.05)
