@@ -9,7 +9,7 @@ import typer
 
 from talkinghead.cli_options import CheckpointOption, DeviceOption
 from talkinghead.cli_progress import loading, say
-from talkinghead.errors import InputError
+from talkinghead.errors import InputError, OutputError
 
 MAX_WORKERS = 256
 
@@ -37,9 +37,11 @@ def batch(
         raise InputError(f"--workers {workers}: out of range; give 1 to {MAX_WORKERS}.")
     if output.exists() and not output.is_dir():
         raise InputError(f"--output {output}: is a file; give a folder.")
-    from talkinghead.batch import Outcome, run_jobs
+    from talkinghead.batch import SUMMARY, Outcome, run_jobs
     from talkinghead.jobs import read_jobs
 
+    if (output / SUMMARY).exists() and jobs.exists() and jobs.samefile(output / SUMMARY):
+        raise OutputError(f"{jobs}: is where the summary goes and would be overwritten; give the table another name.")
     asked = read_jobs(jobs)
 
     def tell(outcome: Outcome) -> None:
@@ -50,5 +52,5 @@ def batch(
 
     outcomes = run_jobs(asked, output, jobs.parent, workers, tell, checkpoint, device, ray_address, loading)
     counts = {state: sum(outcome.state == state for outcome in outcomes) for state in ("done", "kept", "failed")}
-    typer.echo(f"{counts['done']} made, {counts['kept']} kept, {counts['failed']} failed; see {output / 'summary.csv'}")
+    typer.echo(f"{counts['done']} made, {counts['kept']} kept, {counts['failed']} failed; see {output / SUMMARY}")
     raise typer.Exit(1 if counts["failed"] else 0)

@@ -4,6 +4,7 @@ import csv
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -220,3 +221,35 @@ def test_wrong_options(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> No
     assert "--ray-address 127.0.0.1:9: cannot be reached" in told.pop()
     assert [line.split("; ")[-1] for line in told] == ["give a folder.", "give 1 to 256.", "give a table such as jobs.csv."]
     assert not (tmp_path / "out").exists() and "fit" in COLUMNS
+
+
+def test_a_table_is_not_overwritten_by_the_summary(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = table(tmp_path, "image", "a.png").rename(tmp_path / "summary.csv")
+    assert cli.main(["batch", str(path), "-o", str(tmp_path)]) == 2
+    assert "summary.csv: is where the summary goes and would be overwritten; give" in capsys.readouterr().err
+    assert path.read_text() == "image\na.png\n"
+
+
+def test_scenes_share_the_models_of_their_worker(tmp_path: Path, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "face.png").symlink_to(root / "assets/drawn_man.png")
+    (tmp_path / "scene.yaml").write_text("cast: {Bob: {portrait: face.png}}\nlines: [{Bob: Hi}]\n")
+    given: list[object] = []
+    loaded: list[object] = []
+
+    def produce(play: object, output: Path, begin: object, *rest: Any) -> None:
+        given.append(rest[-1]())
+
+    def load(*_: object) -> object:
+        loaded.append(object())
+        return loaded[-1]
+
+    monkeypatch.setattr("talkinghead.screenplay.production.perform", produce)
+    monkeypatch.setattr("talkinghead.pipeline.TalkingHead.from_pretrained", load)
+    batch._head.cache_clear()
+    jobs = [Job(row, f"{row}.mp4", {"scene": "scene.yaml"}) for row in (2, 3)]
+    try:
+        assert [outcome.state for outcome in run_jobs(jobs, tmp_path / "out", tmp_path)] == ["done", "done"]
+        assert [outcome.state for outcome in run_jobs(jobs, tmp_path / "out", tmp_path)] == ["done", "done"]
+    finally:
+        batch._head.cache_clear()
+    assert len(loaded) == 1 and given == 4 * loaded
