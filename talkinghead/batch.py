@@ -24,7 +24,7 @@ from typing import Any, Final
 
 from talkinghead.cli_options import check_emotion, check_seed, check_style, check_video_options, checked_fit, emotion_request
 from talkinghead.errors import DependencyError, InputError, OutputError, TalkingHeadError
-from talkinghead.jobs import Job, Record, job_digest, models_digest
+from talkinghead.jobs import Job, Record, identity, inputs, job_digest, models_digest
 from talkinghead.types import FPS, Audio
 
 SUMMARY: Final = "summary.csv"
@@ -76,14 +76,14 @@ def run_jobs(
     record, models = Record.load(folder), models_digest(checkpoint)
     # Before anything is made: a file that changes meanwhile is noticed the next time.
     digests = {job.row: job_digest(job, beside, models) for job in jobs}
-    taken = _inputs(jobs, beside)
+    taken = inputs(jobs, beside)
     outcomes: list[Outcome] = []
     waiting: list[Job] = []
     try:
         for job in jobs:
             if record.is_made(job.output, digests[job.row]):
                 outcomes.append(Outcome(job.row, job.output, "kept"))
-            elif _identity(folder / job.output) in taken:
+            elif identity(folder / job.output) in taken:
                 why = f"output {job.output}: is an input of the table and would be overwritten; give another name."
                 outcomes.append(Outcome(job.row, job.output, "failed", why))
             else:
@@ -103,29 +103,6 @@ def run_jobs(
         if outcomes:
             _write_summary(folder, outcomes)
     return outcomes
-
-
-def _inputs(jobs: Sequence[Job], beside: Path) -> set[Any]:
-    """The files that the table and its scenes name."""
-    named: set[Any] = set()
-    for job in jobs:
-        found = list(job.files(beside).values())
-        if "scene" in job.values:
-            from talkinghead.screenplay.reading import read_scene
-
-            with contextlib.suppress(TalkingHeadError, OSError):  # what is wrong with it is told when its turn comes
-                found += read_scene(job.files(beside)["scene"]).files()
-        named.update(_identity(path) for path in found)
-    return named
-
-
-def _identity(path: Path) -> Any:
-    """The same for two names of one file."""
-    try:
-        stat = path.stat()
-        return stat.st_dev, stat.st_ino
-    except OSError:
-        return path.resolve()
 
 
 Runner = Callable[[list[Any]], Generator[Outcome]]

@@ -5,6 +5,7 @@ Knows tables, and the names and the content of files; makes nothing.
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import json
@@ -141,6 +142,29 @@ class Record:
         except OSError as error:
             part.unlink(missing_ok=True)
             raise OutputError(f"{self.path}: cannot be written ({error.strerror}); free some space.") from error
+
+
+def inputs(jobs: Sequence[Job], beside: Path) -> set[Any]:
+    """The files that the table and its scenes name."""
+    named: set[Any] = set()
+    for job in jobs:
+        found = list(job.files(beside).values())
+        if "scene" in job.values:
+            from talkinghead.screenplay.reading import read_scene
+
+            with contextlib.suppress(TalkingHeadError, OSError):  # what is wrong with it is told when its turn comes
+                found += read_scene(job.files(beside)["scene"]).files()
+        named.update(identity(path) for path in found)
+    return named
+
+
+def identity(path: Path) -> Any:
+    """The same for two names of one file."""
+    try:
+        stat = path.stat()
+        return stat.st_dev, stat.st_ino
+    except OSError:
+        return path.resolve()
 
 
 def models_digest(checkpoint: Path | None) -> str | None:
