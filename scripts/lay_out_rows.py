@@ -21,8 +21,9 @@ from rich.progress import track as progress
 
 from talkinghead.errors import TalkingHeadError
 from talkinghead.evaluation.picture import Pair, boxes_of, pictures_of, reenact, targets
-from talkinghead.pipeline import TalkingHead, mesh_topology, meshes_of, portrait_mesh
+from talkinghead.pipeline import TalkingHead, mesh_topology
 from talkinghead.rig.fitting import fit_face
+from talkinghead.rig.placement import meshes_of, portrait_mesh
 from talkinghead.rig.retargeting import retarget
 from talkinghead.rig.shell import with_rim
 from talkinghead.synthesis.pipeline import PortraitCrop

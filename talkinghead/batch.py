@@ -25,7 +25,7 @@ from typing import Any, Final
 from talkinghead.cli_options import check_emotion, check_seed, check_style, check_video_options, checked_fit, emotion_request
 from talkinghead.errors import DependencyError, InputError, OutputError, TalkingHeadError
 from talkinghead.jobs import Job, Record, identity, inputs, job_digest, models_digest
-from talkinghead.types import FPS, Audio
+from talkinghead.types import FPS
 
 SUMMARY: Final = "summary.csv"
 CONNECT_S: Final = 5.0
@@ -229,6 +229,7 @@ def _make(job: Job, output: Path, beside: Path, models: tuple[Path | None, str |
 
 
 def _generate(job: Job, output: Path, beside: Path, models: tuple[Path | None, str | None], loading: Loading) -> None:
+    from talkinghead.audio.delivery import speech_of
     from talkinghead.synthesis.portrait import check_image_file
     from talkinghead.video.writer import VideoWriter
 
@@ -242,7 +243,8 @@ def _generate(job: Job, output: Path, beside: Path, models: tuple[Path | None, s
     request = emotion_request(emotion, values.get("intensity"), None, values.get("prompt"), None, None, None, models[0])
     check_style(files.get("style"))
     check_image_file(files["image"])
-    speech = _speech(values, files.get("audio"), beside)
+    fit_s, voice = checked_fit(values.get("fit")), values.get("voice", "en-us")
+    speech = speech_of(files.get("audio"), values.get("text", ""), voice, fit_s, beside)
     check_emotion(request, speech.num_frames)
     with loading():
         head = _head(*models)
@@ -251,21 +253,6 @@ def _generate(job: Job, output: Path, beside: Path, models: tuple[Path | None, s
     with VideoWriter(output, speech if "fit" in values else files.get("audio", speech)) as video:
         for frame in frames:
             video.write(frame)
-
-
-def _speech(values: dict[str, Any], audio: Path | None, beside: Path) -> Audio:
-    """As `generate` would speak it, or hear it; the file of a voice stands beside the table."""
-    from talkinghead.audio.delivery import Delivery, fitted, spoken_line
-    from talkinghead.audio.voice import speak
-    from talkinghead.audio.waveform import load_audio
-
-    fit, voice = checked_fit(values.get("fit")), values.get("voice", "en-us")
-    if audio is not None:
-        recording = load_audio(audio)
-        return recording if fit is None else fitted(Delivery(recording, (), ()), fit).audio
-    if fit is None and ":" not in voice and voice != "piper":
-        return speak(values["text"], voice).audio
-    return spoken_line(values["text"], voice, fit, beside).audio
 
 
 def _read(name: str, value: str) -> Any:

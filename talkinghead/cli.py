@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from talkinghead.cli_batch import register as register_batch
+from talkinghead.cli_checks import register as register_checks
 from talkinghead.cli_export import CharacterOption, MotionFpsOption, NamesOption, checked_character, register, save
 from talkinghead.cli_live import (
     PIPE,
@@ -65,7 +66,6 @@ from talkinghead.cli_options import (
     VideoOutput,
     VoiceOption,
     check_emotion,
-    check_extra,
     check_image,
     check_motion_output,
     check_seed,
@@ -359,43 +359,10 @@ def stream(
     play(source, MotionStream(head, request, seed=seed, style=style, **knobs), sender)
 
 
-@app.command(epilog="Example: talkinghead evaluate --split eval --data ../shared/data --only lips,timing -o report/")
-def evaluate(
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the report.")],
-    split: Annotated[str, typer.Option(help="Which clips: eval or train.")] = "eval",
-    data: Annotated[Path, typer.Option(help="Folder of the clips, with manifest.jsonl.")] = Path("../shared/data"),
-    only: Annotated[str, typer.Option(help="Tables to make, as in lips,timing. (Default: all.)")] = "",
-    prepared: Annotated[
-        Path | None, typer.Option(help="What scripts/prepare_data.py tracked. (Default: the clips are tracked now.)")
-    ] = None,
-    checkpoint: CheckpointOption = None,
-) -> None:
-    """Measure the models on held-out clips: lips, timing, contacts, emotion, pictures; each beside its baseline."""
-    tables = [name.strip() for name in only.split(",") if name.strip()]
-    if not tables or "pictures" in tables:
-        check_extra("evaluate")
-    from talkinghead import evaluation
-
-    with stages() as begin:
-        report = evaluation.evaluate(split, data, output, checkpoint, begin, tables, prepared)
-    typer.echo(report.read_text())
-    say(str(output))
-
-
 register(app)
 register_scenes(app)
 register_batch(app)
-
-
-@app.command()
-def doctor(checkpoint: CheckpointOption = None) -> None:
-    """Versions, device, models, what is missing, and the remedy."""
-    from talkinghead.doctor import report
-
-    with loading():
-        lines, is_well = report(checkpoint)
-    typer.echo("\n".join(lines))
-    raise typer.Exit(0 if is_well else 1)
+register_checks(app)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -436,23 +403,9 @@ def _speech(audio: Path | None, text: str | None, voice: str, fit: str | None) -
     if (audio is None) == (text is None):
         came = "neither came" if audio is None else "both came"
         raise InputError(f"--audio, --text: {came}; give one, a recording or a line to speak.")
-    seconds = checked_fit(fit)
-    if audio is not None:
-        from talkinghead.audio.waveform import load_audio
+    from talkinghead.audio.delivery import speech_of
 
-        recording = load_audio(audio)
-        if seconds is None:
-            return recording
-        from talkinghead.audio.delivery import Delivery, fitted
-
-        return fitted(Delivery(recording, (), ()), seconds).audio
-    if seconds is None and ":" not in voice and voice != "piper":
-        from talkinghead.audio.voice import speak
-
-        return speak(text or "", voice).audio
-    from talkinghead.audio.delivery import spoken_line
-
-    return spoken_line(text or "", voice, seconds).audio
+    return speech_of(audio, text or "", voice, checked_fit(fit))
 
 
 def _load(checkpoint: Path | None, device: str | None) -> TalkingHead:

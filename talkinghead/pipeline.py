@@ -26,7 +26,8 @@ from talkinghead.motion.expression import PROTOTYPE_MATRIX
 from talkinghead.motion.pipeline import MotionPipeline
 from talkinghead.motion.style import SpeakingStyle
 from talkinghead.rig.face_rig import FaceRig
-from talkinghead.rig.fitting import FittedFace, fit_face, fit_motion, project
+from talkinghead.rig.fitting import fit_face, fit_motion
+from talkinghead.rig.placement import meshes_of, portrait_mesh
 from talkinghead.rig.retargeting import Reenactment, retarget
 from talkinghead.rig.shell import with_rim, with_still_body
 from talkinghead.rig.view import CameraPath
@@ -38,7 +39,6 @@ from talkinghead.types import Audio, ByteArray, EmotionTrack, FaceMotion, FloatA
 from talkinghead.video.reader import read_frames
 
 INNER_PARTS: Final = ("upper_teeth", "lower_teeth", "tongue", "mouth_cavity")
-MESH_CHUNK: Final = 32
 
 
 def mesh_topology(rig: FaceRig) -> MeshTopology:
@@ -263,20 +263,6 @@ class TalkingHead:
         """Read a picture and find the face that is to speak; `size` is the longest side of the result in px."""
         portrait = load_portrait(Path(path), self.tracker, face, self.folder / "matte")
         return portrait if size is None else _resized(portrait, size)
-
-
-def meshes_of(rig: FaceRig, motion: FaceMotion, face: FittedFace) -> Iterator[FloatArray]:
-    """(V, 3) px a frame; a short stretch at a time, so that a long motion takes no more memory."""
-    for start in range(0, len(motion), MESH_CHUNK):
-        yield from project(rig(motion[start : start + MESH_CHUNK], face).vertices, face)
-
-
-def portrait_mesh(rig: FaceRig, face: FittedFace) -> FloatArray:
-    """(V, 3) px, where the fitted mesh stands in the portrait itself."""
-    own = FaceMotion.neutral(1)
-    own.blendshapes[:], own.gaze[:], own.head_rotation[:] = face.resting, face.gaze, face.rotation
-    mesh: FloatArray = project(rig(own, face).vertices, face)[0]
-    return mesh
 
 
 def _is_heard(emotion: str | EmotionRequest | EmotionTrack) -> bool:

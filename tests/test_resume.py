@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from talkinghead.pipeline import portrait_mesh
 from talkinghead.rig.face_rig import FaceRig
 from talkinghead.rig.fitting import fit_face
+from talkinghead.rig.placement import portrait_mesh
 
 STEPS = 24
 CONFIG = """

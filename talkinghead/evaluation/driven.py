@@ -12,9 +12,10 @@ from pathlib import Path
 
 import numpy as np
 
-from talkinghead.pipeline import TalkingHead, mesh_topology, portrait_mesh
+from talkinghead.pipeline import TalkingHead, mesh_topology
 from talkinghead.rig.face_rig import FaceRig
 from talkinghead.rig.fitting import FittedFace, fit_face, fit_motion, project, relative_motion
+from talkinghead.rig.placement import portrait_mesh
 from talkinghead.rig.shell import with_rim
 from talkinghead.synthesis.pipeline import PortraitCrop
 from talkinghead.synthesis.portrait import MATTE_FILE, PersonMatte

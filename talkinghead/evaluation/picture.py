@@ -15,13 +15,12 @@ from typing import Final
 import cv2
 import numpy as np
 import torch
-from torch.nn import functional
 
 from talkinghead.errors import InputError
 from talkinghead.evaluation.driven import drive
 from talkinghead.evaluation.table import Table
 from talkinghead.pipeline import TalkingHead
-from talkinghead.synthesis.face_network import CHIP_PX, REMEDY, FaceNetwork, chip_matrix
+from talkinghead.synthesis.face_network import CHIP_PX, REMEDY, FaceNetwork, chip_matrix, feature_distances
 from talkinghead.synthesis.geometry import area_crop, polygon_mask
 from talkinghead.synthesis.metrics import region_box, score_region
 from talkinghead.synthesis.pipeline import PortraitCrop
@@ -174,15 +173,11 @@ def _scored(pair: Pair, network: FaceNetwork | None) -> Iterator[tuple[tuple[str
 
 
 def deep_differences(network: FaceNetwork, real: FloatArray, others: list[FloatArray]) -> list[list[FloatArray]]:
-    """Chips, (150, 150, 3) -> for each of the others the maps (h, w) of its distance, one a layer of `LAYERS`.
-
-    As LPIPS (Zhang et al., CVPR 2018) before its weights are learnt: features of unit length at each place, their squared
-    difference summed over the channels; but of a network that tells faces apart, not of one that tells objects.
-    """
+    """Chips, (150, 150, 3) -> for each of the others the maps (h, w) of its `feature_distances`, one a layer of `LAYERS`."""
     with torch.inference_mode():
         layers = network.layers(np.stack([real, *others]).astype(np.float32))
-        units = [functional.normalize(layers[k], dim=1) for k in LAYERS]
-        maps = [((unit[1:] - unit[:1]) ** 2).sum(1).numpy() for unit in units]
+        chosen = [layers[k] for k in LAYERS]
+        maps = [x[:, 0].numpy() for x in feature_distances([x[1:] for x in chosen], [x[:1] for x in chosen])]
     return [[layer[k] for layer in maps] for k in range(len(others))]
 
 

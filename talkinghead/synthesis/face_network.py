@@ -140,6 +140,16 @@ class FaceNetwork(nn.Module):
         return described
 
 
+def feature_distances(found: list[Tensor], wanted: list[Tensor]) -> list[Tensor]:
+    """Layers (B, C, h, w) of two pictures -> how far apart they lie at each place, (B, 1, h, w) each.
+
+    As LPIPS (Zhang et al., CVPR 2018) before its weights are learnt: features of unit length at each place, their squared
+    difference summed over the channels; but of a network that tells faces apart, not of one that tells objects.
+    """
+    pairs = [[functional.normalize(x.float(), dim=1) for x in pair] for pair in zip(found, wanted, strict=True)]
+    return [(a - b).square().sum(1, keepdim=True) for a, b in pairs]
+
+
 def _halves() -> list[bool]:
     return [*(after > before for before, after in pairwise((WIDTHS[0], *WIDTHS[:-1]))), True]
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from talkinghead.synthesis.face_network import FaceNetwork
+from talkinghead.synthesis.face_network import FaceNetwork, feature_distances
 
 DEEP_LAYERS = (0, 3, 7)
 """Of `FaceNetwork`: the stem, and what its first and second width of blocks end with."""
@@ -64,15 +64,13 @@ def mouth_weight(guide: Tensor) -> Tensor:
 def deep_loss(network: FaceNetwork, output: Tensor, real: Tensor, weight: Tensor) -> Tensor:
     """How far two pictures lie apart in the features of a network that tells faces apart; weight: (B, 1, H, W).
 
-    As LPIPS (Zhang et al., CVPR 2018) before its weights are learnt: features of unit length at each place, their squared
-    difference summed over the channels, the mean over places by their weight, then over the layers.
+    `feature_distances`, their mean over places by their weight, then over the layers.
     """
     total = output.new_zeros(())
     with torch.no_grad():
         wanted = network.features(real, max(DEEP_LAYERS))
     found = network.features(output, max(DEEP_LAYERS))
-    for k in DEEP_LAYERS:
-        apart = (F.normalize(found[k].float(), dim=1) - F.normalize(wanted[k].float(), dim=1)).square().sum(1, keepdim=True)
+    for apart in feature_distances([found[k] for k in DEEP_LAYERS], [wanted[k] for k in DEEP_LAYERS]):
         share = F.interpolate(weight, size=apart.shape[-2:], mode="area")
         total = total + (apart * share).sum() / share.sum().clamp_min(1e-6)
     return total / len(DEEP_LAYERS)
