@@ -78,6 +78,7 @@ from talkinghead.cli_options import (
     emotion_request,
 )
 from talkinghead.cli_perform import register as register_scenes
+from talkinghead.cli_prepare import register as register_prepare
 from talkinghead.cli_progress import loading, say, say_emotion, say_what_is_cut, stages, write_video
 from talkinghead.errors import InputError, TalkingHeadError
 
@@ -363,6 +364,7 @@ register(app)
 register_scenes(app)
 register_batch(app)
 register_checks(app)
+register_prepare(app)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -25,8 +25,8 @@ MISSING_SHARE: Final = 0.02
 _FORMATS: Final = "give a recording such as speech.wav, .mp3, .m4a, .ogg, .flac, or a video with sound"
 
 
-def load_audio(path: Path | str) -> Audio:
-    """The first sound track of a file -> Audio, decoded and resampled in a stream.
+def load_audio(source: Path | str | BinaryIO) -> Audio:
+    """The first sound track of a file, or of one that is open to read and seek in -> Audio, decoded and resampled in a stream.
 
     Channels are averaged. A recording louder than full scale is turned down to it. Silence is allowed.
 
@@ -34,11 +34,13 @@ def load_audio(path: Path | str) -> Audio:
         AudioError: no such file, a folder, empty, not sound, cut short, shorter than 0.1 s, longer than six hours, or with
             samples that are not numbers.
     """
-    path = Path(path)
-    check_audio_file(path)
+    path = Path(source if isinstance(source, str | Path) else str(getattr(source, "name", "sound")))
+    opened = None if isinstance(source, str | Path) else source
+    if opened is None:
+        check_audio_file(path)
     chunks = [np.zeros(0, np.float32)]
     try:
-        chunks.extend(_decoded(path))
+        chunks.extend(_decoded(path, opened))
     except av.FFmpegError as error:
         read_s = sum(map(len, chunks)) / SAMPLE_RATE
         if read_s:
@@ -90,10 +92,10 @@ def _check_wav_length(path: Path, file: BinaryIO) -> None:
         file.seek(length + length % 2, 1)
 
 
-def _decoded(path: Path) -> Iterator[FloatArray]:
+def _decoded(path: Path, opened: BinaryIO | None) -> Iterator[FloatArray]:
     """The chunks of the first sound track, (n,) float32, mono, 16 kHz."""
     # A playlist inside a file must not reach for the network, and a name with a colon is not a protocol.
-    with av.open(str(path.resolve()), options={"protocol_whitelist": "file"}) as container:
+    with av.open(opened or str(path.resolve()), "r", options={"protocol_whitelist": "file"}) as container:
         if not container.streams.audio:
             kind = "a picture or video without sound" if container.streams.video else "no sound"
             raise AudioError(f"{path}: holds {kind}; {_FORMATS}.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zipfile
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 import numpy as np
 
@@ -28,12 +28,7 @@ def save_motion(path: Path | str, motion: FaceMotion, fps: float = FPS) -> None:
     part = path.with_name(f".{path.name}.part")
     try:
         with part.open("wb") as file:
-            np.savez_compressed(
-                file,
-                **{name: getattr(motion, name) for name in ARRAYS},
-                names=np.array(arkit.BLENDSHAPES),
-                fps=np.int64(fps) if float(fps).is_integer() else np.float64(fps),
-            )
+            write_motion(file, motion, fps)
         part.replace(path)
     except OSError as error:
         part.unlink(missing_ok=True)
@@ -43,18 +38,29 @@ def save_motion(path: Path | str, motion: FaceMotion, fps: float = FPS) -> None:
         raise
 
 
-def load_motion(path: Path | str) -> FaceMotion:
-    """Read a motion that `save_motion` wrote, at 25 frames a second: one of another rate is resampled.
+def write_motion(file: BinaryIO, motion: FaceMotion, fps: float = FPS) -> None:
+    """The content of a `.npz` of `save_motion`, into a file that is open."""
+    np.savez_compressed(
+        file,
+        **{name: getattr(motion, name) for name in ARRAYS},
+        names=np.array(arkit.BLENDSHAPES),
+        fps=np.int64(fps) if float(fps).is_integer() else np.float64(fps),
+    )
+
+
+def load_motion(source: Path | str | BinaryIO) -> FaceMotion:
+    """Read a motion that `save_motion` wrote, a file or one that is open, at 25 frames a second: another rate is resampled.
 
     Raises:
         MotionError: no such file, not such a file, other names, no such rate, or values that are not numbers.
     """
-    path = Path(path)
-    if not path.is_file():
+    opened = None if isinstance(source, str | Path) else source
+    path = Path(source if isinstance(source, str | Path) else str(getattr(source, "name", "motion.npz")))
+    if opened is None and not path.is_file():
         what = "is a folder" if path.is_dir() else "no such file"
         raise MotionError(f"motion {path}: {what}; give a .npz that `talkinghead animate` or `talkinghead track` wrote.")
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with np.load(path if opened is None else opened, allow_pickle=False) as file:
             missing = [name for name in (*ARRAYS, "names", "fps") if name not in file.files]
             if missing:
                 raise MotionError(f"motion {path}: holds no {', '.join(missing)}; write it again with `talkinghead animate`.")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 import av
 import numpy as np
@@ -15,21 +16,23 @@ from talkinghead.errors import VideoError
 from talkinghead.types import FPS, ByteArray
 
 
-def read_frames(path: Path, fps: float = FPS) -> Iterator[ByteArray]:
+def read_frames(source: Path | BinaryIO, fps: float = FPS) -> Iterator[ByteArray]:
     """The frames of the first video stream, (H, W, 3) uint8 RGB, upright, nearest in time at `fps` frames a second.
 
-    A video that is damaged further on ends there.
+    source: a file, or one that is open to read and seek in. A video that is damaged further on ends there.
 
     Raises:
         VideoError: no such file, not a video, or damaged before its first frame.
     """
-    path = Path(path)
-    check_video_file(path)
+    path = Path(source if isinstance(source, str | Path) else str(getattr(source, "name", "video")))
+    opened = None if isinstance(source, str | Path) else source
+    if opened is None:
+        check_video_file(path)
     index = 0
     last: ByteArray | None = None
     try:
         # A playlist inside a file must not reach for the network, and a name with a colon is not a protocol.
-        with av.open(str(path.resolve()), options={"protocol_whitelist": "file"}) as container:
+        with av.open(opened or str(path.resolve()), "r", options={"protocol_whitelist": "file"}) as container:
             if not container.streams.video:
                 raise VideoError(f"{path}: has no picture track; give a video file such as clip.mp4.")
             stream = container.streams.video[0]
