@@ -3,6 +3,7 @@
     python scripts/bench.py                       # stages at 512 px, 10 s of the built-in example
     python scripts/bench.py --motion              # speech to motion alone, a batch of clips, as a multiple of real time
     python scripts/bench.py --stream              # speech to motion as it is spoken: first frame, real time, memory
+    python scripts/bench.py --live                # speech to pictures as it is spoken: how far behind, how many were left out
     python scripts/bench.py --memory              # peak memory of the command line at 10 s and 5 min (takes minutes)
 
 Loading the models is counted apart. No figure here is a test: machines differ.
@@ -25,8 +26,9 @@ from rich.console import Console
 from rich.table import Table
 
 if TYPE_CHECKING:
-    from talkinghead.types import SpeechFeatures
+    from talkinghead.types import FloatArray, SpeechFeatures
 
+MAX_BEHIND_S = 0.25
 ASSETS = Path(__file__).parents[1] / "assets"
 
 
@@ -164,6 +166,32 @@ def streaming(seconds: float, console: Console) -> None:
     console.print(table)
 
 
+def live(seconds: float, size: int, quality: str, console: Console) -> None:
+    """Sound in chunks of 20 ms, as a microphone gives it, to frames with pictures: how far behind, how many were left out."""
+    from talkinghead.audio.waveform import load_audio
+    from talkinghead.pipeline import TalkingHead
+
+    head = TalkingHead.from_pretrained()
+    portrait = head.load_portrait(ASSETS / "astronaut.jpg", size=size)
+    samples = lengthened(load_audio(ASSETS / "speech.wav").samples, seconds)
+
+    def microphone(part: FloatArray) -> Iterator[FloatArray]:
+        started = time.monotonic()
+        for end in range(320, len(part) + 1, 320):
+            time.sleep(max(0.0, started + end / 16_000 - time.monotonic()))
+            yield part[end - 320 : end]
+
+    list(head.stream(microphone(samples[: 16_000 * 2]), portrait, "happy", quality=quality))  # warm up
+    frames = list(head.stream(microphone(samples), portrait, "happy", quality=quality, max_behind_s=MAX_BEHIND_S))
+    behind = 1000 * np.array([frame.behind_s for frame in frames if frame.image is not None])
+    table = Table("", "", title=f"speech to pictures as it is spoken, {seconds:g} s, {size} px, {quality}")
+    table.add_row("pictures drawn", f"{len(behind)} of {len(frames)}")
+    table.add_row("behind the sound: median", f"{np.median(behind):.0f} ms")
+    table.add_row("... 95 of 100 within", f"{np.percentile(behind, 95):.0f} ms")
+    table.add_row("... 99 of 100 within", f"{np.percentile(behind, 99):.0f} ms")
+    console.print(table)
+
+
 PEAK = """
 import resource
 from talkinghead.cli import main
@@ -206,10 +234,13 @@ def main() -> None:
     parser.add_argument("--clips", type=int, default=12, help="how many, with --motion")
     parser.add_argument("--memory", action="store_true")
     parser.add_argument("--stream", action="store_true", help="speech to motion as it is spoken")
+    parser.add_argument("--live", action="store_true", help="speech to pictures as it is spoken, in real time")
     options = parser.parse_args()
     console = Console()
     if options.memory:
         memory(console)
+    elif options.live:
+        live(options.seconds, options.size, options.quality, console)
     elif options.stream:
         streaming(options.seconds, console)
     elif options.motion:

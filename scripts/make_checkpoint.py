@@ -3,8 +3,9 @@
     python scripts/make_checkpoint.py runs -o my_checkpoint
     talkinghead generate --checkpoint my_checkpoint ...
 
-Takes the finished models of RUNS/articulator, RUNS/gesture, RUNS/denoiser and RUNS/mouth_expert, those of the four that are
-there (or other folders, by option), and everything else from `--base`. Needs no extra.
+Takes the finished models of RUNS/speech_encoder, RUNS/articulator, RUNS/gesture, RUNS/emotion_encoder, RUNS/denoiser and
+RUNS/mouth_expert, those that are there (or other folders, by option), and everything else from `--base`. What each was trained
+on goes with it, so that nobody is scored on people whom it has seen. Needs no extra.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from safetensors import SafetensorError
 
 from talkinghead.audio.adapter import FILE, ArticulationAdapter
 from talkinghead.checkpoints import checkpoint_folder, default_folder
+from talkinghead.corpus.splits import read, record
+from talkinghead.emotion.emotion_encoder import EmotionEncoder
 from talkinghead.errors import CheckpointError, InputError, OutputError, TalkingHeadError
 from talkinghead.motion.articulator import Articulator
 from talkinghead.motion.gesture_denoiser import GestureDenoiser
@@ -31,6 +34,7 @@ FINISHED = {
     "speech_encoder": "adapter.safetensors",
     "articulator": "articulator/config.json",
     "gesture": "gesture/config.json",
+    "emotion_encoder": "emotion_encoder/config.json",
     "denoiser": "denoiser/config.json",
     "mouth_expert": "denoiser/config.json",
 }
@@ -83,10 +87,17 @@ def make_checkpoint(models: dict[str, Path], base: Path, output: Path) -> None:
             _replaced(Articulator.load(models["articulator"]), part / "articulator")
         if "gesture" in models:
             _replaced(GestureDenoiser.load(models["gesture"]), part / "gesture")
+        if "emotion_encoder" in models:
+            _replaced(EmotionEncoder.load(models["emotion_encoder"]).half(), part / "emotion_encoder")
         if models.keys() & set(NETWORKS):
             networks = {name: _denoiser(models.get(name, base / "renderer" / name)) for name in NETWORKS}
             scheduler = FlowMatchEulerDiscreteScheduler.from_pretrained(base / "renderer/scheduler")
             _replaced(FaceRenderer(**networks, scheduler=scheduler), part / "renderer")
+        for stage, folder in models.items():
+            record(part / ("renderer" if stage in NETWORKS else "") / stage, read(folder))
+        for name in NETWORKS:
+            if name not in models and read(base / "renderer" / name):
+                record(part / "renderer" / name, read(base / "renderer" / name))
         card = part / "README.md"
         text = card.read_text() if card.is_file() else ""
         card.write_text(CARD.format(stages=", ".join(models)) + text)
@@ -111,9 +122,9 @@ def _denoiser(folder: Path) -> ResidualDenoiser:
         raise CheckpointError(f"{folder}: not a denoiser ({' '.join(str(error).split())[:160]}); train it again.") from error
 
 
-def _replaced(model: Articulator | GestureDenoiser | FaceRenderer, folder: Path) -> None:
+def _replaced(model: Articulator | GestureDenoiser | EmotionEncoder | FaceRenderer, folder: Path) -> None:
     """Save a model; where it was on this machine is nobody's business."""
-    shutil.rmtree(folder)
+    shutil.rmtree(folder, ignore_errors=True)
     model.save_pretrained(folder)
     for file in folder.rglob("*.json"):
         content = json.loads(file.read_text())

@@ -1,10 +1,12 @@
 """Speech whose phones are known, when each is spoken -> what `scripts/train.py speech_encoder` learns from.
 
     python scripts/prepare_phones.py ../shared/data --output data/phones
+    python scripts/prepare_phones.py data/mead --split eat --output data/phones_mead
 
 Four sources: made-up words spoken by espeak-ng in many languages and voices (exact times, no text needed), and RAVDESS, GRID's
-`train` clips and LibriVox, whose words are known and are aligned by pocketsphinx. Writes `<source>/<name>.npz` (samples,
-symbols, starts, ends). Resumable: what is there is skipped. Needs the extra `train`.
+`train` clips and LibriVox, whose words are known and are aligned by pocketsphinx. Of a set of `talkinghead prepare`: made-up
+words and training clips whose transcript is known. Writes `<source>/<name>.npz` (samples, symbols, starts, ends). Resumable:
+what is there is skipped. Needs the extra `train`.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ import random
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from pocketsphinx import Decoder
@@ -22,9 +25,11 @@ from rich.progress import track as progress
 from talkinghead.audio.phones import ARPABET
 from talkinghead.audio.voice import speak
 from talkinghead.audio.waveform import load_audio
+from talkinghead.corpus.splits import record
+from talkinghead.corpus.store import DATASET, VIDEO, open_clips, trained_on
 from talkinghead.errors import TalkingHeadError
 from talkinghead.training import read_manifest, save_arrays
-from talkinghead.types import FloatArray
+from talkinghead.types import Audio, FloatArray
 
 NUM_MADE_UP = 480
 LANGUAGES = "nl sv nb da fi et hu cs sk sl hr ro sq lv lt eo ca eu pt pt-br is af cy mt".split()  # noqa: SIM905
@@ -110,12 +115,30 @@ def write(target: Path, samples: FloatArray, phones: Phones) -> None:
     save_arrays(target, samples=whole, symbols=np.array(symbols), starts=np.array(starts), ends=np.array(ends))
 
 
+def letters_alone(text: str) -> str:
+    """Words as the aligner's dictionary has them."""
+    return " ".join(re.sub(r"[^a-z' ]", " ", text.lower()).split())
+
+
+def clips_of_a_set(source: Path, split: str) -> Iterator[tuple[str, Callable[[], Audio], str, str]]:
+    """The set's name, sound, words and key of every training clip whose transcript is known."""
+    clips = open_clips(source)
+    for row in clips.rows_of("train", split):
+        if row["audio"] and (text := letters_alone(row.get("transcript", ""))):
+
+            def sound(row: dict[str, Any] = row) -> Audio:
+                with clips.open(row, VIDEO) as stream:
+                    return load_audio(stream)
+
+            yield clips.name, sound, text, row["key"]
+
+
 def recordings(source: Path) -> Iterator[tuple[str, Path, str]]:
     """Source, file and words of every recording that is to be aligned."""
     for file in sorted((source / "ravdess").rglob("*.ogg")):
         yield "ravdess", file, RAVDESS[file.stem.split("-")[4]]
     for file in sorted((source / "speech/librivox").glob("*.flac")):
-        yield "librivox", file, " ".join(re.sub(r"[^a-z' ]", " ", file.with_suffix(".txt").read_text().lower()).split())
+        yield "librivox", file, letters_alone(file.with_suffix(".txt").read_text())
     taken: dict[str, int] = {}
     for row in read_manifest(source):
         letters = re.search(r"(?:^|_)([blps][bgrw][abiw][a-vx-z][z1-9][anps])(?:_|$)", Path(row["file"]).stem)
@@ -128,13 +151,14 @@ def recordings(source: Path) -> Iterator[tuple[str, Path, str]]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("source", type=Path, help="folder that holds manifest.jsonl, ravdess/ and speech/")
+    parser.add_argument("source", type=Path, help="folder that holds manifest.jsonl, ravdess/ and speech/; or a prepared set")
     parser.add_argument("--output", type=Path, default=Path("data/phones"))
+    parser.add_argument("--split", default="", help="of a set of talkinghead prepare: eat, emote, official or own")
     options = parser.parse_args()
     align = Aligner()
 
-    def aligned(file: Path, text: str, target: Path) -> None:
-        samples = load_audio(file).samples
+    def aligned(sound: Callable[[], Audio], text: str, target: Path) -> None:
+        samples = sound().samples
         write(target, samples, align(samples, text))
 
     try:
@@ -142,9 +166,17 @@ def main() -> None:
             (options.output / f"made_up/{number:04d}.npz", lambda target, n=number: write_made_up(n, target))
             for number in range(NUM_MADE_UP)
         ]
-        for kind, file, text in recordings(options.source):
-            name = f"{file.parent.name}_{file.stem}.npz" if kind == "grid" else f"{file.stem}.npz"
-            jobs.append((options.output / kind / name, lambda target, f=file, t=text: aligned(f, t, target)))
+        if (options.source / DATASET).is_file():
+            for kind, sound, text, key in clips_of_a_set(options.source, options.split):
+                jobs.append((options.output / kind / f"{key}.npz", lambda target, s=sound, t=text: aligned(s, t, target)))
+            about = trained_on(options.source, options.split)
+            record(options.output / about.dataset, [about])
+        else:
+            for kind, file, text in recordings(options.source):
+                name = f"{file.parent.name}_{file.stem}.npz" if kind == "grid" else f"{file.stem}.npz"
+                jobs.append(
+                    (options.output / kind / name, lambda target, f=file, t=text: aligned(lambda: load_audio(f), t, target))
+                )
     except TalkingHeadError as error:
         raise SystemExit(f"error: {error}") from error
     left_out = 0

@@ -38,6 +38,7 @@ def train_speech_encoder(config: Path) -> str:
 def train_denoiser(config: Path) -> str:
     """Guides to frames: of the face, or of the mouth alone, as the configuration's `part` says."""
     from talkinghead.pipeline import mesh_topology
+    from talkinghead.preparation.meshes import training_meshes
     from talkinghead.rig.face_rig import FaceRig
     from talkinghead.synthesis.trainer import DenoiserConfig, train_denoiser
 
@@ -45,8 +46,9 @@ def train_denoiser(config: Path) -> str:
         if step % 20 == 0:
             print(step, " ".join(f"{name} {value:.4f}" for name, value in losses.items()), flush=True)
 
-    topology = mesh_topology(FaceRig.from_pretrained(CHECKPOINT / "rig"))
-    return str(train_denoiser(load_config(config, DenoiserConfig), topology, report))
+    options, rig = load_config(config, DenoiserConfig), FaceRig.from_pretrained(CHECKPOINT / "rig")
+    clips, trained = training_meshes(Path(options.meshes), options.split, CHECKPOINT / "rig")
+    return str(train_denoiser(options, mesh_topology(rig), report, clips, trained))
 
 
 def train_emotion(config: Path) -> str:

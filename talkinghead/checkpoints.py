@@ -10,6 +10,7 @@ from typing import Final
 
 from talkinghead.errors import CheckpointError
 
+DEFAULT: Final = "default"
 _REMEDY: Final = "reinstall talkinghead, or give --checkpoint a whole folder"
 
 FILES: Final[tuple[str, ...]] = (
@@ -58,12 +59,13 @@ def missing_files(folder: Path) -> list[str]:
 
 
 def checkpoint_folder(folder: Path | None = None) -> Path:
-    """The folder to load; None is the one that came with the package.
+    """The folder to load; None, or "default" where no such folder is, is the one that came with the package.
 
     Raises:
         CheckpointError: no such folder, or a model's file is missing from it.
     """
-    folder = default_folder() if folder is None else Path(folder)
+    if folder is None or (str(folder) == DEFAULT and not folder.exists()):
+        folder = default_folder()
     if not folder.is_dir():
         what = "is a file, not a folder" if folder.exists() else "no such folder"
         raise CheckpointError(f"checkpoint {folder}: {what}; {_REMEDY}.")

@@ -333,7 +333,7 @@ def stream(
     style: StyleOption = None,
     checkpoint: CheckpointOption = None,
 ) -> None:
-    """Speech as it is spoken -> motion: a line of JSON a frame on standard output, 0.2 s behind, and OSC to an avatar.
+    """Speech as it is spoken -> motion: a line of JSON a frame on standard output, 0.16 s behind, and OSC to an avatar.
 
     The sound of a pipe is raw: signed 16 bit, little endian, 16000 Hz, mono. Without --emotion the face is neutral.
     """

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
-import cv2
 import numpy as np
 import torch
 
@@ -19,21 +17,21 @@ from talkinghead.checkpoints import checkpoint_folder
 from talkinghead.emotion.emotion_encoder import EmotionEncoder, neutral_unless_sure
 from talkinghead.emotion.reference import CLIP_SUFFIXES, reference_activation
 from talkinghead.emotion.track import EmotionRequest, emotion_track, requested_track
-from talkinghead.errors import CheckpointError, EmotionError, FaceError, InputError, MotionError, VideoError
+from talkinghead.errors import EmotionError, FaceError, InputError, MotionError, VideoError
 from talkinghead.landmarks import FaceTracker
+from talkinghead.live_video import LiveFrame, LiveVideo
 from talkinghead.motion.dubbing import dubbed
 from talkinghead.motion.expression import PROTOTYPE_MATRIX
 from talkinghead.motion.pipeline import MotionPipeline
 from talkinghead.motion.style import SpeakingStyle
 from talkinghead.rig.face_rig import FaceRig
-from talkinghead.rig.fitting import fit_face, fit_motion
+from talkinghead.rig.fitting import FittedFace, fit_face, fit_motion
 from talkinghead.rig.placement import meshes_of, portrait_mesh
 from talkinghead.rig.retargeting import Reenactment, retarget
 from talkinghead.rig.shell import with_rim, with_still_body
 from talkinghead.rig.view import CameraPath
-from talkinghead.synthesis.denoiser import ResidualDenoiser
-from talkinghead.synthesis.pipeline import QUALITIES, FaceRenderer, PortraitCrop
-from talkinghead.synthesis.portrait import MIN_FACE_PX, choose_face, load_image, load_portrait
+from talkinghead.synthesis.pipeline import FaceRenderer, PortraitCrop, Quality, quality_of
+from talkinghead.synthesis.portrait import MIN_FACE_PX, choose_face, load_image, load_portrait, resized
 from talkinghead.synthesis.topology import MeshTopology
 from talkinghead.types import Audio, ByteArray, EmotionTrack, FaceMotion, FloatArray, Portrait, SpeechFeatures
 from talkinghead.video.reader import read_frames
@@ -66,7 +64,7 @@ class TalkingHead:
         """Load a checkpoint folder; None is the one that is installed with the package.
 
         Args:
-            folder: a folder like `checkpoints/default`.
+            folder: a folder like `checkpoints/default`; "default" is the installed one too.
             device: "cpu" or "cuda" (torch's other names may do, untried); None takes an NVIDIA GPU when there is one.
 
         Raises:
@@ -79,7 +77,7 @@ class TalkingHead:
             speech_encoder=SpeechEncoder.from_pretrained(root / "speech_encoder", str(where)),
             motion=MotionPipeline.from_pretrained(root),
             rig=FaceRig.from_pretrained(root / "rig"),
-            renderer=_load_renderer(root / "renderer").to(where),
+            renderer=FaceRenderer.load(root / "renderer", where),
             tracker=FaceTracker(root / "tracker/face_landmarker.task"),
             folder=root,
         )
@@ -201,27 +199,62 @@ class TalkingHead:
         """
         if len(motion) == 0:
             raise MotionError("motion: holds no frame; give one with at least a frame.")
-        if quality not in QUALITIES:
-            raise InputError(f"quality: '{quality}' is unknown; choose from {', '.join(QUALITIES)}.")
-        if steps is not None and steps < 1:
-            raise InputError(f"steps is {steps}; give 1 or more denoising steps, or None for the quality's.")
-        face = fit_face(portrait.face, self.rig)
+        wanted = quality_of(quality, steps)
+        face, rig, crop = self.placed(portrait, wanted, still_body)
         path = CameraPath.parse(camera) if isinstance(camera, str) else camera
         if path is not None:
             path.check_length(len(motion))
-        placed = retarget(motion, face, reenactment, path)
+        shown = retarget(motion, face, reenactment, path)
         if lips is not None:
-            placed = self.with_lips(placed, lips)
+            shown = self.with_lips(shown, lips)
+        meshes = meshes_of(rig, shown, face)
+        return self.renderer(crop, meshes, wanted.steps, seed, both_ways=wanted.both_ways, mouth_alone=wanted.mouth_alone)
+
+    def placed(
+        self, portrait: Portrait, quality: Quality, still_body: bool = False
+    ) -> tuple[FittedFace, FaceRig, PortraitCrop]:
+        """A portrait -> the rig fitted to its face, the rig with what moves around the face, and the part that can move."""
+        face = fit_face(portrait.face, self.rig)
         rig = with_rim(self.rig)
         if still_body:
             rig = with_still_body(rig, face)
-        wanted = QUALITIES[quality]
         mesh = portrait_mesh(rig, face)
-        crop = PortraitCrop.of(portrait.image, mesh, mesh_topology(self.rig), wanted.warp_px, portrait.matte)
-        meshes = meshes_of(rig, placed, face)
-        return self.renderer(
-            crop, meshes, steps or wanted.steps, seed, both_ways=wanted.both_ways, mouth_alone=wanted.mouth_alone
-        )
+        return face, rig, PortraitCrop.of(portrait.image, mesh, mesh_topology(self.rig), quality.warp_px, portrait.matte)
+
+    def stream(
+        self,
+        sound: Iterable[FloatArray],
+        portrait: Portrait | Path | str | None = None,
+        emotion: str | EmotionRequest = "neutral",
+        intensity: float | None = None,
+        on_frame: Callable[[LiveFrame], object] | None = None,
+        **options: Any,
+    ) -> Iterator[LiveFrame]:
+        """Chunks of speech, as they are spoken -> frames with motion and picture, each as soon as it is ready.
+
+        Args:
+            sound: (N,) float32 in [-1, 1], mono, 16 kHz, of any sizes. It is read in a thread of its own.
+            portrait: whose face; None makes motion alone.
+            emotion: the same throughout; for one that changes while it speaks use `LiveVideo` itself.
+            intensity: of a label, 0.7 when None.
+            on_frame: called with each frame before it is handed out.
+            options: seed, quality, style, still_body, max_behind_s and the knobs of `LiveVideo`.
+
+        Leaving the loop ends everything.
+        """
+        return LiveVideo(self, portrait, emotion, intensity, **options).run(sound, on_frame)
+
+    def astream(
+        self,
+        sound: AsyncIterable[FloatArray],
+        portrait: Portrait | Path | str | None = None,
+        emotion: str | EmotionRequest = "neutral",
+        intensity: float | None = None,
+        on_frame: Callable[[LiveFrame], object] | None = None,
+        **options: Any,
+    ) -> AsyncIterator[LiveFrame]:
+        """As `stream`, in an event loop, which stays free; cancelling the task ends everything."""
+        return LiveVideo(self, portrait, emotion, intensity, **options).arun(sound, on_frame)
 
     def with_lips(self, motion: FaceMotion, speech: Audio | Path | str) -> FaceMotion:
         """The same performance with the lips of a recording, as long as it was: brows, lids, look, head and mood stay."""
@@ -262,23 +295,12 @@ class TalkingHead:
     def load_portrait(self, path: Path | str, face: int | None = None, size: int | None = None) -> Portrait:
         """Read a picture and find the face that is to speak; `size` is the longest side of the result in px."""
         portrait = load_portrait(Path(path), self.tracker, face, self.folder / "matte")
-        return portrait if size is None else _resized(portrait, size)
+        return portrait if size is None else resized(portrait, size)
 
 
 def _is_heard(emotion: str | EmotionRequest | EmotionTrack) -> bool:
     request = EmotionRequest((emotion,)) if isinstance(emotion, str) else emotion
     return isinstance(request, EmotionRequest) and request.is_heard
-
-
-def _resized(portrait: Portrait, size: int) -> Portrait:
-    height, width = portrait.image.shape[:2]
-    scale = size / max(height, width)
-    new = (max(2, round(width * scale)), max(2, round(height * scale)))
-    flags = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
-    face = replace(portrait.face, points=portrait.face.points * np.float32(scale), box=portrait.face.box * np.float32(scale))
-    matte = cv2.resize(portrait.matte, new, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
-    image = cv2.resize(portrait.image, new, interpolation=flags)
-    return replace(portrait, image=np.asarray(image, np.uint8), matte=np.asarray(matte, np.float32), face=face)
 
 
 def _device(name: str | None) -> torch.device:
@@ -290,26 +312,3 @@ def _device(name: str | None) -> torch.device:
     except (RuntimeError, AssertionError) as error:
         raise InputError(f"device: '{name}' cannot be used here; choose cpu, or cuda where there is an NVIDIA GPU.") from error
     return device
-
-
-def _load_renderer(folder: Path) -> FaceRenderer:
-    from diffusers import FlowMatchEulerDiscreteScheduler
-    from safetensors import SafetensorError
-
-    networks = ("denoiser", "mouth_expert")
-    files = [f"{name}/{file}" for name in networks for file in ("config.json", "diffusion_pytorch_model.safetensors")]
-    for name in ("model_index.json", *files):
-        if not (folder / name).is_file():
-            raise CheckpointError(f"{folder / name}: missing; reinstall talkinghead, or give --checkpoint a whole folder.")
-    loaded = {}
-    for name in networks:
-        try:
-            network = ResidualDenoiser.from_pretrained(folder / name, torch_dtype=torch.float32, low_cpu_mem_usage=False)
-            scheduler = FlowMatchEulerDiscreteScheduler.from_pretrained(folder / "scheduler")
-        except (OSError, ValueError, RuntimeError, SafetensorError) as error:
-            reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-            raise CheckpointError(f"{folder}: cannot be loaded ({reason}); reinstall talkinghead or retrain.") from error
-        if not all(math.isfinite(float(p.detach().sum())) for p in network.parameters()):
-            raise CheckpointError(f"{folder / name}: holds numbers that are not finite; reinstall talkinghead or retrain.")
-        loaded[name] = network.to(memory_format=torch.channels_last).eval()
-    return FaceRenderer(**loaded, scheduler=scheduler)

@@ -56,13 +56,15 @@ def check_resumable(file: Path, config: Any, free: Collection[str]) -> None:
 
     file: what `save_config` wrote beside the checkpoint; config: a frozen dataclass, this run's.
     free: keys that may differ because nothing that is learnt depends on them. `steps` is seldom one: a learning rate that
-    falls towards the last step is another one when the last step moves.
+    falls towards the last step is another one when the last step moves. A key newer than the checkpoint had its default.
     """
     try:
         before = dict(json.loads(file.read_text()))
     except (OSError, TypeError, ValueError) as error:
         raise ConfigError(f"{file}: does not say what its checkpoint was trained with; use another output folder.") from error
     now = json.loads(json.dumps(dataclasses.asdict(config)))  # as the file has it: tuples are lists
+    defaults = {field.name: field.default for field in dataclasses.fields(config)}
+    free = {*free, *(key for key in now.keys() - before.keys() if now[key] == defaults[key])}
     before, now = ({key: repr(value) for key, value in keys.items() if key not in free} for keys in (before, now))
     other = sorted(key for key in now.keys() | before.keys() if now.get(key) != before.get(key))
     if other:

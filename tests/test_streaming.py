@@ -60,13 +60,13 @@ def test_chunks_of_any_size_give_the_same_frames(head, speech) -> None:
             np.testing.assert_array_equal(ours, theirs)
 
 
-def test_a_frame_comes_200_ms_after_its_sound_began_and_one_more_with_each_40_ms(head, speech) -> None:
+def test_a_frame_comes_160_ms_after_its_sound_began_and_one_more_with_each_40_ms(head, speech) -> None:
     stream = MotionStream(head)
-    assert len(stream.push(speech[:3199])) == 0
-    assert len(stream.push(speech[3199:3200])) == 1
-    assert len(stream.push(speech[3200 : 3200 + 640 * 3 + 5])) == 3
+    assert len(stream.push(speech[:2559])) == 0
+    assert len(stream.push(speech[2559:2560])) == 1
+    assert len(stream.push(speech[2560 : 2560 + 640 * 3 + 5])) == 3
     rest = stream.finish()
-    assert len(rest) == 5 and len(stream.finish()) == 0
+    assert len(rest) == 4 and len(stream.finish()) == 0
     with pytest.raises(AudioError, match="finished"):
         stream.push(speech[:10])
 

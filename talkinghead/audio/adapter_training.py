@@ -25,6 +25,7 @@ from talkinghead.audio.adapter import ADAPTED, FILE, FIRST_BLOCK, ArticulationAd
 from talkinghead.audio.phones import STEPS_PER_SECOND, PhoneTimes, articulation_steps
 from talkinghead.audio.sound_variation import vary_sound
 from talkinghead.audio.speech_encoder import SpeechEncoder, upper_blocks
+from talkinghead.corpus.splits import TrainedOn, read, record
 from talkinghead.errors import ConfigError
 from talkinghead.training import check_resumable, save_config
 from talkinghead.training_state import falling_rate, optimiser_tensors, restore_optimiser
@@ -103,6 +104,7 @@ def train_adapter(config: AdapterConfig, say: Callable[[str], None]) -> Path:
     part = finished.with_name(FILE + ".part")
     trainer.adapter().save(part)
     part.replace(finished)
+    record(output, [*read(Path(config.encoder)), *_trained_on(config)])
     return finished
 
 
@@ -205,6 +207,11 @@ class AdapterTrainer:
             layer = name.removeprefix("base_model.model.").rsplit(".lora_", 1)[0]
             (down if "lora_A" in name else up)[layer] = value.detach()
         return ArticulationAdapter(down, up, self.readout.weight.detach(), self.readout.bias.detach())
+
+
+def _trained_on(config: AdapterConfig) -> list[TrainedOn]:
+    """Whose recordings: `scripts/prepare_phones.py` leaves a record beside those of a set of `talkinghead prepare`."""
+    return [each for source in config.sources for each in read(Path(config.phones) / source)]
 
 
 def _clips(config: AdapterConfig) -> tuple[list[PhoneClip], npt.NDArray[np.float64]]:

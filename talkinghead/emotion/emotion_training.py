@@ -15,17 +15,26 @@ import numpy as np
 import torch
 from torch.nn import functional
 
+from talkinghead.corpus.splits import OWN, TrainedOn, record
+from talkinghead.corpus.store import trained_on
 from talkinghead.emotion.emotion_encoder import EmotionEncoder, narrowed
-from talkinghead.emotion.voices import Voices, load_voices, speaker_folds
+from talkinghead.emotion.voices import Voices, joined, load_clips, load_voices, speaker_folds
+from talkinghead.errors import ConfigError
 from talkinghead.types import EMOTIONS, FloatArray
 
 
 @dataclass(frozen=True)
 class EmotionConfig:
-    """One run. Flat, so that a YAML file is one of these."""
+    """One run. Flat, so that a YAML file is one of these.
+
+    voices, varied: of `scripts/prepare_speech.py`; empty for none. data: a set of `talkinghead prepare` whose emotional speech
+    is learnt from too, `split` who of it; empty for none.
+    """
 
     voices: str = "data/features/voices"
     varied: str = "data/features/voices_varied"
+    data: str = ""
+    split: str = ""
     output: str = "runs/emotion_encoder"
     hidden: int = 512
     members: int = 3
@@ -107,10 +116,8 @@ def fit_folds(voices: Voices, config: EmotionConfig) -> tuple[list[EmotionEncode
 def recalls(voices: Voices, heard: FloatArray) -> dict[str, dict[str, object]]:
     """Source -> unweighted recall and confusion (rows: what was meant) of whole recordings; heard: (N, 8)."""
     table: dict[str, dict[str, object]] = {}
-    for source in ("ravdess", "emodb"):
+    for source in (name for name in dict.fromkeys(voices.source.tolist()) if name != "plain"):
         rows = (voices.source == source) & voices.whole
-        if not rows.any():
-            continue
         meant = voices.label[rows]
         classes = np.unique(meant)
         said = classes[heard[rows][:, classes].argmax(1)]
@@ -130,13 +137,29 @@ def confusion_markdown(source: str, row: dict[str, object]) -> str:
     return "\n".join(lines)
 
 
+def _voices(config: EmotionConfig) -> tuple[Voices, list[TrainedOn]]:
+    """What is learnt from, and what of it is to be recorded."""
+    parts: list[Voices] = []
+    trained: list[TrainedOn] = []
+    if config.voices:
+        varied = Path(config.varied) if config.varied else None
+        parts.append(load_voices(Path(config.voices), varied, config.crops, config.seed))
+        trained.append(TrainedOn("voices", OWN, tuple(sorted(set(parts[0].speaker.tolist()))), int(parts[0].whole.sum())))
+    if config.data:
+        parts.append(load_clips(Path(config.data), config.split, config.crops, config.seed))
+        trained.append(trained_on(Path(config.data), config.split))
+    if not parts:
+        raise ConfigError("voices, data: are both empty; give one, prepared recordings or a prepared set.")
+    return joined(parts), trained
+
+
 def train_emotion_encoder(config: EmotionConfig, say: Callable[[str], None]) -> Path:
     """Score by speaker, then fit everybody; returns the folder of the finished encoder.
 
     Beside it: `held_out.json` and `confusion.md`, and `folds/`, the models that have not heard a fold's speakers, for
     `evaluation.emotion`.
     """
-    voices = load_voices(Path(config.voices), Path(config.varied), config.crops, config.seed)
+    voices, trained = _voices(config)
     say(f"{int(voices.whole.sum())} recordings of {len(set(voices.speaker))} speakers, {len(voices.label)} forms of them")
     models, heard = fit_folds(voices, config)
     table = recalls(voices, heard)
@@ -146,6 +169,7 @@ def train_emotion_encoder(config: EmotionConfig, say: Callable[[str], None]) -> 
     for k, model in enumerate(models):
         model.half().save_pretrained(output / f"folds/{k}")
     fit(voices, config).half().save_pretrained(output / "emotion_encoder")
+    record(output / "emotion_encoder", trained)
     (output / "held_out.json").write_text(json.dumps({"config": asdict(config), **table}, indent=1))
     (output / "confusion.md").write_text("\n\n".join(confusion_markdown(*item) for item in table.items()) + "\n")
     return output / "emotion_encoder"

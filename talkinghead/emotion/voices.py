@@ -1,18 +1,20 @@
 """Prepared recordings of acted and plain voices -> what the emotion encoder learns from.
 
 Reads what `scripts/prepare_speech.py` writes below `voices/` (as they are) and `voices_varied/<n>/` (as another person, room
-and microphone would have it): RAVDESS and EmoDB by their file names, and `plain`, unacted speech, as neutral.
+and microphone would have it): RAVDESS and EmoDB by their file names, and `plain`, unacted speech, as neutral. And the sound of
+a set of `talkinghead prepare` whose clips say which emotion they are, MEAD's above all.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
+from talkinghead.corpus.store import FEATURES, open_clips
 from talkinghead.emotion.emotion_encoder import WINDOW_FRAMES, statistics
 from talkinghead.errors import ConfigError
 from talkinghead.types import EMOTIONS, NEUTRAL, FloatArray, SpeechFeatures
@@ -53,7 +55,7 @@ def load_voices(folder: Path, varied: Path | None, crops: int, seed: int) -> Voi
     Raises:
         ConfigError: nothing is.
     """
-    rows: list[tuple[FloatArray, int, float, str, str, int, bool]] = []
+    rows: list[_Form] = []
     random = np.random.default_rng(seed)
     variations = sorted(varied.glob("*/")) if varied is not None else []
     for number, file in enumerate(sorted(folder.glob("*/*.npz"))):
@@ -65,16 +67,58 @@ def load_voices(folder: Path, varied: Path | None, crops: int, seed: int) -> Voi
             form = place / file.relative_to(folder)
             if not form.exists():
                 continue
-            features = read_voice(form)
-            length = len(features)
             about = (label, strength, speaker, file.parent.name, number)
-            rows.append((statistics(features, 0, length), *about, place == folder))
-            for _ in range(crops):
-                crop = int(random.integers(min(_LEAST_CROP, length), min(WINDOW_FRAMES, length) + 1))
-                start = int(random.integers(0, length - crop + 1))
-                rows.append((statistics(features, start, start + crop), *about, False))
+            rows += _forms(read_voice(form), about, place == folder, crops, random)
     if not rows:
         raise ConfigError(f"voices: {folder} holds no prepared recording; run scripts/prepare_speech.py first.")
+    return _voices(rows)
+
+
+def load_clips(data: Path, split: str, crops: int, seed: int) -> Voices:
+    """The clips of a prepared set's training part that have sound and one of the eight emotions; levels 1, 2, 3 are thirds.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    clips, random = open_clips(data), np.random.default_rng([seed, 1])
+    rows: list[_Form] = []
+    for number, row in enumerate(clips.rows_of("train", split)):
+        emotion, level = row.get("emotion"), row.get("level")
+        if emotion not in EMOTIONS or not clips.has(row, FEATURES):
+            continue
+        strength = 0.0 if emotion == EMOTIONS[NEUTRAL] else float("nan") if level is None else level / 3
+        about = (EMOTIONS.index(emotion), strength, f"{clips.name} {row['identity']}", clips.name, number)
+        with clips.open(row, FEATURES) as stream, np.load(stream) as archive:
+            features = SpeechFeatures(archive["content"], archive["loudness"], archive["voice"])
+        rows += _forms(features, about, True, crops, random)
+    if not rows:
+        raise ConfigError(f"data: {data} has no training clip with sound and an emotion in the split {split or 'own'}.")
+    return _voices(rows)
+
+
+def joined(parts: list[Voices]) -> Voices:
+    """Several sets as one; their recordings are others, whatever their numbers."""
+    starts = np.cumsum([0, *(int(part.recording.max()) + 1 for part in parts)])
+    moved = [replace(part, recording=part.recording + start) for part, start in zip(parts, starts, strict=False)]
+    return Voices(*(np.concatenate([getattr(part, field.name) for part in moved]) for field in fields(Voices)))
+
+
+_About = tuple[int, float, str, str, int]
+_Form = tuple[FloatArray, int, float, str, str, int, bool]
+
+
+def _forms(features: SpeechFeatures, about: _About, whole: bool, crops: int, random: np.random.Generator) -> list[_Form]:
+    """A recording, and random crops of it."""
+    length = len(features)
+    rows: list[_Form] = [(statistics(features, 0, length), *about, whole)]
+    for _ in range(crops):
+        crop = int(random.integers(min(_LEAST_CROP, length), min(WINDOW_FRAMES, length) + 1))
+        start = int(random.integers(0, length - crop + 1))
+        rows.append((statistics(features, start, start + crop), *about, False))
+    return rows
+
+
+def _voices(rows: list[_Form]) -> Voices:
     x, label_, strength_, speaker_, source_, number_, whole_ = zip(*rows, strict=True)
     return Voices(
         np.stack(x),

@@ -1,6 +1,6 @@
 """Prepared clips -> what the articulator and the gestures learn from, talker by talker.
 
-Knows `manifest.jsonl`, `offsets.tsv` and the folders that `scripts/prepare_data.py` and `scripts/prepare_speech.py` write.
+Knows `offsets.tsv` and what `scripts/prepare_data.py`, `scripts/prepare_speech.py` or `talkinghead prepare` wrote of each clip.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from typing import Final
 import numpy as np
 
 from talkinghead import arkit
+from talkinghead.corpus.store import FEATURES, MOTION, TRACKED, open_clips
 from talkinghead.motion.io import load_motion
 from talkinghead.motion.lips import LEFT_CORNER, LEFT_EYE, LOWER_LIP, RIGHT_CORNER, RIGHT_EYE, UPPER_LIP
-from talkinghead.training import read_manifest
 from talkinghead.types import FaceMotion, FloatArray, SpeechFeatures
 
 CLOSED_RATIO: Final = 0.035
@@ -71,32 +71,33 @@ def lip_parting(points: FloatArray) -> FloatArray:
     return gap
 
 
-def speech_clips(data: Path, prepared: Path, split: str, aligned: bool) -> Iterator[SpeechClip]:
-    """The clips of a split that have sound, a face and both preparations, one at a time.
+def speech_clips(data: Path, prepared: Path, part: str, aligned: bool, split: str = "") -> Iterator[SpeechClip]:
+    """The clips of a part that have sound, a face and both preparations, one at a time.
 
     Args:
         data: folder of `manifest.jsonl` and `offsets.tsv`.
-        prepared: folder that holds `prepared`, `features` and `motion`.
-        split: "train" or "eval".
+        prepared: folder that holds `prepared`, `features` and `motion`; of a set in shards the same folder.
+        part: "train" or "eval".
         aligned: whether to move the picture by the clip's known lead over its sound.
+        split: which of `corpus.splits` says what is what; "" is the manifest's own.
 
     Raises:
         InputError: no manifest.
     """
     leads = trusted_leads(data / "offsets.tsv") if aligned else {}
-    for row in read_manifest(data):
-        if row["split"] != split or not row["audio"]:
-            continue
+    clips = open_clips(data, prepared)
+    for row in clips.rows_of(part, split):
         name = Path(row["file"]).with_suffix(".npz")
-        paths = [prepared / folder / name for folder in ("features", "prepared", "motion")]
-        if not all(path.is_file() for path in paths):
+        if not row["audio"] or not all(clips.has(row, suffix) for suffix in (FEATURES, TRACKED, MOTION)):
             continue
-        with np.load(paths[0]) as file:
+        with clips.open(row, FEATURES) as stream, np.load(stream) as file:
             content, loudness = file["content"], file["loudness"]
         if loudness.max() < _SILENT_PEAK_DBFS:
             continue
-        with np.load(paths[1]) as file:
+        with clips.open(row, TRACKED) as stream, np.load(stream) as file:
             points, seen = file["points"], file["presence"] > 0
+        with clips.open(row, MOTION) as stream:
+            motion = load_motion(stream)
         sound, picture = shifted(min(len(content), len(points)), leads.get(row["file"], 0))
         yield SpeechClip(
             name=str(name.with_suffix("")),
@@ -104,7 +105,7 @@ def speech_clips(data: Path, prepared: Path, split: str, aligned: bool) -> Itera
             talker=row["identity"],
             known_talker=bool(row.get("identity_in_train", False)),
             features=SpeechFeatures(content[sound], loudness[sound]),
-            motion=load_motion(paths[2])[picture],
+            motion=motion[picture],
             points=points[picture],
             seen=seen[picture].astype(np.float32),
         )

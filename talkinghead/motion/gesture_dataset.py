@@ -15,10 +15,10 @@ import numpy as np
 from scipy.ndimage import median_filter
 
 from talkinghead import arkit
+from talkinghead.corpus.store import FEATURES, MOTION, open_clips
 from talkinghead.motion.dataset import shifted, trusted_leads
 from talkinghead.motion.io import load_motion
 from talkinghead.motion.smoothing import moving_average
-from talkinghead.training import read_manifest
 from talkinghead.types import FaceMotion, FloatArray
 
 CHANNELS: Final[tuple[str, ...]] = (
@@ -63,30 +63,34 @@ class GestureClip:
         return len(self.curves)
 
 
-def gesture_clips(data: Path, prepared: Path, split: str, min_frames: int, max_a_talker: int) -> Iterator[GestureClip]:
-    """The tracked clips of a split that are long enough, with and without sound, one at a time.
+def gesture_clips(
+    data: Path, prepared: Path, part: str, min_frames: int, max_a_talker: int, split: str = ""
+) -> Iterator[GestureClip]:
+    """The tracked clips of a part that are long enough, with and without sound, one at a time.
 
     Args:
         data: folder of `manifest.jsonl` and `offsets.tsv`.
-        prepared: folder that holds `features` and `motion`.
-        split: "train" or "eval".
+        prepared: folder that holds `features` and `motion`; of a set in shards the same folder.
+        part: "train" or "eval".
         min_frames: a shorter clip is left out.
         max_a_talker: clips, in the manifest's order.
+        split: which of `corpus.splits` says what is what; "" is the manifest's own.
 
     Raises:
         InputError: no manifest.
     """
     leads = trusted_leads(data / "offsets.tsv")
     taken: dict[str, int] = {}
-    for row in read_manifest(data):
-        name, talker = Path(row["file"]).with_suffix(".npz"), row["identity"]
-        sound, tracked = prepared / "features" / name, prepared / "motion" / name
-        if row["split"] != split or not tracked.is_file() or taken.get(talker, 0) >= max_a_talker:
+    clips = open_clips(data, prepared)
+    for row in clips.rows_of(part, split):
+        name, talker = Path(row["file"]), row["identity"]
+        if not clips.has(row, MOTION) or taken.get(talker, 0) >= max_a_talker:
             continue
-        motion = load_motion(tracked)
+        with clips.open(row, MOTION) as stream:
+            motion = load_motion(stream)
         voice = np.zeros((len(motion), VOICE), np.float32)
-        if row["audio"] and sound.is_file():
-            with np.load(sound) as file:
+        if row["audio"] and clips.has(row, FEATURES):
+            with clips.open(row, FEATURES) as stream, np.load(stream) as file:
                 loudness = file["loudness"]
             heard, seen = shifted(min(len(loudness), len(motion)), leads.get(row["file"], 0))
             motion, voice = motion[seen], voice_curves(loudness[heard])

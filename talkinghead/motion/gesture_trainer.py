@@ -16,6 +16,8 @@ import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
 
+from talkinghead.corpus.splits import record
+from talkinghead.corpus.store import trained_on
 from talkinghead.errors import ConfigError
 from talkinghead.motion.gesture_blinks import BlinkHabits, blink_habits
 from talkinghead.motion.gesture_dataset import (
@@ -41,6 +43,7 @@ _VALIDATION_BATCHES: Final = 8
 class GestureConfig:
     """One run. Flat, so that a YAML file is one of these.
 
+    split: which of `corpus.splits` says who is trained on; empty is the manifest's own.
     max_clips_a_talker: one talker has a thousand. held_out_every: of the talkers in order, each so many-th is kept for
     validation, 0 for none. wander: deviation of where a window's head is put, against how far a head gets within a clip: clips
     are too short to show it. unheard_share: of the windows, those whose voice is hidden. doubt: deviation of the noise on what
@@ -49,6 +52,7 @@ class GestureConfig:
 
     data: str = "../shared/data"
     prepared: str = "data"
+    split: str = ""
     output: str = "runs/gesture"
     width: int = 128
     dilations: tuple[int, ...] = (1, 2, 4, 1, 2, 4)
@@ -100,6 +104,7 @@ def train_gesture(config: GestureConfig, say: Callable[[str], None]) -> Path:
     part = finished.with_name("gesture.part")
     shutil.rmtree(part, ignore_errors=True)
     trainer.finished().save_pretrained(part)
+    record(part, [trained_on(Path(config.data), config.split)])
     shutil.rmtree(finished, ignore_errors=True)
     part.replace(finished)
     return finished
@@ -113,7 +118,7 @@ class GestureTrainer:
         if config.window_frames % config.token_frames:
             raise ConfigError(f"window_frames {config.window_frames}: give a multiple of token_frames {config.token_frames}.")
         found = gesture_clips(
-            Path(config.data), Path(config.prepared), "train", config.window_frames, config.max_clips_a_talker
+            Path(config.data), Path(config.prepared), "train", config.window_frames, config.max_clips_a_talker, config.split
         )
         clips = list(found)
         talkers = sorted({clip.talker for clip in clips})

@@ -15,10 +15,12 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from talkinghead import arkit
+from talkinghead.corpus.splits import record
+from talkinghead.corpus.store import MOTION, open_clips, trained_on
 from talkinghead.errors import InputError
 from talkinghead.motion.io import load_motion
 from talkinghead.motion.prior import INDICES, TOKEN_FRAMES, MotionPrior
-from talkinghead.training import check_resumable, read_manifest, save_config
+from talkinghead.training import check_resumable, save_config
 from talkinghead.training_state import falling_rate, optimiser_tensors, restore_optimiser
 from talkinghead.types import FloatArray
 
@@ -30,12 +32,14 @@ MIRROR: Final = [INDICES.index(arkit.MIRROR[column]) for column in INDICES]
 class PriorConfig:
     """One run. Flat, so that a YAML file is one of these.
 
+    split: which of `corpus.splits` says who is trained on; empty is the manifest's own.
     held_out_share: of the talkers, the first in a shuffled order, who teach nothing and measure.
     kl: weight of the latents' distance from the normal distribution. velocity: of the error of the change a frame.
     """
 
     data: str = "../shared/data"
     prepared: str = "data"
+    split: str = ""
     output: str = "runs/prior"
     held_out_share: float = 0.2
     max_a_talker: int = 40
@@ -59,16 +63,17 @@ def talkers_of(config: PriorConfig, held_out: bool) -> dict[str, list[tuple[str,
     Raises:
         InputError: no manifest, or no tracked clip.
     """
-    rows = [row for row in read_manifest(Path(config.data)) if row["split"] == "train"]
+    store = open_clips(Path(config.data), Path(config.prepared))
+    rows = store.rows_of("train", config.split)
     names = sorted({row["identity"] for row in rows})
     order = np.random.default_rng(config.seed).permutation(len(names))
     chosen = {names[index] for index in order[: round(config.held_out_share * len(names))]}
     talkers: dict[str, list[tuple[str, FloatArray]]] = {}
     for row in rows:
-        file = Path(config.prepared) / "motion" / Path(row["file"]).with_suffix(".npz")
         clips = talkers.get(row["identity"], [])
-        if (row["identity"] in chosen) == held_out and file.is_file() and len(clips) < config.max_a_talker:
-            blendshapes = load_motion(file).blendshapes
+        if (row["identity"] in chosen) == held_out and store.has(row, MOTION) and len(clips) < config.max_a_talker:
+            with store.open(row, MOTION) as stream:
+                blendshapes = load_motion(stream).blendshapes
             if len(blendshapes) >= config.window_frames:
                 talkers.setdefault(row["identity"], []).append((row["file"], blendshapes))
     if not talkers:
@@ -108,6 +113,7 @@ def train_prior(config: PriorConfig, say: Callable[[str], None] = lambda _: None
             say(f"step {step + 1} " + " ".join(f"{name} {value:.4f}" for name, value in parts.items()))
             _save(folder, config, model, optimiser, step + 1)
     model.eval().half().save_pretrained(folder / "prior")
+    record(folder / "prior", [trained_on(Path(config.data), config.split)])
     return folder / "prior"
 
 

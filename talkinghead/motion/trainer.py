@@ -18,6 +18,8 @@ import torch
 from accelerate import Accelerator
 from safetensors.torch import load_file, save_file
 
+from talkinghead.corpus.splits import record
+from talkinghead.corpus.store import trained_on
 from talkinghead.errors import ConfigError
 from talkinghead.motion.articulator import Articulator
 from talkinghead.motion.lips import LipTravel
@@ -71,7 +73,13 @@ def train_articulator(config: ArticulatorConfig, travel: LipTravel | None, say: 
                 say(f"step {trainer.step}: loss {loss:.4f}")
         model = trainer.finished()
     if accelerator.is_main_process:
-        _replace(finished, model.save_pretrained)
+        trained = trained_on(Path(config.data), config.split)
+
+        def save(folder: Path) -> None:
+            model.save_pretrained(folder)
+            record(folder, [trained])
+
+        _replace(finished, save)
     return finished
 
 

@@ -20,10 +20,14 @@ from talkinghead.types import FloatArray
 
 @dataclass(frozen=True)
 class ArticulatorConfig:
-    """One run. Flat, so that a YAML file is one of these."""
+    """One run. Flat, so that a YAML file is one of these.
+
+    split: which of `corpus.splits` says who is trained on; empty is the manifest's own.
+    """
 
     data: str = "../shared/data"
     prepared: str = "data"
+    split: str = ""
     rig: str = "checkpoints/default/rig"
     output: str = "runs/articulator"
     context: int = 1
@@ -72,7 +76,7 @@ def training_clips(config: ArticulatorConfig) -> Iterator[TrainingClip]:
         InputError: no manifest.
     """
     num_common = 0
-    for clip in speech_clips(Path(config.data), Path(config.prepared), "train", aligned=True):
+    for clip in speech_clips(Path(config.data), Path(config.prepared), "train", True, config.split):
         common = clip.source == config.common_source
         num_common += common
         if common and num_common > config.max_common_clips:

@@ -11,7 +11,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from fractions import Fraction
 from pathlib import Path
 from typing import Any, Final
 
@@ -27,9 +26,10 @@ from talkinghead.corpus.store import FEATURES, MOTION, PERSON, TRACKED, VIDEO
 from talkinghead.errors import AudioError, TalkingHeadError, VideoError
 from talkinghead.landmarks import NUM_SKIN_POINTS, FaceTracker
 from talkinghead.motion.io import write_motion
+from talkinghead.preparation.encoding import encoded
 from talkinghead.rig.face_rig import FaceRig
 from talkinghead.rig.fitting import FittedFace, fit_motion
-from talkinghead.types import FPS, SAMPLE_RATE, SAMPLES_PER_FRAME, Audio, ByteArray, FloatArray, TrackedFace
+from talkinghead.types import FPS, SAMPLES_PER_FRAME, Audio, ByteArray, FloatArray, TrackedFace
 from talkinghead.video.reader import read_frames
 
 CROP_PX: Final = 256
@@ -264,36 +264,6 @@ def _curves(faces: list[TrackedFace | None], corner: tuple[int, int], side: int)
     # The middle of a picture's first pixel is at 0, of the crop's as well.
     moved[..., :2] += (0.5 - np.array(corner, np.float32)) * scale - np.float32(0.5)
     return moved.astype(np.float32), np.stack(scores).astype(np.float32), np.array(presence, np.float32)
-
-
-def encoded(frames: list[ByteArray], audio: Audio | None) -> bytes:
-    """Frames (H, W, 3) uint8 RGB, 25 a second, and sound -> an mp4: H.264, AAC 16 kHz mono. The same input, the same bytes."""
-    file = io.BytesIO()
-    with av.open(file, "w", format="mp4", options={"fflags": "+bitexact"}) as container:
-        video: Any = container.add_stream("libx264", rate=FPS, options={"crf": "20", "preset": "medium"})
-        video.height, video.width, video.pix_fmt = *frames[0].shape[:2], "yuv420p"
-        video.codec_context.thread_count = 1
-        sound: Any = None
-        if audio is not None:
-            sound = container.add_stream("aac", rate=SAMPLE_RATE, layout="mono")
-            sound.bit_rate = 64_000
-        for number, frame in enumerate(frames):
-            picture = av.VideoFrame.from_ndarray(frame, format="rgb24").reformat(format="yuv420p")
-            picture.pts, picture.time_base = number, Fraction(1, FPS)
-            container.mux(video.encode(picture))
-            if audio is not None:
-                start = number * SAMPLES_PER_FRAME
-                container.mux(sound.encode(_chunk(audio.samples[start : start + SAMPLES_PER_FRAME], start)))
-        container.mux(video.encode(None))
-        if sound is not None:
-            container.mux(sound.encode(None))
-    return file.getvalue()
-
-
-def _chunk(samples: FloatArray, start: int) -> av.AudioFrame:
-    chunk = av.AudioFrame.from_ndarray(np.ascontiguousarray(samples[None], np.float32), format="fltp", layout="mono")
-    chunk.sample_rate, chunk.pts, chunk.time_base = SAMPLE_RATE, start, Fraction(1, SAMPLE_RATE)
-    return chunk
 
 
 def _features(audio: Audio, encoder: SpeechEncoder) -> bytes:

@@ -53,7 +53,8 @@ def soften_folds(picture: ByteArray, displacement: FloatArray) -> ByteArray:
     height, width = picture.shape[:2]
     scale = width / displacement.shape[1]
     kernel = np.ones((3, 3), np.uint8)
-    jump = (cv2.dilate(displacement, kernel) - cv2.erode(displacement, kernel)).max(-1) / scale > FOLD_PX
+    steps = cv2.dilate(displacement, kernel) - cv2.erode(displacement, kernel)
+    jump = np.maximum(steps[..., 0], steps[..., 1]) > FOLD_PX * scale
     if not jump.any():
         return picture
     edge = cv2.GaussianBlur(cv2.dilate(jump.astype(np.float32), kernel), (3, 3), 0)

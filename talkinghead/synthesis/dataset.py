@@ -10,7 +10,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 import cv2
 import numpy as np
@@ -54,7 +54,11 @@ class PreparedClip:
     def load(file: Path) -> PreparedClip:
         """Read a clip of `data/meshes`."""
         with np.load(file, allow_pickle=False) as archive:
-            frames, meshes, identity = archive["frames"], archive["meshes"].astype(np.float32), str(archive["identity"])
+            return PreparedClip.of(archive["frames"], archive["meshes"].astype(np.float32), str(archive["identity"]))
+
+    @staticmethod
+    def of(frames: ByteArray, meshes: FloatArray, identity: str) -> PreparedClip:
+        """Frames, meshes and whose they are -> a clip, with what its frames are worth."""
         gap = np.linalg.norm(meshes[:, 13] - meshes[:, 14], axis=1) / np.linalg.norm(meshes[:, 78] - meshes[:, 308], axis=1)
         lid = np.linalg.norm(meshes[:, 159] - meshes[:, 145], axis=1)
         blink = lid < 0.55 * np.median(lid)
@@ -65,21 +69,47 @@ class PreparedClip:
         return PreparedClip(frames, meshes, identity, wide.astype(np.float32), turned.astype(np.float32))
 
 
+class ClipSource(Protocol):
+    """Where a clip is read from when it is wanted, and whose it is known to be before. It can be hashed."""
+
+    @property
+    def identity(self) -> str: ...
+
+    def load(self) -> PreparedClip: ...
+
+
+@dataclass(frozen=True)
+class MeshFile:
+    """A clip of `data/meshes`."""
+
+    file: Path
+    identity: str
+
+    @staticmethod
+    def of(file: Path) -> MeshFile:
+        """Read whose it is."""
+        with np.load(file, allow_pickle=False) as archive:
+            return MeshFile(file, str(archive["identity"]))
+
+    def load(self) -> PreparedClip:
+        return PreparedClip.load(self.file)
+
+
 class ClipCache:
-    """Files -> clips, each read when it is wanted; those wanted longest ago go when all are more than `max_bytes`."""
+    """Sources -> clips, each read when it is wanted; those wanted longest ago go when all are more than `max_bytes`."""
 
     def __init__(self, max_bytes: float) -> None:
         self.max_bytes, self.num_bytes = max_bytes, 0
-        self._clips: OrderedDict[Path, PreparedClip] = OrderedDict()
+        self._clips: OrderedDict[ClipSource, PreparedClip] = OrderedDict()
 
-    def __getitem__(self, file: Path) -> PreparedClip:
-        if file not in self._clips:
-            self._clips[file] = PreparedClip.load(file)
-            self.num_bytes += self._clips[file].num_bytes
+    def __getitem__(self, source: ClipSource) -> PreparedClip:
+        if source not in self._clips:
+            self._clips[source] = source.load()
+            self.num_bytes += self._clips[source].num_bytes
             while self.num_bytes > self.max_bytes and len(self._clips) > 1:
                 self.num_bytes -= self._clips.popitem(last=False)[1].num_bytes
-        self._clips.move_to_end(file)
-        return self._clips[file]
+        self._clips.move_to_end(source)
+        return self._clips[source]
 
 
 class PairDataset(Dataset[tuple[Tensor, Tensor]]):
@@ -87,7 +117,7 @@ class PairDataset(Dataset[tuple[Tensor, Tensor]]):
 
     def __init__(
         self,
-        files: Sequence[Path],
+        clips: Sequence[Path | ClipSource],
         topology: MeshTopology,
         seed: int,
         length: int,
@@ -95,7 +125,7 @@ class PairDataset(Dataset[tuple[Tensor, Tensor]]):
         part: str = "face",
         photograph_share: float = 0.2,
     ) -> None:
-        """cache_gb: how much memory the clips may take; a loader's workers have a cache each.
+        """clips: files of `data/meshes`, or other sources. cache_gb: how much memory they may take, for each loader's worker.
 
         part: "face" or "mouth", whose guides and crop; photograph_share: of the pairs, where there are photographs.
         """
@@ -103,27 +133,27 @@ class PairDataset(Dataset[tuple[Tensor, Tensor]]):
         self.pair, self.mirrored = {"face": (_face_pair, mirrored), "mouth": (_mouth_pair, mirrored_mouth)}[part]
         self.photograph_share = photograph_share
         self.clips = ClipCache(cache_gb * 1e9)
-        self.by_identity: dict[str, list[Path]] = {}
-        for file in files:
-            with np.load(file, allow_pickle=False) as archive:
-                identity = str(archive["identity"])
-            self.by_identity.setdefault("photograph" if identity.startswith("photograph") else identity, []).append(file)
+        self.by_identity: dict[str, list[ClipSource]] = {}
+        for clip in clips:
+            source: ClipSource = MeshFile.of(clip) if isinstance(clip, Path) else clip
+            identity = "photograph" if source.identity.startswith("photograph") else source.identity
+            self.by_identity.setdefault(identity, []).append(source)
         self.people = sorted(name for name in self.by_identity if name != "photograph")
 
     def __len__(self) -> int:
         return self.length
 
-    def _file(self, rng: np.random.Generator) -> Path:
+    def _source(self, rng: np.random.Generator) -> ClipSource:
         photographs = self.by_identity.get("photograph", [])
         if photographs and (not self.people or rng.random() < self.photograph_share):
             return photographs[rng.integers(len(photographs))]
-        files = self.by_identity[self.people[rng.integers(len(self.people))]]
-        return files[rng.integers(len(files))]
+        own = self.by_identity[self.people[rng.integers(len(self.people))]]
+        return own[rng.integers(len(own))]
 
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
         """(16, h, w) guides in [-1, 1] and (3, h, w) real picture in [0, 1]."""
         rng = np.random.default_rng([self.seed, index])
-        clip = self.clips[self._file(rng)]
+        clip = self.clips[self._source(rng)]
         if clip.identity.startswith("photograph"):  # frame 0 is real, the others are what it was driven to
             source, target = int(rng.integers(1, len(clip.frames))), 0
         else:

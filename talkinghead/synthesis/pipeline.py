@@ -7,19 +7,23 @@ on all of them, for guides and compositor have but one thread.
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
+from pathlib import Path
 from typing import Final
 
 import numpy as np
 import torch
 from diffusers import DiffusionPipeline, FlowMatchEulerDiscreteScheduler
+from safetensors import SafetensorError
 from torch import Tensor
 
+from talkinghead.errors import CheckpointError, InputError
 from talkinghead.synthesis.compositor import add_residuals, paste
 from talkinghead.synthesis.denoiser import ResidualDenoiser
 from talkinghead.synthesis.geometry import ALIGNED_HEIGHT, ALIGNED_WIDTH
@@ -46,6 +50,21 @@ QUALITIES: Final[dict[str, Quality]] = {
     "best": Quality(1, True, WARP_PX, False),
 }
 """More than one step invents detail that scores lower (docs/log.md): it is there for who asks for it."""
+
+
+def quality_of(name: str, steps: int | None = None) -> Quality:
+    """The quality of a name, with `steps` denoising steps in place of its own when given.
+
+    Raises:
+        InputError: no such quality, or less than a step.
+    """
+    if name not in QUALITIES:
+        raise InputError(f"quality: '{name}' is unknown; choose from {', '.join(QUALITIES)}.")
+    if steps is not None and steps < 1:
+        raise InputError(f"steps is {steps}; give 1 or more denoising steps, or None for the quality's.")
+    return QUALITIES[name] if steps is None else replace(QUALITIES[name], steps=steps)
+
+
 MAX_CHUNK: Final = 4
 """At most so many frames go through the networks at a time."""
 MAX_WORKERS: Final = 4
@@ -98,6 +117,33 @@ class FaceRenderer(DiffusionPipeline):
         super().__init__()
         self.register_modules(denoiser=denoiser, mouth_expert=mouth_expert, scheduler=scheduler)
 
+    @staticmethod
+    def load(folder: Path, device: torch.device | None = None) -> FaceRenderer:
+        """A checkpoint's folder `renderer` -> both networks, on a device in its `working_dtype`, and the scheduler.
+
+        Raises:
+            CheckpointError: a file is missing, damaged, of another shape, or holds numbers that are not finite.
+        """
+        device = device or torch.device("cpu")
+        dtype = working_dtype(device)
+        networks = ("denoiser", "mouth_expert")
+        files = [f"{name}/{file}" for name in networks for file in ("config.json", "diffusion_pytorch_model.safetensors")]
+        for name in ("model_index.json", *files):
+            if not (folder / name).is_file():
+                raise CheckpointError(f"{folder / name}: missing; reinstall talkinghead, or give --checkpoint a whole folder.")
+        loaded = {}
+        for name in networks:
+            try:
+                network = ResidualDenoiser.from_pretrained(folder / name, torch_dtype=dtype, low_cpu_mem_usage=False)
+                scheduler = FlowMatchEulerDiscreteScheduler.from_pretrained(folder / "scheduler")
+            except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+                reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+                raise CheckpointError(f"{folder}: cannot be loaded ({reason}); reinstall talkinghead or retrain.") from error
+            if not all(math.isfinite(float(p.detach().sum())) for p in network.parameters()):
+                raise CheckpointError(f"{folder / name}: holds numbers that are not finite; reinstall talkinghead or retrain.")
+            loaded[name] = network.to(device, memory_format=torch.channels_last).eval()
+        return FaceRenderer(**loaded, scheduler=scheduler)
+
     def __call__(
         self,
         crop: PortraitCrop,
@@ -114,16 +160,11 @@ class FaceRenderer(DiffusionPipeline):
         both_ways: the mean of what the networks make of the face and of its mirror image.
         mouth_alone: leave out the face's network, the dearer of the two; skin and eyes are the warp's then.
         """
-        shift = np.array([crop.left, crop.top, 0], np.float32)
-        noises = [fixed_noise(seed, *size) for size in ((ALIGNED_HEIGHT, ALIGNED_WIDTH), (MOUTH_HEIGHT, MOUTH_WIDTH))]
+        quality = Quality(num_inference_steps, both_ways, crop.reference.warp_px, mouth_alone)
+        noises = self.noises(seed)
 
         def made(meshes: list[FloatArray]) -> list[ByteArray]:
-            proxies = [build_proxies(crop.reference, mesh - shift) for mesh in meshes]
-            changes = self.residuals(proxies, noises, num_inference_steps, both_ways, mouth_alone)
-            return [
-                paste(crop.whole, add_residuals(frame, change, mouth_change), crop.left, crop.top)
-                for frame, change, mouth_change in zip(proxies, *changes, strict=True)
-            ]
+            return self.draw(crop, meshes, noises, quality)
 
         num_threads = torch.get_num_threads() if self.device.type == "cpu" else 1
         workers = min(num_threads, MAX_WORKERS, crop.num_waiting)
@@ -148,10 +189,27 @@ class FaceRenderer(DiffusionPipeline):
                     job.cancel()
                 torch.set_num_threads(num_threads)  # what a worker sets is the default of threads that begin later
 
+    def draw(
+        self, crop: PortraitCrop, meshes_px: list[FloatArray], noises: tuple[Tensor, Tensor], quality: Quality
+    ) -> list[ByteArray]:
+        """B meshes, (V, 3) px of the whole picture -> B frames, (H, W, 3) uint8, in one go; noises as `noises`."""
+        shift = np.array([crop.left, crop.top, 0], np.float32)
+        proxies = [build_proxies(crop.reference, mesh - shift) for mesh in meshes_px]
+        changes = self.residuals(proxies, noises, quality.steps, quality.both_ways, quality.mouth_alone)
+        return [
+            paste(crop.whole, add_residuals(frame, change, mouth_change), crop.left, crop.top)
+            for frame, change, mouth_change in zip(proxies, *changes, strict=True)
+        ]
+
+    @staticmethod
+    def noises(seed: int) -> tuple[Tensor, Tensor]:
+        """What the face and the mouth of every frame begin with."""
+        return fixed_noise(seed, ALIGNED_HEIGHT, ALIGNED_WIDTH), fixed_noise(seed, MOUTH_HEIGHT, MOUTH_WIDTH)
+
     def residuals(
         self,
         proxies: list[FaceProxies],
-        noises: list[Tensor],
+        noises: tuple[Tensor, Tensor],
         num_inference_steps: int,
         both_ways: bool,
         mouth_alone: bool = False,
@@ -180,19 +238,23 @@ class FaceRenderer(DiffusionPipeline):
         Returns:
             (B, 3, h, w) float32 residual on the guide's picture, in units of [0, 1].
         """
-        device = network.device
-        half = device.type == "cuda" or (device.type == "cpu" and torch.ops.mkldnn._is_mkldnn_bf16_supported())
-        guide = guide.to(device, memory_format=torch.channels_last)
+        device, dtype = network.device, network.dtype
+        guide = guide.to(device, dtype, memory_format=torch.channels_last)
         sample = noise.to(device).expand(len(guide), -1, -1, -1)
         scheduler = deepcopy(self.scheduler)  # it counts its steps, and another chunk may be at another one
         scheduler.set_timesteps(sigmas=np.linspace(1.0, 1.0 / num_inference_steps, num_inference_steps).tolist())
-        with torch.autocast(device.type, dtype=torch.bfloat16, enabled=half):
-            for timestep, sigma in zip(scheduler.timesteps, scheduler.sigmas, strict=False):
-                clean = network(sample, sigma.to(device).expand(len(guide)), guide).float()
-                velocity = (sample - clean) / sigma
-                sample = scheduler.step(velocity, timestep, sample).prev_sample
+        for timestep, sigma in zip(scheduler.timesteps, scheduler.sigmas, strict=False):
+            clean = network(sample.to(dtype), sigma.to(device).expand(len(guide)), guide).float()
+            velocity = (sample - clean) / sigma
+            sample = scheduler.step(velocity, timestep, sample).prev_sample
         residual: Tensor = sample.float().cpu() * network.config.residual_scale
         return residual
+
+
+def working_dtype(device: torch.device) -> torch.dtype:
+    """What the networks compute in: bfloat16 where the processor has it. Weights cast once cost a fifth less than autocast."""
+    has_bf16 = device.type == "cuda" or (device.type == "cpu" and torch.ops.mkldnn._is_mkldnn_bf16_supported())
+    return torch.bfloat16 if has_bf16 else torch.float32
 
 
 def fixed_noise(seed: int, height: int, width: int) -> Tensor:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import os
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -265,3 +266,15 @@ def _feather(height: int, width: int, left: bool, top: bool, right: bool, bottom
     rows = np.broadcast_to(ramp(height, top, bottom), (height,))
     columns = np.broadcast_to(ramp(width, left, right), (width,))
     return np.outer(rows, columns).astype(np.float32)
+
+
+def resized(portrait: Portrait, size: int) -> Portrait:
+    """The same picture, its longest side `size` px, with its points and its matte."""
+    height, width = portrait.image.shape[:2]
+    scale = size / max(height, width)
+    new = (max(2, round(width * scale)), max(2, round(height * scale)))
+    flags = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+    face = replace(portrait.face, points=portrait.face.points * np.float32(scale), box=portrait.face.box * np.float32(scale))
+    matte = cv2.resize(portrait.matte, new, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
+    image = cv2.resize(portrait.image, new, interpolation=flags)
+    return replace(portrait, image=np.asarray(image, np.uint8), matte=np.asarray(matte, np.float32), face=face)

@@ -7,7 +7,7 @@ else. Several processes (`accelerate launch`) see other pairs each and share the
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -20,8 +20,9 @@ from diffusers.training_utils import EMAModel
 from safetensors.torch import load_file, save_file
 from torch.utils.data import DataLoader
 
+from talkinghead.corpus.splits import TrainedOn, read, record
 from talkinghead.errors import ConfigError
-from talkinghead.synthesis.dataset import PairDataset
+from talkinghead.synthesis.dataset import ClipSource, PairDataset
 from talkinghead.synthesis.denoiser import ResidualDenoiser
 from talkinghead.synthesis.face_network import REMEDY, FaceNetwork
 from talkinghead.synthesis.losses import (
@@ -51,6 +52,7 @@ CRITIC_RAMP_STEPS: Final = 300
 class DenoiserConfig:
     """One run. Flat, so that a YAML file is one of these.
 
+    meshes: folder of scripts/prepare_meshes.py, or of a set of `talkinghead prepare`, of which `split` says who is trained on.
     part: "face" or "mouth": what the network corrects; each has its crop, guides and loss.
     photograph_share: of the pairs, how many are of photographs whose mouth was closed.
     start_from: folder of a denoiser of the same channels, or empty to start from noise.
@@ -62,6 +64,7 @@ class DenoiserConfig:
     """
 
     meshes: str = "data/meshes/train"
+    split: str = ""
     output: str = "runs/denoiser"
     part: str = "face"
     photograph_share: float = 0.2
@@ -259,14 +262,23 @@ def own_batches(start: int, config: DenoiserConfig, accelerator: Accelerator) ->
         yield list(range(first, first + config.batch_size))
 
 
-def train_denoiser(config: DenoiserConfig, topology: MeshTopology, report: Callable[[int, dict[str, float]], None]) -> Path:
-    """Run to `config.steps`; returns the folder of the exported weights. `report` is called in the first process alone."""
+def train_denoiser(
+    config: DenoiserConfig,
+    topology: MeshTopology,
+    report: Callable[[int, dict[str, float]], None],
+    clips: Sequence[ClipSource] = (),
+    trained_on: Sequence[TrainedOn] = (),
+) -> Path:
+    """Run to `config.steps`; returns the folder of the exported weights. `report` is called in the first process alone.
+
+    clips: what is learnt from; those below `config.meshes` when there are none. trained_on: what they are, to be recorded.
+    """
     torch.set_num_threads(config.num_threads)
     checkpoint = Path(config.output) / "checkpoint"
     if config.part not in LOSSES:
         raise ConfigError(f"part: '{config.part}' is no part that is trained; choose from {', '.join(LOSSES)}.")
-    files = sorted(Path(config.meshes).rglob("*.npz"))
-    if not files:
+    sources: Sequence[Path | ClipSource] = clips or sorted(Path(config.meshes).rglob("*.npz"))
+    if not sources:
         raise ConfigError(f"meshes: {config.meshes} holds no prepared clip; run scripts/prepare_meshes.py first.")
     accelerator = Accelerator(cpu=not torch.cuda.is_available())
     trainer = DenoiserTrainer(config, accelerator)
@@ -274,7 +286,7 @@ def train_denoiser(config: DenoiserConfig, topology: MeshTopology, report: Calla
         trainer.load(checkpoint)
     num_pairs = config.steps * config.batch_size * accelerator.num_processes
     cache_gb = config.cache_gb / max(1, config.num_workers)
-    data = PairDataset(files, topology, config.seed, num_pairs, cache_gb, config.part, config.photograph_share)
+    data = PairDataset(sources, topology, config.seed, num_pairs, cache_gb, config.part, config.photograph_share)
     ahead = 4 if config.num_workers else None
     batches = own_batches(trainer.step, config, accelerator)
     loader = DataLoader(data, batch_sampler=batches, num_workers=config.num_workers, prefetch_factor=ahead)
@@ -289,5 +301,7 @@ def train_denoiser(config: DenoiserConfig, topology: MeshTopology, report: Calla
                 saved = time.monotonic()
     if accelerator.is_main_process:
         trainer.save(checkpoint)
+        before = read(Path(config.start_from)) if config.start_from else []
+        record(checkpoint.parent / "denoiser", [*before, *trained_on])
     accelerator.wait_for_everyone()
     return checkpoint.parent / "denoiser"

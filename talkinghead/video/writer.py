@@ -53,7 +53,7 @@ def check_output(path: Path, extensions: tuple[str, ...] = tuple(CONTAINERS)) ->
 class VideoWriter:
     """`with VideoWriter(path, sound) as video: video.write(frame)`; the file appears when the block ends without an error."""
 
-    def __init__(self, path: Path | str, sound: Audio | Path | None = None, fps: float = FPS) -> None:
+    def __init__(self, path: Path | str, sound: Audio | Path | str | None = None, fps: float = FPS) -> None:
         """Opens nothing yet; the first frame tells the size.
 
         Args:
@@ -69,7 +69,7 @@ class VideoWriter:
             raise OutputError(f"fps: {fps:g}; give {MIN_FPS:g} to {MAX_FPS:g}.")
         check_output(self.path)
         self._fps = _exact_rate(fps)
-        self._sound = sound
+        self._sound = Path(sound) if isinstance(sound, str) else sound
         self._temporary: Path | None = None
         self._container: Any = None
         self._video: Any = None
