@@ -153,6 +153,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("source", type=Path, help="folder that holds manifest.jsonl, ravdess/ and speech/; or a prepared set")
     parser.add_argument("--output", type=Path, default=Path("data/phones"))
+    parser.add_argument("--made-up", type=int, default=NUM_MADE_UP, help="sentences of made-up words")
     parser.add_argument("--split", default="", help="of a set of talkinghead prepare: eat, emote, official or own")
     options = parser.parse_args()
     align = Aligner()
@@ -164,7 +165,7 @@ def main() -> None:
     try:
         jobs: list[tuple[Path, Callable[[Path], None]]] = [
             (options.output / f"made_up/{number:04d}.npz", lambda target, n=number: write_made_up(n, target))
-            for number in range(NUM_MADE_UP)
+            for number in range(options.made_up)
         ]
         if (options.source / DATASET).is_file():
             for kind, sound, text, key in clips_of_a_set(options.source, options.split):

@@ -14,6 +14,7 @@ from typing import Final
 
 from talkinghead.errors import TalkingHeadError
 from talkinghead.training import load_config
+from talkinghead.training_log import Report, RunLog, unheard
 
 
 def train_articulator(config: Path) -> str:
@@ -25,14 +26,15 @@ def train_articulator(config: Path) -> str:
 
     options = load_config(config, ArticulatorConfig)
     rig = FaceRig.from_pretrained(Path(options.rig))
-    return str(train_articulator(options, LipTravel.of_rig(rig.neutral, rig.deltas), print))
+    return str(train_articulator(options, LipTravel.of_rig(rig.neutral, rig.deltas), print, logged(options.output, config)))
 
 
 def train_speech_encoder(config: Path) -> str:
     """Speech with known phones to what the mouth does for them: an adapter of the speech encoder."""
     from talkinghead.audio.adapter_training import AdapterConfig, train_adapter
 
-    return str(train_adapter(load_config(config, AdapterConfig), print))
+    options = load_config(config, AdapterConfig)
+    return str(train_adapter(options, print, logged(options.output, config)))
 
 
 def train_denoiser(config: Path) -> str:
@@ -42,11 +44,14 @@ def train_denoiser(config: Path) -> str:
     from talkinghead.rig.face_rig import FaceRig
     from talkinghead.synthesis.trainer import DenoiserConfig, train_denoiser
 
+    options, rig = load_config(config, DenoiserConfig), FaceRig.from_pretrained(CHECKPOINT / "rig")
+    keep = logged(options.output, config)
+
     def report(step: int, losses: dict[str, float]) -> None:
         if step % 20 == 0:
             print(step, " ".join(f"{name} {value:.4f}" for name, value in losses.items()), flush=True)
+            keep(step, losses)
 
-    options, rig = load_config(config, DenoiserConfig), FaceRig.from_pretrained(CHECKPOINT / "rig")
     clips, trained = training_meshes(Path(options.meshes), options.split, CHECKPOINT / "rig")
     return str(train_denoiser(options, mesh_topology(rig), report, clips, trained))
 
@@ -55,21 +60,29 @@ def train_emotion(config: Path) -> str:
     """Emotion heard in the voice, from acted speech."""
     from talkinghead.emotion.emotion_training import EmotionConfig, train_emotion_encoder
 
-    return str(train_emotion_encoder(load_config(config, EmotionConfig), print))
+    options = load_config(config, EmotionConfig)
+    return str(train_emotion_encoder(options, print, logged(options.output, config)))
 
 
 def train_gesture(config: Path) -> str:
     """Head, brows, eyes and lids from tracked clips and their voice."""
     from talkinghead.motion.gesture_trainer import GestureConfig, train_gesture
 
-    return str(train_gesture(load_config(config, GestureConfig), print))
+    options = load_config(config, GestureConfig)
+    return str(train_gesture(options, print, logged(options.output, config)))
 
 
 def train_prior(config: Path) -> str:
     """What mouths do, from tracked clips alone."""
     from talkinghead.motion.prior_trainer import PriorConfig, train_prior
 
-    return str(train_prior(load_config(config, PriorConfig), print))
+    options = load_config(config, PriorConfig)
+    return str(train_prior(options, print, logged(options.output, config)))
+
+
+def logged(output: str, config: Path) -> Report:
+    """What keeps a run's numbers beside what it makes; of several processes the first one's."""
+    return RunLog(Path(output), config) if os.environ.get("RANK", "0") == "0" else unheard
 
 
 CHECKPOINT: Final = Path(__file__).parents[1] / "checkpoints/default"

@@ -123,4 +123,5 @@ def _make(
         rate = 60 * summary.made / summary.seconds
         busy = sum(summary.times.values()) or 1.0
         stages = ", ".join(f"{stage} {seconds / busy:.0%}" for stage, seconds in summary.times.items())
-        typer.echo(f"{summary.made} in {summary.seconds:.0f} s, {rate:.1f} a minute ({stages})")
+        each = busy / summary.made
+        typer.echo(f"{summary.made} in {summary.seconds:.0f} s, {rate:.1f} a minute, {each:.2f} s of a core each ({stages})")

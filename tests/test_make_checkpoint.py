@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from talkinghead.checkpoints import missing_files
+from talkinghead.corpus.splits import TrainedOn, read, record
 from talkinghead.motion.articulator import Articulator
 from talkinghead.motion.gesture_denoiser import GestureDenoiser
 from talkinghead.pipeline import TalkingHead
@@ -23,6 +24,7 @@ def runs(tmp_path_factory):
     Articulator(content_width=1536).save_pretrained(folder / "articulator/articulator")
     (folder / "articulator/config.json").write_text("{}")
     GestureDenoiser(width=8, dilations=(1,), blinks_per_minute=11.0).save_pretrained(folder / "gesture/gesture")
+    record(folder / "gesture/gesture", [TrainedOn("mead", "eat", ("W011",), 3)])
     ResidualDenoiser(channels=(4, 8)).half().save_pretrained(folder / "denoiser/denoiser")
     return folder
 
@@ -52,6 +54,8 @@ def test_what_was_trained_is_in_its_place_and_all_else_as_it_was(make, runs, roo
     trained = Articulator.load(runs / "articulator/articulator")
     assert torch.equal(head.motion.articulator.readout.weight, trained.readout.weight)
     assert head.motion.gestures.habits.per_minute == 11.0
+    # Whom each was trained on goes with it.
+    assert [each.identities for each in read(output / "gesture")] == [("W011",)] and read(output) == read(output / "gesture")
     assert tuple(head.renderer.denoiser.config.channels) == (4, 8)
     default = root / "checkpoints/default"
     for name in ("rig/rig.safetensors", "speech_encoder/model.safetensors", "renderer/scheduler/scheduler_config.json"):
@@ -90,7 +94,7 @@ def test_the_encoders_adapter_is_taken_too_and_must_be_whole(make, root, tmp_pat
 
 
 def test_nothing_is_written_over_and_nothing_half_is_left(make, runs, tmp_path):
-    with pytest.raises(SystemExit, match=r"none of speech_encoder, articulator, gesture, denoiser, mouth_expert; train one"):
+    with pytest.raises(SystemExit, match=r"none of speech_encoder, articulator, gesture, emotion_encoder, denoiser, mouth_expert; train one"):
         make(tmp_path, "-o", tmp_path / "mine")
     (tmp_path / "there").mkdir()
     with pytest.raises(SystemExit, match="there: is there already; give a new name"):

@@ -28,6 +28,7 @@ from talkinghead.audio.speech_encoder import SpeechEncoder, upper_blocks
 from talkinghead.corpus.splits import TrainedOn, read, record
 from talkinghead.errors import ConfigError
 from talkinghead.training import check_resumable, save_config
+from talkinghead.training_log import Report, unheard
 from talkinghead.training_state import falling_rate, optimiser_tensors, restore_optimiser
 from talkinghead.types import ARTICULATIONS, SAMPLE_RATE, FloatArray
 
@@ -77,7 +78,7 @@ class PhoneClip:
             return PhoneClip(archive["samples"], PhoneTimes(archive["symbols"], archive["starts"], archive["ends"]))
 
 
-def train_adapter(config: AdapterConfig, say: Callable[[str], None]) -> Path:
+def train_adapter(config: AdapterConfig, say: Callable[[str], None], report: Report = unheard) -> Path:
     """Run one configuration to its end, or from where it was killed; returns the finished adapter's file.
 
     Raises:
@@ -100,6 +101,7 @@ def train_adapter(config: AdapterConfig, say: Callable[[str], None]) -> Path:
         if trainer.step % config.save_every == 0 or trainer.step == config.steps:
             trainer.save(state)
             say(f"step {trainer.step}: loss {np.mean(recent):.4f}")
+            report(trainer.step, {"loss": float(np.mean(recent))})
             recent.clear()
     part = finished.with_name(FILE + ".part")
     trainer.adapter().save(part)

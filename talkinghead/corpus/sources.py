@@ -128,6 +128,10 @@ def mead_clips(root: Path, views: Collection[str] = (FRONT,), actors: Collection
                 pairs_by_number=name.actor not in SHIFTED_ACTORS,
             )
         )
+    unseen = {name.actor for name in everything if not actors or name.actor in actors} - {name.actor for name, _ in names}
+    for actor in sorted(unseen):
+        own = sorted({str(name.view) for name in everything if name.actor == actor})
+        found.remarks.append(f"{actor}: only the view {', '.join(own)}, which was not asked for")
     found.remarks += _gaps([name for name, _ in names], others, views)
     return found
 

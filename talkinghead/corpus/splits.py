@@ -66,7 +66,7 @@ def role(row: Mapping[str, Any], split: str) -> Role | None:
     check_split(split)
     if split == OWN:
         return _OWN_ROLES.get(str(row.get("split", "")).lower())
-    identity = str(row.get("identity", ""))
+    identity = actor_of(str(row.get("identity", "")))
     if identity not in ACTORS:
         return None
     if split == "eat":
@@ -78,6 +78,11 @@ def role(row: Mapping[str, Any], split: str) -> Role | None:
         name = row.get("key", row.get("file", "?"))
         raise InputError(f"clip {name}: has no from_last, which the split official asks; prepare the data again.")
     return "test" if from_last < (OFFICIAL_TEST_NEUTRAL if row.get("emotion") == "neutral" else OFFICIAL_TEST) else "train"
+
+
+def actor_of(identity: str) -> str:
+    """An identity -> MEAD's name of the actor: other sets' manifests write mead_M003."""
+    return identity.removeprefix("mead_")
 
 
 def actors(split: str, role: Role) -> tuple[str, ...]:
@@ -171,9 +176,9 @@ def overlap(
     """
     if scored == "train":
         return []
-    people = set(actors(split, scored) if tested is None else tested)
+    people = set(actors(split, scored) if tested is None else map(actor_of, tested))
     seen = (each for each in trained_on if not split == each.split == "official")
-    return sorted(people.intersection(name for each in seen for name in each.identities))
+    return sorted(people.intersection(actor_of(name) for each in seen for name in each.identities))
 
 
 def check_overlap(folder: Path, split: str, tested: Iterable[str] | None = None, scored: Role = "test") -> None:

@@ -20,6 +20,7 @@ from talkinghead.corpus.store import trained_on
 from talkinghead.emotion.emotion_encoder import EmotionEncoder, narrowed
 from talkinghead.emotion.voices import Voices, joined, load_clips, load_voices, speaker_folds
 from talkinghead.errors import ConfigError
+from talkinghead.training_log import Report, unheard
 from talkinghead.types import EMOTIONS, FloatArray
 
 
@@ -153,7 +154,7 @@ def _voices(config: EmotionConfig) -> tuple[Voices, list[TrainedOn]]:
     return joined(parts), trained
 
 
-def train_emotion_encoder(config: EmotionConfig, say: Callable[[str], None]) -> Path:
+def train_emotion_encoder(config: EmotionConfig, say: Callable[[str], None], report: Report = unheard) -> Path:
     """Score by speaker, then fit everybody; returns the folder of the finished encoder.
 
     Beside it: `held_out.json` and `confusion.md`, and `folds/`, the models that have not heard a fold's speakers, for
@@ -165,6 +166,7 @@ def train_emotion_encoder(config: EmotionConfig, say: Callable[[str], None]) -> 
     table = recalls(voices, heard)
     for source, row in table.items():
         say(f"{source}: unweighted recall {row['recall']:.3f} of {len(row['classes'])} emotions, speakers held out")  # type: ignore[arg-type]
+        report(config.epochs, {f"recall of {source}": float(row["recall"])})  # type: ignore[arg-type]
     output = Path(config.output)
     for k, model in enumerate(models):
         model.half().save_pretrained(output / f"folds/{k}")

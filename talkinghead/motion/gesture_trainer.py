@@ -32,6 +32,7 @@ from talkinghead.motion.gesture_dataset import (
 )
 from talkinghead.motion.gesture_denoiser import GestureDenoiser
 from talkinghead.training import check_resumable, save_config
+from talkinghead.training_log import Report, unheard
 
 FREE_KEYS: Final = ("output", "num_threads", "save_every")
 """What may differ when a run is resumed: nothing that is learnt depends on it."""
@@ -75,7 +76,7 @@ class GestureConfig:
     seed: int = 0
 
 
-def train_gesture(config: GestureConfig, say: Callable[[str], None]) -> Path:
+def train_gesture(config: GestureConfig, say: Callable[[str], None], report: Report = unheard) -> Path:
     """Run one configuration to its end, or from where it was killed; returns the folder of the finished model.
 
     Raises:
@@ -98,8 +99,10 @@ def train_gesture(config: GestureConfig, say: Callable[[str], None]) -> Path:
         recent.append(trainer.train_step())
         if trainer.step % config.save_every == 0 or trainer.step == config.steps:
             trainer.save(state)
-            held_out = f", held-out talkers {trainer.validation_loss():.4f}" if trainer.held_out else ""
-            say(f"step {trainer.step}: loss {np.mean(recent):.4f}{held_out}")
+            losses = {"loss": float(np.mean(recent))}
+            losses |= {"held-out talkers": trainer.validation_loss()} if trainer.held_out else {}
+            say(f"step {trainer.step}: " + ", ".join(f"{name} {value:.4f}" for name, value in losses.items()))
+            report(trainer.step, losses)
             recent.clear()
     part = finished.with_name("gesture.part")
     shutil.rmtree(part, ignore_errors=True)

@@ -21,6 +21,7 @@ from talkinghead.errors import InputError
 from talkinghead.motion.io import load_motion
 from talkinghead.motion.prior import INDICES, TOKEN_FRAMES, MotionPrior
 from talkinghead.training import check_resumable, save_config
+from talkinghead.training_log import Report, unheard
 from talkinghead.training_state import falling_rate, optimiser_tensors, restore_optimiser
 from talkinghead.types import FloatArray
 
@@ -81,7 +82,7 @@ def talkers_of(config: PriorConfig, held_out: bool) -> dict[str, list[tuple[str,
     return talkers
 
 
-def train_prior(config: PriorConfig, say: Callable[[str], None] = lambda _: None) -> Path:
+def train_prior(config: PriorConfig, say: Callable[[str], None] = lambda _: None, report: Report = unheard) -> Path:
     """One run, or the rest of one -> the folder of the prior."""
     torch.set_num_threads(config.num_threads)
     clips = [[rest_and_rise(clip) for _, clip in some] for _, some in sorted(talkers_of(config, held_out=False).items())]
@@ -111,6 +112,7 @@ def train_prior(config: PriorConfig, say: Callable[[str], None] = lambda _: None
         optimiser.step()
         if (step + 1) % config.save_every == 0 or step + 1 == config.steps:
             say(f"step {step + 1} " + " ".join(f"{name} {value:.4f}" for name, value in parts.items()))
+            report(step + 1, parts)
             _save(folder, config, model, optimiser, step + 1)
     model.eval().half().save_pretrained(folder / "prior")
     record(folder / "prior", [trained_on(Path(config.data), config.split)])

@@ -26,6 +26,7 @@ from talkinghead.motion.lips import LipTravel
 from talkinghead.motion.readout import fit_readout, predict
 from talkinghead.motion.training_clips import ArticulatorConfig, training_clips
 from talkinghead.training import check_resumable, save_config
+from talkinghead.training_log import Report, unheard
 from talkinghead.types import FloatArray
 
 FREE_KEYS: Final = ("output", "num_threads", "save_every")
@@ -36,10 +37,12 @@ MIN_CLIP_FRAMES: Final = 8
 """A shorter clip would be a crop of little else than its last frame."""
 
 
-def train_articulator(config: ArticulatorConfig, travel: LipTravel | None, say: Callable[[str], None]) -> Path:
+def train_articulator(
+    config: ArticulatorConfig, travel: LipTravel | None, say: Callable[[str], None], report: Report = unheard
+) -> Path:
     """Run one configuration to its end, or from where it was killed; returns the folder of the finished articulator.
 
-    travel: of the rig that the motion is for.
+    travel: of the rig that the motion is for. report: called with the loss when it is saved.
 
     Raises:
         ConfigError: no clip to learn from, or the output folder holds a run of another configuration.
@@ -71,6 +74,7 @@ def train_articulator(config: ArticulatorConfig, travel: LipTravel | None, say: 
             if accelerator.is_main_process and (trainer.step % config.save_every == 0 or trainer.step == config.steps):
                 _replace(state, trainer.save)
                 say(f"step {trainer.step}: loss {loss:.4f}")
+                report(trainer.step, {"loss": loss})
         model = trainer.finished()
     if accelerator.is_main_process:
         trained = trained_on(Path(config.data), config.split)

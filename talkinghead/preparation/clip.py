@@ -69,7 +69,7 @@ class Tools:
 
 @dataclass
 class Made:
-    """row: of the manifest, without its shard; members: by suffix; notes: defects survived; times: s a stage."""
+    """row: of the manifest, without its shard; members: by suffix; notes: defects survived; times: processor's s a stage."""
 
     row: dict[str, Any] = field(default_factory=dict)
     members: dict[str, bytes] = field(default_factory=dict)
@@ -78,10 +78,10 @@ class Made:
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
-        """Adds up how long a stage takes."""
-        began = time.monotonic()
+        """Adds up what a stage takes of the processor."""
+        began = time.process_time()
         yield
-        self.times[name] = self.times.get(name, 0.0) + time.monotonic() - began
+        self.times[name] = self.times.get(name, 0.0) + time.process_time() - began
 
 
 def prepare_clip(clip: SourceClip, tools: Tools, source: str) -> Made:

@@ -96,7 +96,7 @@ def _by_reason(reasons: Sequence[Why]) -> list[str]:
     """Each kind of reason once, with how many clips and the first of them; the whole list is in `left_out.csv`."""
     kinds: dict[str, list[Why]] = {}
     for what, why in reasons:
-        kinds.setdefault(re.sub(r"\d+(\.\d+)?", "#", why.partition(" (")[0]), []).append((what, why))
+        kinds.setdefault(re.sub(r"\b\d+(\.\d+)?\b", "#", why.partition(" (")[0]), []).append((what, why))
     lines = []
     for kind, own in sorted(kinds.items(), key=lambda item: (-len(item[1]), item[0])):
         why = own[0][1] if len(own) == 1 else kind.replace("#", "…")

@@ -64,7 +64,7 @@ class Result:
 
 @dataclass(frozen=True)
 class Summary:
-    """clips: in the set; left_out: of the archive's files; made: in this run, in `seconds`; times: s a stage."""
+    """clips: in the set; left_out: of the archive's files; made: in this run, in `seconds`; times: of processors, s a stage."""
 
     clips: int
     left_out: int
@@ -172,13 +172,13 @@ def make_part(job: Job) -> Result:
 
 
 def _written(job: Job, write: Callable[[], None], why: str, times: dict[str, float] | None = None) -> Result:
-    began = time.monotonic()
+    began = time.process_time()
     try:
         write()
     except OSError as error:
         remedy = "free some space and run it again" if error.errno == errno.ENOSPC else "mend that and run it again"
         return Result(why, f"{job.parts}: cannot be written ({error.strerror}); {remedy}, it goes on where it stopped.", {})
-    return Result(why, "", {**(times or {}), "write": time.monotonic() - began})
+    return Result(why, "", {**(times or {}), "write": time.process_time() - began})
 
 
 @cache

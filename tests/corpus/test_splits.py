@@ -49,7 +49,8 @@ def test_eat_tests_four_and_trains_on_the_others() -> None:
 
 
 @pytest.mark.parametrize(("split", "identity", "expected"), [
-    ("eat", "M003", "test"), ("emote", "M003", "train"), ("eat", "W017", "train"), ("emote", "W017", None),
+    ("eat", "mead_M003", "test"), ("eat", "M003", "test"),
+    ("emote", "M003", "train"), ("eat", "W017", "train"), ("emote", "W017", None),
     ("emote", "M035", "val"), ("emote", "W040", "test"), ("eat", "grid_s1", None), ("emote", "M004", None),
 ])  # fmt: skip
 def test_role_of_a_person(split: str, identity: str, expected: str | None) -> None:
@@ -96,6 +97,9 @@ def test_eat_s_test_actors_are_training_actors_of_emote() -> None:
     # Nobody of these was seen, whatever else the split tests.
     assert overlap([trained("emote")], "eat", tested=["W040"]) == []
     assert overlap([trained("emote")], "emote", scored="train") == []
+    # However a manifest writes the name.
+    mixed = TrainedOn("data", "own", ("grid_s1", "mead_W009"), 2)
+    assert overlap([mixed], "eat") == ["W009"] and overlap([trained("emote")], "eat", tested=["mead_M003"]) == ["M003"]
 
 
 def test_record_keeps_every_component_s_history(tmp_path: Path) -> None:
