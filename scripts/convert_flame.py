@@ -23,7 +23,11 @@ from typing import Any
 import numpy as np
 import torch
 
+from talkinghead.checkpoints import checkpoint_folder
 from talkinghead.errors import CheckpointError, OutputError, TalkingHeadError
+from talkinghead.export.flame_fitting import fit_map
+from talkinghead.landmarks import FaceTracker
+from talkinghead.rig.face_rig import FaceRig
 from talkinghead.rig.flame import JOINTS, NUM_SHAPE, PARENTS, Flame
 
 BROKEN = (pickle.UnpicklingError, EOFError, AttributeError, LookupError, ValueError, TypeError, ImportError, MemoryError)
@@ -230,16 +234,39 @@ def convert(source: Path, output: Path, num_shape: int = NUM_SHAPE, fit: Callabl
     return model
 
 
+def table(report: dict[str, Any]) -> str:
+    """What the map leaves of the motion, as lines."""
+    lines = [f"{report['points']} points, FLAME is {report['scale']:g} of our rig's size. Left of the motion of ARKit's 44:"]
+    for region, there in report["to_flame"].items():
+        back = report["to_flame_and_back"][region]
+        lines.append(
+            f"  {region}: {there['left_mm']:.2f} of {there['motion_mm']:.2f} mm ({there['left_part']:.0%}); "
+            f"there and back {back['left_mm']:.2f} mm ({back['left_part']:.0%})"
+        )
+    worst = ", ".join(f"{name} {part:.0%}" for name, part in report["hardest"].items())
+    return "\n".join([*lines, f"  hardest: {worst}"])
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("source", type=Path, help="generic_model.pkl or flame2023.pkl")
     parser.add_argument("-o", "--output", type=Path, required=True, help="folder to make; it must not be there")
     parser.add_argument("--num-shape", type=int, default=NUM_SHAPE, help="identity directions; the rest are expressions")
+    parser.add_argument("--points", type=Path, help="mediapipe_landmark_embedding.npz, instead of a look at the drawn head")
+    parser.add_argument("--checkpoint", type=Path, help="whose rig and tracker the map is for, the installed ones by default")
     options = parser.parse_args()
+    reports = []
     try:
-        model = convert(options.source, options.output, options.num_shape)
+        ours = checkpoint_folder(options.checkpoint)
+        rig, tracker = FaceRig.from_pretrained(ours / "rig"), FaceTracker(ours / "tracker/face_landmarker.task")
+
+        def fit(flame: Flame, folder: Path) -> None:
+            reports.append(fit_map(folder, flame, rig, tracker, options.points))
+
+        model = convert(options.source, options.output, options.num_shape, fit)
     except TalkingHeadError as error:
         raise SystemExit(f"error: {error}") from error
+    print(table(reports[0]))
     print(f"{options.output}: {model.num_vertices} vertices, {model.num_shape} of shape, {model.num_expressions} expressions")
 
 
