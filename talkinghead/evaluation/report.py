@@ -57,7 +57,7 @@ def evaluate(
     if output.exists() and not output.is_dir():
         raise OutputError(f"{output}: is a file; give the name of a folder for the report.")
     if unknown := [name for name in only if name not in TABLES]:
-        raise InputError(f"only: '{unknown[0]}' is no table; choose from {', '.join(TABLES)}.")
+        raise InputError(f"only: '{unknown[0]}' is no table; choose from {', '.join(TABLES)} or paper.")
     if prepared is not None and not prepared.is_dir():
         raise InputError(f"prepared: {prepared} is no folder; give what scripts/prepare_data.py wrote, or nothing.")
     splits = sorted({row["split"] for row in read_manifest(data)})
