@@ -3,9 +3,9 @@
     python scripts/make_checkpoint.py runs -o my_checkpoint
     talkinghead generate --checkpoint my_checkpoint ...
 
-Takes the finished models of RUNS/speech_encoder, RUNS/articulator, RUNS/gesture, RUNS/emotion_encoder, RUNS/denoiser and
-RUNS/mouth_expert, those that are there (or other folders, by option), and everything else from `--base`. What each was trained
-on goes with it, so that nobody is scored on people whom it has seen. Needs no extra.
+Takes the finished models of RUNS/speech_encoder, RUNS/articulator, RUNS/expression, RUNS/gesture, RUNS/emotion_encoder,
+RUNS/denoiser and RUNS/mouth_expert, those that are there (or other folders, by option), and everything else from `--base`. What
+each was trained on goes with it, so that nobody is scored on people whom it has seen. Needs no extra.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from talkinghead.corpus.splits import read, record
 from talkinghead.emotion.emotion_encoder import EmotionEncoder
 from talkinghead.errors import CheckpointError, InputError, OutputError, TalkingHeadError
 from talkinghead.motion.articulator import Articulator
+from talkinghead.motion.expression_fitting import load_prototypes
 from talkinghead.motion.gesture_denoiser import GestureDenoiser
 from talkinghead.pipeline import TalkingHead
 from talkinghead.synthesis.denoiser import ResidualDenoiser
@@ -33,6 +34,7 @@ from talkinghead.synthesis.pipeline import FaceRenderer
 FINISHED = {
     "speech_encoder": "adapter.safetensors",
     "articulator": "articulator/config.json",
+    "expression": "expression/config.json",
     "gesture": "gesture/config.json",
     "emotion_encoder": "emotion_encoder/config.json",
     "denoiser": "denoiser/config.json",
@@ -85,6 +87,10 @@ def make_checkpoint(models: dict[str, Path], base: Path, output: Path) -> None:
             shutil.copyfile(models["speech_encoder"] / FILE, part / "speech_encoder" / FILE)
         if "articulator" in models:
             _replaced(Articulator.load(models["articulator"]), part / "articulator")
+        if "expression" in models:
+            load_prototypes(models["expression"])
+            shutil.rmtree(part / "expression", ignore_errors=True)
+            shutil.copytree(models["expression"], part / "expression")
         if "gesture" in models:
             _replaced(GestureDenoiser.load(models["gesture"]), part / "gesture")
         if "emotion_encoder" in models:

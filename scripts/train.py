@@ -64,6 +64,14 @@ def train_emotion(config: Path) -> str:
     return str(train_emotion_encoder(options, print, logged(options.output, config)))
 
 
+def train_expression(config: Path) -> str:
+    """What each emotion looks like, from tracked clips whose emotion is known; of one emotion or person, an adaptation."""
+    from talkinghead.motion.expression_fitting import ExpressionConfig, train_expression
+
+    options = load_config(config, ExpressionConfig)
+    return str(train_expression(options, print, logged(options.output, config)))
+
+
 def train_gesture(config: Path) -> str:
     """Head, brows, eyes and lids from tracked clips and their voice."""
     from talkinghead.motion.gesture_trainer import GestureConfig, train_gesture
@@ -90,6 +98,7 @@ STAGES: Final[dict[str, Callable[[Path], str]]] = {
     "articulator": train_articulator,
     "denoiser": train_denoiser,
     "emotion": train_emotion,
+    "expression": train_expression,
     "gesture": train_gesture,
     "mouth_expert": train_denoiser,
     "prior": train_prior,

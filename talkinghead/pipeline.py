@@ -21,7 +21,6 @@ from talkinghead.errors import EmotionError, FaceError, InputError, MotionError,
 from talkinghead.landmarks import FaceTracker
 from talkinghead.live_video import LiveFrame, LiveVideo
 from talkinghead.motion.dubbing import dubbed
-from talkinghead.motion.expression import PROTOTYPE_MATRIX
 from talkinghead.motion.pipeline import MotionPipeline
 from talkinghead.motion.style import SpeakingStyle
 from talkinghead.rig.face_rig import FaceRig
@@ -163,13 +162,13 @@ class TalkingHead:
         """
         path = Path(path)
         if path.suffix.lower() in CLIP_SUFFIXES:
-            return reference_activation(self.track(path).blendshapes, PROTOTYPE_MATRIX)
+            return reference_activation(self.track(path).blendshapes, self.motion.prototypes)
         faces = self.tracker.detect(load_image(path)[0])
         large = [face for face in faces if face.box[2] - face.box[0] >= MIN_FACE_PX]
         if len(large) > 1:
             raise FaceError(f"{len(large)} faces in {path}; cut the reference down to the one that is to be imitated.")
         face = fit_face(choose_face(faces, None, path), self.rig)
-        return reference_activation(face.resting[None], PROTOTYPE_MATRIX)
+        return reference_activation(face.resting[None], self.motion.prototypes)
 
     def render(
         self,

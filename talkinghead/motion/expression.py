@@ -123,9 +123,10 @@ class PersonalExpression:
     intensity is always more of each column. Two seeds give two people's anger, the same seed the same person's in every clip.
     """
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, prototypes: FloatArray = PROTOTYPE_MATRIX) -> None:
+        """prototypes: (8, 52) each emotion at full strength, as everybody shows it."""
         own = np.random.default_rng([seed, 4])
-        self._person, lean = _regional(PROTOTYPE_MATRIX * _style(own)), np.float32(own.uniform(-_SIDE, _SIDE))
+        self._person, lean = _regional(prototypes * _style(own)), np.float32(own.uniform(-_SIDE, _SIDE))
         self._side = np.zeros(len(arkit.BLENDSHAPES), np.float32)
         for index, name in enumerate(arkit.BLENDSHAPES):
             self._side[index] = lean if name.endswith("Left") else -lean if name.endswith("Right") else 0
@@ -141,12 +142,12 @@ class PersonalExpression:
         return result
 
 
-def expression(track: EmotionTrack, seed: int) -> FloatArray:
+def expression(track: EmotionTrack, seed: int, prototypes: FloatArray = PROTOTYPE_MATRIX) -> FloatArray:
     """The expression alone, (T, 52) in [0, 1]; all zeros where the track's activation is. As `PersonalExpression`."""
     generator = np.random.default_rng([seed, 3])
     whole = slow_noise(len(track), 1, WHOLE_S, generator)
     each = slow_noise(len(track), len(arkit.BLENDSHAPES), EACH_S, generator)
-    return PersonalExpression(seed)(track.activation, whole, each)
+    return PersonalExpression(seed, prototypes)(track.activation, whole, each)
 
 
 def compose(talking: FloatArray, emotional: FloatArray) -> FloatArray:

@@ -5,7 +5,7 @@ Knows the models of this folder and the user's knobs; knows nothing of meshes an
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,7 +14,8 @@ import numpy as np
 from talkinghead import arkit
 from talkinghead.errors import MotionError
 from talkinghead.motion.articulator import Articulator
-from talkinghead.motion.expression import compose, expression
+from talkinghead.motion.expression import PROTOTYPE_MATRIX, compose, expression
+from talkinghead.motion.expression_fitting import load_prototypes
 from talkinghead.motion.gesture import GestureModel
 from talkinghead.motion.gesture_blinks import blink_times, blinks
 from talkinghead.motion.gesture_face import brow_columns, eye_look, gaze_motion, head_pose
@@ -35,22 +36,29 @@ class MotionPipeline:
 
     travel: what each column does to the lips; without it lips are not shut by measure.
     style: of the person whose articulator this is, for head and blinks; None is everybody's.
+    prototypes: (8, 52) what each emotion looks like at full strength.
     """
 
     articulator: Articulator
     gestures: GestureModel
     travel: LipTravel | None
     style: SpeakingStyle | None = None
+    prototypes: FloatArray = field(default_factory=PROTOTYPE_MATRIX.copy)
 
     @staticmethod
     def from_pretrained(folder: Path | str) -> MotionPipeline:
-        """Load `articulator/` and `gesture/` of a checkpoint folder.
+        """Load `articulator/`, `gesture/` and, where there is one, `expression/` of a checkpoint folder.
 
         Raises:
             CheckpointError: a file is missing or is not what it should be.
         """
         articulator = Articulator.load(Path(folder) / "articulator")
-        return MotionPipeline(articulator, GestureModel.from_pretrained(Path(folder) / "gesture"), articulator.travel)
+        return MotionPipeline(
+            articulator,
+            GestureModel.from_pretrained(Path(folder) / "gesture"),
+            articulator.travel,
+            prototypes=load_prototypes(Path(folder) / "expression"),
+        )
 
     def with_style(self, style: SpeakingStyle | Path | str | None) -> MotionPipeline:
         """The same pipeline in a person's speaking style, or in the one of a folder; None changes nothing.
@@ -87,7 +95,9 @@ class MotionPipeline:
         talking, contacts = self.articulator.articulate(features, wanted.lip_strength)
         talking, contacts = distinctly(talking, contacts, wanted.articulation)
         gestures = self.gestures(features, emotion, seed)
-        felt = np.clip(wanted.expression_strength * expression(emotion, seed if person is None else person), 0, 1)
+        felt = np.clip(
+            wanted.expression_strength * expression(emotion, seed if person is None else person, self.prototypes), 0, 1
+        )
         # The eyes keep where they look when the knob of the head turns it more or less.
         rotation, translation = head_pose(gestures, self.head_motion(wanted))
         gaze = gaze_motion(gestures, self.gestures.scale, rotation, wanted.look_deg, seed)

@@ -36,7 +36,7 @@ class FaceStream:
 
     def __init__(self, pipeline: MotionPipeline, seed: int = 0, **knobs: Any) -> None:
         self._pipeline, self._knobs = pipeline, MotionKnobs.of(**knobs)
-        self._expression = PersonalExpression(seed)
+        self._expression = PersonalExpression(seed, pipeline.prototypes)
         self._whole = SlowNoise(1, WHOLE_S, np.random.default_rng([seed, 3, 0]))
         self._each = SlowNoise(len(arkit.BLENDSHAPES), EACH_S, np.random.default_rng([seed, 3, 1]))
         self._gestures = GestureStream(pipeline.gestures, seed, self._knobs.look_deg)
