@@ -48,6 +48,10 @@ class CheckpointError(TalkingHeadError):
     """A checkpoint folder that is missing a file, or holds one of the wrong shape."""
 
 
+class WorkerError(TalkingHeadError):
+    """Processes that were to do the work end before they have done any."""
+
+
 class DependencyError(TalkingHeadError):
     """An optional package or system library that is needed and missing."""
 

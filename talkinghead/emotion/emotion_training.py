@@ -34,9 +34,9 @@ class EmotionConfig:
 
     voices: str = "data/features/voices"
     varied: str = "data/features/voices_varied"
+    output: str = "runs/emotion_encoder"
     data: str = ""
     split: str = ""
-    output: str = "runs/emotion_encoder"
     hidden: int = 512
     members: int = 3
     rank: int = 0

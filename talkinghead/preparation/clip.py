@@ -42,8 +42,8 @@ MIN_TRACKED: Final = 0.8
 MIN_FACE_PX: Final = 40
 MAX_FRAMES: Final = 60 * FPS
 """Longer clips are cut there: a shard holds whole clips, and a reader one in memory."""
-_KEPT_BYTES: Final = 2**28
-"""Pictures are kept for cropping up to so many bytes; of larger ones the video is decoded a second time."""
+_KEPT_BYTES: Final = 3 * 2**28
+"""Pictures are kept for cropping up to so many bytes, five seconds of 1080p; of more the video is decoded a second time."""
 _TOLD_FRAMES: Final = 3
 
 JSON: Final = "json"

@@ -18,7 +18,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any, Final, Generic, TypeVar
 
-from talkinghead.errors import DependencyError, InputError
+from talkinghead.errors import DependencyError, InputError, WorkerError
 
 MAX_TRIES: Final = 2
 CONNECT_S: Final = 5.0
@@ -40,8 +40,11 @@ def run_here(make: Callable[[Job], Result], jobs: Sequence[Job], workers: int) -
     """Outcomes as they come. make: a function of a module, for each process imports it; it raises nothing.
 
     A process begins with one thread, and ends when this one does, however this one ends.
+
+    Raises:
+        WorkerError: the workers end one after the other and none has finished a job: that is nothing of the jobs'.
     """
-    waiting, tries = deque(enumerate(jobs)), [0] * len(jobs)
+    waiting, tries, any_result = deque(enumerate(jobs)), [0] * len(jobs), False
     context = multiprocessing.get_context("spawn")
     crew: list[_Worker[Job, Result]] = []
     try:
@@ -54,10 +57,16 @@ def run_here(make: Callable[[Job], Result], jobs: Sequence[Job], workers: int) -
             for worker in _ready(crew):
                 number, result = worker.end()
                 if not worker.is_gone:
+                    any_result = True
                     yield Outcome(jobs[number], result)
                     continue
                 crew.remove(worker)
                 tries[number] += 1
+                if not any_result and sum(tries) > MAX_TRIES * workers:
+                    raise WorkerError(
+                        f"--workers {workers}: {sum(tries)} workers ended ({worker.ending()}) and none has made anything; "
+                        "give fewer, for want of memory, and see talkinghead doctor."
+                    )
                 if tries[number] < MAX_TRIES:
                     waiting.appendleft((number, jobs[number]))
                 else:

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from talkinghead.corpus.sources import Found, mead_clips
-from talkinghead.errors import InputError, OutputError
+from talkinghead.errors import InputError, OutputError, WorkerError
 from talkinghead.preparation.run import Summary, prepare
 from talkinghead.preparation.state import State, write_left_out, write_part
 from talkinghead.preparation.workers import run_here, run_on_ray
@@ -37,7 +37,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 def test_killed_and_started_again_gives_the_same_bytes(archive: Path, prepared: tuple[Path, Summary], tmp_path: Path) -> None:
     output = tmp_path / "mead"
     process = launch(archive, output)
-    deadline = time.monotonic() + 240
+    deadline = time.monotonic() + 600
     while len(list((output / "parts").glob("*.tar"))) < 2:
         assert process.poll() is None and time.monotonic() < deadline, process.communicate()
         time.sleep(0.02)
@@ -53,7 +53,7 @@ def test_killed_and_started_again_gives_the_same_bytes(archive: Path, prepared: 
     while len(list((output / "parts").glob("*.tar"))) <= len(made) and again.poll() is None:
         assert all(path.stat().st_mtime_ns == when for path, when in made.items() if path.exists()), "made twice"
         time.sleep(0.02)
-    said, errors = again.communicate(timeout=240)
+    said, errors = again.communicate(timeout=600)
     assert again.returncode == 0, errors.decode()
     assert b"7 clips, 6 left out" in said
     assert contents(output) == contents(prepared[0])
@@ -142,6 +142,12 @@ def test_a_worker_that_is_killed_costs_its_job_s_time_only(tmp_path: Path, dies:
     assert next(o.why for o in outcomes if o.result is None) == "its worker ended 2 times (signal SIGKILL)"
     tries = {number: len((tmp_path / f"{number}").read_text()) for number in range(8)}
     assert tries == {number: 2 if number in (3, 5) else 1 for number in range(8)}
+
+
+def test_workers_that_all_end_stop_the_run(tmp_path: Path, dies: Callable[[tuple[int, str]], int]) -> None:
+    """The fault is then not the clips', and they are not left out one by one."""
+    with pytest.raises(WorkerError, match=r"--workers 1: 3 workers ended \(signal SIGKILL\) and none has made anything"):
+        list(run_here(dies, [(5, str(tmp_path))] * 9, workers=1))
 
 
 def test_workers_end_with_the_one_who_asked(tmp_path: Path) -> None:
