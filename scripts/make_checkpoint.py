@@ -2,6 +2,8 @@
 
     python scripts/make_checkpoint.py runs -o my_checkpoint
     talkinghead generate --checkpoint my_checkpoint ...
+    python scripts/make_checkpoint.py runs/mead                     # makes runs/mead/checkpoint, which is meant by
+    talkinghead generate --checkpoint runs/mead ...
 
 Takes the finished models of RUNS/speech_encoder, RUNS/articulator, RUNS/expression, RUNS/gesture, RUNS/emotion_encoder,
 RUNS/denoiser and RUNS/mouth_expert, those that are there (or other folders, by option), and everything else from `--base`. What
@@ -20,7 +22,7 @@ from diffusers import FlowMatchEulerDiscreteScheduler
 from safetensors import SafetensorError
 
 from talkinghead.audio.adapter import FILE, ArticulationAdapter
-from talkinghead.checkpoints import checkpoint_folder, default_folder
+from talkinghead.checkpoints import MADE, checkpoint_folder, default_folder
 from talkinghead.corpus.splits import read, record
 from talkinghead.emotion.emotion_encoder import EmotionEncoder
 from talkinghead.errors import CheckpointError, InputError, OutputError, TalkingHeadError
@@ -141,17 +143,18 @@ def _replaced(model: Articulator | GestureDenoiser | EmotionEncoder | FaceRender
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("runs", type=Path, nargs="?", default=Path("runs"), help="folder that holds the stages' folders")
-    parser.add_argument("-o", "--output", type=Path, required=True, help="folder to make; it must not be there")
+    parser.add_argument("-o", "--output", type=Path, help="folder to make; it must not be there. (Default: RUNS/checkpoint.)")
     parser.add_argument("--base", type=Path, default=default_folder(), help="checkpoint that all else is taken from")
     for stage in FINISHED:
         parser.add_argument(f"--{stage}", type=Path, help=f"output folder of the {stage}'s training, instead of RUNS/{stage}")
     options = parser.parse_args()
+    output = options.output or options.runs / MADE
     try:
         models = finished_models(options.runs, {stage: getattr(options, stage) for stage in FINISHED})
-        make_checkpoint(models, options.base, options.output)
+        make_checkpoint(models, options.base, output)
     except TalkingHeadError as error:
         raise SystemExit(f"error: {error}") from error
-    print(f"{options.output}: " + ", ".join(f"{stage} of {folder}" for stage, folder in models.items()))
+    print(f"{output}: " + ", ".join(f"{stage} of {folder}" for stage, folder in models.items()))
 
 
 if __name__ == "__main__":

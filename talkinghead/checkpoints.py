@@ -41,6 +41,10 @@ OPTIONAL_FILES: Final[tuple[str, ...]] = (
 """What only `--emotion auto` needs: a part with terms of its own, which may be left out."""
 
 
+MADE: Final = "checkpoint"
+"""Where `scripts/make_checkpoint.py` puts what it makes of a folder of runs."""
+
+
 def default_folder() -> Path:
     """The models that came with the package: beside its modules when installed, at the top of a source tree otherwise."""
     package = Path(__file__).resolve().parent
@@ -61,6 +65,8 @@ def missing_files(folder: Path) -> list[str]:
 def checkpoint_folder(folder: Path | None = None) -> Path:
     """The folder to load; None, or "default" where no such folder is, is the one that came with the package.
 
+    Of a folder of training runs it is the one that `scripts/make_checkpoint.py` made in it.
+
     Raises:
         CheckpointError: no such folder, or a model's file is missing from it.
     """
@@ -69,6 +75,8 @@ def checkpoint_folder(folder: Path | None = None) -> Path:
     if not folder.is_dir():
         what = "is a file, not a folder" if folder.exists() else "no such folder"
         raise CheckpointError(f"checkpoint {folder}: {what}; {_REMEDY}.")
+    if (folder / MADE).is_dir() and missing_files(folder):
+        folder = folder / MADE
     missing = missing_files(folder)
     if missing:
         raise CheckpointError(f"checkpoint {folder}: {', '.join(missing)} missing or empty; {_REMEDY}.")

@@ -5,13 +5,17 @@ import json
 import shutil
 import sys
 
+import numpy as np
 import pytest
 import torch
 
-from talkinghead.checkpoints import missing_files
+from talkinghead.checkpoints import checkpoint_folder, missing_files
 from talkinghead.corpus.splits import TrainedOn, read, record
 from talkinghead.motion.articulator import Articulator
+from talkinghead.motion.expression import PROTOTYPE_MATRIX
+from talkinghead.motion.expression_fitting import save_prototypes
 from talkinghead.motion.gesture_denoiser import GestureDenoiser
+from talkinghead.motion.pipeline import MotionPipeline
 from talkinghead.pipeline import TalkingHead
 from talkinghead.synthesis.denoiser import ResidualDenoiser
 
@@ -68,6 +72,14 @@ def test_what_was_trained_is_in_its_place_and_all_else_as_it_was(make, runs, roo
     assert "gesture of" in capsys.readouterr().out
 
 
+def test_a_folder_of_runs_stands_for_the_checkpoint_made_in_it(make, runs, tmp_path):
+    shutil.copytree(runs / "gesture", tmp_path / "runs/gesture")
+    make(tmp_path / "runs")
+    assert checkpoint_folder(tmp_path / "runs") == tmp_path / "runs/checkpoint"
+    head = TalkingHead.from_pretrained(tmp_path / "runs", device="cpu")
+    assert head.motion.gestures.habits.per_minute == 11.0
+
+
 def test_one_stage_from_another_folder_is_enough(make, runs, root, tmp_path):
     make(tmp_path, "-o", tmp_path / "mine", "--gesture", runs / "gesture")
     assert GestureDenoiser.load(tmp_path / "mine/gesture").config.blinks_per_minute == 11.0
@@ -93,8 +105,15 @@ def test_the_encoders_adapter_is_taken_too_and_must_be_whole(make, root, tmp_pat
     assert (tmp_path / "mine/speech_encoder/adapter.safetensors").read_bytes() == adapter.read_bytes()
 
 
+def test_a_learnt_expression_goes_into_the_checkpoint(make, tmp_path):
+    prototypes = PROTOTYPE_MATRIX[:, ::-1].copy()
+    save_prototypes(tmp_path / "runs/expression/expression", prototypes, {})
+    make(tmp_path / "runs", "-o", tmp_path / "mine")
+    np.testing.assert_array_equal(MotionPipeline.from_pretrained(tmp_path / "mine").prototypes, prototypes)
+
+
 def test_nothing_is_written_over_and_nothing_half_is_left(make, runs, tmp_path):
-    with pytest.raises(SystemExit, match=r"none of speech_encoder, articulator, gesture, emotion_encoder, denoiser, mouth_expert; train one"):
+    with pytest.raises(SystemExit, match=r"none of speech_encoder, articulator, expression, gesture, "):
         make(tmp_path, "-o", tmp_path / "mine")
     (tmp_path / "there").mkdir()
     with pytest.raises(SystemExit, match="there: is there already; give a new name"):
