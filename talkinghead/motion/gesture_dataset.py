@@ -6,7 +6,7 @@ every curve is taken from the clip's own mean, brows and lids from the talker's 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -64,7 +64,14 @@ class GestureClip:
 
 
 def gesture_clips(
-    data: Path, prepared: Path, part: str, min_frames: int, max_a_talker: int, split: str = ""
+    data: Path,
+    prepared: Path,
+    part: str,
+    min_frames: int,
+    max_a_talker: int,
+    split: str = "",
+    identities: Collection[str] = (),
+    emotions: Collection[str] = (),
 ) -> Iterator[GestureClip]:
     """The tracked clips of a part that are long enough, with and without sound, one at a time.
 
@@ -75,6 +82,7 @@ def gesture_clips(
         min_frames: a shorter clip is left out.
         max_a_talker: clips, in the manifest's order.
         split: which of `corpus.splits` says what is what; "" is the manifest's own.
+        identities, emotions: of whom and of what, as the manifest says; none is everybody and everything.
 
     Raises:
         InputError: no manifest.
@@ -84,6 +92,8 @@ def gesture_clips(
     clips = open_clips(data, prepared)
     for row in clips.rows_of(part, split):
         name, talker = Path(row["file"]), row["identity"]
+        if (identities and talker not in identities) or (emotions and row.get("emotion") not in emotions):
+            continue
         if not clips.has(row, MOTION) or taken.get(talker, 0) >= max_a_talker:
             continue
         with clips.open(row, MOTION) as stream:

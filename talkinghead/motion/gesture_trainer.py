@@ -7,6 +7,7 @@ one file that is renamed into place. Knows `GestureDenoiser`'s training; `motion
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +32,7 @@ from talkinghead.motion.gesture_dataset import (
     usual_head_speed,
 )
 from talkinghead.motion.gesture_denoiser import GestureDenoiser
+from talkinghead.motion.low_rank import learn_beside, merged
 from talkinghead.training import check_resumable, save_config
 from talkinghead.training_log import Report, unheard
 
@@ -45,6 +47,9 @@ class GestureConfig:
     """One run. Flat, so that a YAML file is one of these.
 
     split: which of `corpus.splits` says who is trained on; empty is the manifest's own.
+    start_from: folder of a gesture model that is adapted, its width, dilations and scales kept; empty starts from noise.
+    lora_rank: of what an adaptation learns beside the frozen model (Hu et al., LoRA, ICLR 2022; extra `train`); 0 trains all.
+    identities, emotions: of whom and of what; empty is everybody and everything.
     max_clips_a_talker: one talker has a thousand. held_out_every: of the talkers in order, each so many-th is kept for
     validation, 0 for none. wander: deviation of where a window's head is put, against how far a head gets within a clip: clips
     are too short to show it. unheard_share: of the windows, those whose voice is hidden. doubt: deviation of the noise on what
@@ -55,6 +60,10 @@ class GestureConfig:
     prepared: str = "data"
     split: str = ""
     output: str = "runs/gesture"
+    start_from: str = ""
+    lora_rank: int = 0
+    identities: tuple[str, ...] = ()
+    emotions: tuple[str, ...] = ()
     width: int = 128
     dilations: tuple[int, ...] = (1, 2, 4, 1, 2, 4)
     token_frames: int = 4
@@ -95,6 +104,7 @@ def train_gesture(config: GestureConfig, say: Callable[[str], None], report: Rep
     else:
         save_config(output / "config.json", config)
     recent: list[float] = []
+    started, began_at = time.perf_counter(), trainer.step
     while trainer.step < config.steps:
         recent.append(trainer.train_step())
         if trainer.step % config.save_every == 0 or trainer.step == config.steps:
@@ -104,6 +114,9 @@ def train_gesture(config: GestureConfig, say: Callable[[str], None], report: Rep
             say(f"step {trainer.step}: " + ", ".join(f"{name} {value:.4f}" for name, value in losses.items()))
             report(trainer.step, losses)
             recent.clear()
+    total = sum(value.numel() for value in trainer.finished().parameters())
+    took_s = time.perf_counter() - started
+    say(f"{trainer.num_learnt:,} of {total:,} weights learnt, {trainer.step - began_at} steps in {took_s:.0f} s")
     part = finished.with_name("gesture.part")
     shutil.rmtree(part, ignore_errors=True)
     trainer.finished().save_pretrained(part)
@@ -120,8 +133,17 @@ class GestureTrainer:
         self.config, self.step = config, 0
         if config.window_frames % config.token_frames:
             raise ConfigError(f"window_frames {config.window_frames}: give a multiple of token_frames {config.token_frames}.")
+        if config.lora_rank and not config.start_from:
+            raise ConfigError(f"lora_rank {config.lora_rank}: adapts a model; give start_from, its folder, or lora_rank: 0.")
         found = gesture_clips(
-            Path(config.data), Path(config.prepared), "train", config.window_frames, config.max_clips_a_talker, config.split
+            Path(config.data),
+            Path(config.prepared),
+            "train",
+            config.window_frames,
+            config.max_clips_a_talker,
+            config.split,
+            config.identities,
+            config.emotions,
         )
         clips = list(found)
         talkers = sorted({clip.talker for clip in clips})
@@ -132,13 +154,14 @@ class GestureTrainer:
             raise ConfigError(
                 f"data {config.data}: no tracked training clip of {config.window_frames} frames; run scripts/prepare_speech.py."
             )
-        self.scale = usual_deviations(self.clips)
+        base = GestureDenoiser.load(Path(config.start_from)) if config.start_from else None
+        self.scale = usual_deviations(self.clips) if base is None else np.array(base.config.scale, np.float32)
         self.usual_speed = usual_head_speed(self.clips, self.scale)
         slope, unexplained = effort_of_head(self.clips, self.scale)
         heard = [clip.voice[:, 0].mean() for clip in self.clips if clip.voice[:, 2].any()]
         habits: BlinkHabits = blink_habits(self.clips)
         torch.manual_seed(config.seed)
-        self.model: GestureDenoiser = GestureDenoiser(
+        self.model: GestureDenoiser = base or GestureDenoiser(
             width=config.width,
             dilations=tuple(config.dilations),
             token_frames=config.token_frames,
@@ -152,9 +175,11 @@ class GestureTrainer:
             closing_s=habits.closing_s,
             opening_s=habits.opening_s,
         )
-        self.optimiser = torch.optim.AdamW(
-            self.model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, betas=(0.9, 0.99)
-        )
+        if config.lora_rank:
+            learn_beside(self.model, config.lora_rank)
+        learnt = [value for value in self.model.parameters() if value.requires_grad]
+        self.num_learnt = sum(value.numel() for value in learnt)
+        self.optimiser = torch.optim.AdamW(learnt, lr=config.learning_rate, weight_decay=config.weight_decay, betas=(0.9, 0.99))
         self._average = {name: value.detach().clone() for name, value in self.model.named_parameters()}
 
     def batch(self, clips: list[GestureClip], random: np.random.Generator) -> tuple[torch.Tensor, ...]:
@@ -258,8 +283,8 @@ class GestureTrainer:
 
     @torch.no_grad()
     def finished(self) -> GestureDenoiser:
-        """The model with its averaged weights."""
+        """The model with its averaged weights, what was adapted among its own."""
         for name, value in self.model.named_parameters():
             value.copy_(self._average[name])
         self.model.eval()
-        return self.model
+        return merged(self.model) if self.config.lora_rank else self.model

@@ -60,7 +60,7 @@ def test_only_long_enough_clips_of_the_split_are_read(data: Path) -> None:
 def test_killed_and_started_again_it_ends_where_it_would_have_ended(config: GestureConfig, tmp_path: Path) -> None:
     said: list[str] = []
     whole = train_gesture(config, said.append)
-    assert "held-out talkers" in said[-1]
+    assert "held-out talkers" in said[-2] and "6 steps in" in said[-1]
     again = replace(config, output=str(tmp_path / "again"))
 
     class Killed(Exception):
@@ -86,6 +86,39 @@ def test_it_learns(config: GestureConfig) -> None:
     assert {clip.talker for clip in trainer.held_out} == {"t0", "t3"}
     losses = [trainer.train_step() for _ in range(80)]
     assert np.mean(losses[-20:]) < 0.8 * np.mean(losses[:10])
+
+
+def test_an_adaptation_learns_little_beside_a_frozen_model(config: GestureConfig, tmp_path: Path) -> None:
+    pytest.importorskip("peft")
+    base = train_gesture(replace(config, output=str(tmp_path / "base"), steps=30, learning_rate=0.03), lambda _: None)
+    of_one = {"start_from": str(base), "lora_rank": 2, "identities": ("t0",), "held_out_every": 0, "learning_rate": 0.03}
+    adapting = replace(config, **of_one)
+    trainer = GestureTrainer(adapting)
+    assert {clip.talker for clip in trainer.clips} == {"t0"}
+    assert trainer.num_learnt < 0.2 * sum(value.numel() for value in GestureTrainer(config).model.parameters())
+    inputs = [x[:2] for x in trainer.batch(trainer.clips, np.random.default_rng(0))]
+
+    def velocity(model: torch.nn.Module) -> torch.Tensor:
+        gestures, known, voice, lively = inputs
+        with torch.no_grad():
+            return model.eval()(gestures, torch.full((2,), 0.5), gestures, known, voice, lively)
+
+    before = velocity(GestureModel.from_pretrained(base).denoiser)
+    torch.testing.assert_close(velocity(trainer.finished()), before)
+    frozen = {name: value.clone() for name, value in trainer.model.named_parameters() if not value.requires_grad}
+    for _ in range(6):
+        trainer.train_step()
+    after = dict(trainer.model.named_parameters())
+    assert frozen and all(torch.equal(value, after[name]) for name, value in frozen.items())
+    torch.testing.assert_close(velocity(trainer.finished()), velocity(trainer.model))  # merged is what was beside
+    moved = (velocity(trainer.finished()) - before).abs().max()
+    assert moved > 1e-4 * before.abs().max()
+    said: list[str] = []
+    whole = train_gesture(adapting, said.append)
+    assert GestureModel.from_pretrained(whole).scale == pytest.approx(GestureModel.from_pretrained(base).scale)
+    assert f"{trainer.num_learnt:,} of " in said[-1]
+    with pytest.raises(ConfigError, match="lora_rank 2: adapts a model; give start_from"):
+        GestureTrainer(replace(adapting, start_from=""))
 
 
 def test_without_clips_it_says_what_to_do(config: GestureConfig, tmp_path: Path) -> None:
