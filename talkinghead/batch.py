@@ -23,7 +23,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from talkinghead.cli_options import check_emotion, check_seed, check_style, check_video_options, checked_fit, emotion_request
-from talkinghead.errors import DependencyError, InputError, OutputError, TalkingHeadError
+from talkinghead.errors import DependencyError, InputError, TalkingHeadError
+from talkinghead.files import whole
 from talkinghead.jobs import Job, Record, identity, inputs, job_digest, models_digest
 from talkinghead.types import FPS
 
@@ -272,14 +273,7 @@ def _head(checkpoint: Path | None, device: str | None) -> Any:
 
 
 def _write_summary(folder: Path, outcomes: Sequence[Outcome]) -> None:
-    path = folder / SUMMARY
-    part = path.with_suffix(".part")
-    try:
-        with part.open("w", encoding="utf-8", newline="") as file:
-            writer = csv.DictWriter(file, [field.name for field in fields(Outcome)])
-            writer.writeheader()
-            writer.writerows(asdict(outcome) for outcome in outcomes)
-        part.replace(path)
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        raise OutputError(f"{path}: cannot be written ({error.strerror}); free some space.") from error
+    with whole(folder / SUMMARY) as part, part.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, [field.name for field in fields(Outcome)])
+        writer.writeheader()
+        writer.writerows(asdict(outcome) for outcome in outcomes)

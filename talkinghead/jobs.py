@@ -17,6 +17,7 @@ from typing import Any, Final
 from talkinghead.audio.speaker import voice_files
 from talkinghead.checkpoints import checkpoint_folder
 from talkinghead.errors import InputError, OutputError, TalkingHeadError
+from talkinghead.files import whole
 from talkinghead.screenplay.rehearsal import digest, file_digest
 
 COLUMNS: Final = (
@@ -135,13 +136,8 @@ class Record:
         if made_from is None:
             return
         self.digests[output] = made_from
-        part = self.path.with_suffix(".part")
-        try:
+        with whole(self.path) as part:
             part.write_text(json.dumps(self.digests, indent=1), encoding="utf-8")
-            part.replace(self.path)
-        except OSError as error:
-            part.unlink(missing_ok=True)
-            raise OutputError(f"{self.path}: cannot be written ({error.strerror}); free some space.") from error
 
 
 def inputs(jobs: Sequence[Job], beside: Path) -> set[Any]:

@@ -17,6 +17,7 @@ import numpy.typing as npt
 import yaml
 
 from talkinghead.errors import ConfigError, InputError
+from talkinghead.files import whole
 
 Config = TypeVar("Config")
 
@@ -46,9 +47,8 @@ def load_config(path: Path | str, kind: type[Config]) -> Config:
 def save_config(file: Path, config: Any) -> None:
     """Write a configuration beside a checkpoint; a run killed meanwhile leaves the one that was there."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    part = file.with_name(file.name + ".part")
-    part.write_text(json.dumps(dataclasses.asdict(config), indent=1))
-    part.replace(file)
+    with whole(file) as part:
+        part.write_text(json.dumps(dataclasses.asdict(config), indent=1))
 
 
 def check_resumable(file: Path, config: Any, free: Collection[str]) -> None:
@@ -103,10 +103,8 @@ def read_manifest(data: Path) -> list[dict[str, Any]]:
 def save_arrays(path: Path, **arrays: npt.ArrayLike) -> None:
     """Write a .npz and the folders above it; cut off in the middle, it leaves no file that ends in .npz."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
-    with part.open("wb") as file:
+    with whole(path) as part, part.open("wb") as file:
         np.savez(file, allow_pickle=False, **arrays)
-    part.replace(path)
 
 
 def _converted(value: Any, wanted: Any, where: str) -> Any:

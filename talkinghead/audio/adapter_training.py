@@ -27,6 +27,7 @@ from talkinghead.audio.sound_variation import vary_sound
 from talkinghead.audio.speech_encoder import SpeechEncoder, upper_blocks
 from talkinghead.corpus.splits import TrainedOn, read, record
 from talkinghead.errors import ConfigError
+from talkinghead.files import whole
 from talkinghead.training import check_resumable, save_config
 from talkinghead.training_log import Report, unheard
 from talkinghead.training_state import falling_rate, optimiser_tensors, restore_optimiser
@@ -103,9 +104,8 @@ def train_adapter(config: AdapterConfig, say: Callable[[str], None], report: Rep
             say(f"step {trainer.step}: loss {np.mean(recent):.4f}")
             report(trainer.step, {"loss": float(np.mean(recent))})
             recent.clear()
-    part = finished.with_name(FILE + ".part")
-    trainer.adapter().save(part)
-    part.replace(finished)
+    with whole(finished) as part:
+        trainer.adapter().save(part)
     record(output, [*read(Path(config.encoder)), *_trained_on(config)])
     return finished
 
@@ -188,9 +188,8 @@ class AdapterTrainer:
         tensors = {f"lora.{name}": value for name, value in get_peft_model_state_dict(self.model).items()}
         tensors |= {f"readout.{name}": value for name, value in self.readout.state_dict().items()}
         tensors |= optimiser_tensors("optimiser", self.optimiser) | {"step": torch.tensor(self.step)}
-        part = file.with_name(file.name + ".part")
-        save_file({name: value.detach().clone().contiguous() for name, value in tensors.items()}, part)
-        part.replace(file)
+        with whole(file) as part:
+            save_file({name: value.detach().clone().contiguous() for name, value in tensors.items()}, part)
 
     def load(self, file: Path) -> None:
         """Take what `save` wrote; whether it is of this configuration is `train_adapter`'s to check."""

@@ -11,7 +11,8 @@ from typing import Final
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from talkinghead.export.take import Take, whole
+from talkinghead.export.take import Take
+from talkinghead.files import whole
 from talkinghead.rig.face_rig import ball_centre
 from talkinghead.rig.gaze import rotation_from_gaze
 

@@ -14,7 +14,8 @@ from typing import Final
 import numpy as np
 
 from talkinghead import arkit
-from talkinghead.export.take import Take, whole
+from talkinghead.export.take import Take
+from talkinghead.files import whole
 from talkinghead.rig.gaze import rotation_from_gaze
 from talkinghead.rig.pose import axis_angle_from_matrix
 

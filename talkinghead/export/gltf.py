@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from talkinghead.errors import MotionError
-from talkinghead.export.take import whole
+from talkinghead.files import whole
 
 _MAGIC: Final = 0x46546C67
 _VERSION: Final = 2

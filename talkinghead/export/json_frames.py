@@ -14,7 +14,8 @@ import numpy as np
 
 from talkinghead import arkit
 from talkinghead.errors import MotionError
-from talkinghead.export.take import Take, whole
+from talkinghead.export.take import Take
+from talkinghead.files import whole
 from talkinghead.motion.resampling import MAX_FPS, MIN_FPS, resample
 from talkinghead.rig.gaze import gaze_from_eye_look
 from talkinghead.types import FaceMotion, FloatArray

@@ -17,7 +17,8 @@ import numpy.typing as npt
 from talkinghead import arkit
 from talkinghead.errors import MotionError
 from talkinghead.export.angles import eye_angles, gaze_of_eye, head_angles, rotation_of_head
-from talkinghead.export.take import Take, whole
+from talkinghead.export.take import Take
+from talkinghead.files import whole
 from talkinghead.motion.resampling import at_times
 from talkinghead.rig.gaze import gaze_from_eye_look
 from talkinghead.types import FPS, FaceMotion

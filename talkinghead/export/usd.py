@@ -13,22 +13,29 @@ import numpy as np
 
 from talkinghead import arkit
 from talkinghead.export.angles import eye_quaternion, head_quaternion
-from talkinghead.export.face_model import JOINTS, FaceModelMesh, joint_places, meshes_of
-from talkinghead.export.take import Take, whole
+from talkinghead.export.face_model import JOINTS, FaceModel, FaceModelMesh, model_of
+from talkinghead.export.take import Take
+from talkinghead.files import whole
+from talkinghead.rig.gaze import with_eye_look
+from talkinghead.types import FaceMotion
 
 _PATHS: Final = (JOINTS[0], *(f"{JOINTS[0]}/{name}" for name in JOINTS[1:]))
 
 
 def write(path: Path, take: Take) -> None:
     """Write the rig's neutral face with the take on it, from time code 0 on."""
-    rig = take.rig()
-    places = joint_places(rig)
+    write_model(path, model_of(take.rig()), take.motion, take.fps)
+
+
+def write_model(path: Path, model: FaceModel, motion: FaceMotion, fps: float) -> None:
+    """Write any face with a motion of `fps` frames a second on it."""
+    places = model.places
     lines = ["#usda 1.0", "(", '    defaultPrim = "Face"', "    metersPerUnit = 1", '    upAxis = "Y"']
-    lines += [f"    timeCodesPerSecond = {take.fps:g}", f"    framesPerSecond = {take.fps:g}", "    startTimeCode = 0"]
-    lines += [f"    endTimeCode = {len(take.motion) - 1}", ")", "", 'def SkelRoot "Face"', "{"]
+    lines += [f"    timeCodesPerSecond = {fps:g}", f"    framesPerSecond = {fps:g}", "    startTimeCode = 0"]
+    lines += [f"    endTimeCode = {len(motion) - 1}", ")", "", 'def SkelRoot "Face"', "{"]
     lines += _skeleton(places)
-    lines += _animation(take, places)
-    for mesh in meshes_of(rig):
+    lines += _animation(motion, places)
+    for mesh in model.meshes:
         lines += _mesh(mesh)
     with whole(path) as part:
         part.write_text("\n".join([*lines, "}"]) + "\n", encoding="ascii")
@@ -38,29 +45,30 @@ def _skeleton(places: Any) -> Iterator[str]:
     def at(place: Any) -> str:
         return f"( (1, 0, 0, 0), (0, 1, 0, 0), (0, 0, 1, 0), ({_numbers(place)}, 1) )"
 
+    local = [places[0], *(places[1:] - places[0])]
     yield from ('    def Skeleton "Skeleton" (', '        prepend apiSchemas = ["SkelBindingAPI"]', "    )", "    {")
     yield f"        uniform token[] joints = [{_quoted(_PATHS)}]"
     yield f"        uniform matrix4d[] bindTransforms = [{', '.join(at(place) for place in places)}]"
-    yield f"        uniform matrix4d[] restTransforms = [{', '.join(at(place) for place in places)}]"
+    yield f"        uniform matrix4d[] restTransforms = [{', '.join(at(place) for place in local)}]"
     yield from ("        rel skel:animationSource = </Face/Talk>", "    }")
 
 
-def _animation(take: Take, places: Any) -> Iterator[str]:
-    motion = take.motion
+def _animation(motion: FaceMotion, places: Any) -> Iterator[str]:
     head, eye = head_quaternion(motion.head_rotation), eye_quaternion(motion.gaze)
     yield from ('    def SkelAnimation "Talk"', "    {")
     yield f"        uniform token[] blendShapes = [{_quoted(arkit.BLENDSHAPES)}]"
     yield f"        uniform token[] joints = [{_quoted(_PATHS)}]"
     yield "        float[] blendShapeWeights.timeSamples = {"
-    for frame, row in enumerate(take.blendshapes):
+    for frame, row in enumerate(with_eye_look(motion.blendshapes, motion.gaze)):
         yield f"            {frame}: [{_numbers(row)}],"
     yield from ("        }", "        quatf[] rotations.timeSamples = {")
     for frame in range(len(motion)):
         turns = ", ".join(f"({_numbers(np.roll(turn[frame], 1))})" for turn in (head, eye, eye))
         yield f"            {frame}: [{turns}],"
     yield from ("        }", "        float3[] translations.timeSamples = {")
-    for frame, place in enumerate(motion.head_translation):
-        yield f"            {frame}: [({_numbers(place)}), ({_numbers(places[1])}), ({_numbers(places[2])})],"
+    left, right = places[1:] - places[0]
+    for frame, place in enumerate(places[0] + motion.head_translation):
+        yield f"            {frame}: [({_numbers(place)}), ({_numbers(left)}), ({_numbers(right)})],"
     yield from ("        }", "        half3[] scales = [(1, 1, 1), (1, 1, 1), (1, 1, 1)]", "    }")
 
 

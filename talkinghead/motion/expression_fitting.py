@@ -24,6 +24,7 @@ from talkinghead import arkit
 from talkinghead.corpus.splits import TrainedOn, read, record
 from talkinghead.corpus.store import MOTION, ClipStore, open_clips
 from talkinghead.errors import CheckpointError, ConfigError, InputError
+from talkinghead.files import whole
 from talkinghead.motion.expression import PROTOTYPE_MATRIX
 from talkinghead.motion.io import load_motion
 from talkinghead.training_log import Report, unheard
@@ -92,9 +93,8 @@ def load_prototypes(folder: Path) -> FloatArray:
 def save_prototypes(folder: Path, prototypes: FloatArray, about: Mapping[str, Any]) -> None:
     """Write a folder for a checkpoint. about: what the run says of itself."""
     folder.mkdir(parents=True, exist_ok=True)
-    part = folder / f"{FILE}.part"
-    save_file({"prototypes": np.ascontiguousarray(prototypes, np.float32)}, part)
-    part.replace(folder / FILE)
+    with whole(folder / FILE) as part:
+        save_file({"prototypes": np.ascontiguousarray(prototypes, np.float32)}, part)
     (folder / "config.json").write_text(
         json.dumps({"emotions": EMOTIONS, "columns": arkit.BLENDSHAPES, **about}, indent=1) + "\n"
     )

@@ -20,6 +20,7 @@ from safetensors.torch import load_file, save_file
 from talkinghead.corpus.splits import record
 from talkinghead.corpus.store import trained_on
 from talkinghead.errors import ConfigError
+from talkinghead.files import whole
 from talkinghead.motion.gesture_blinks import BlinkHabits, blink_habits
 from talkinghead.motion.gesture_dataset import (
     HEAD,
@@ -261,9 +262,8 @@ class GestureTrainer:
         for index, entry in self.optimiser.state_dict()["state"].items():
             tensors |= {f"optimiser.{index}.{key}": value for key, value in entry.items()}
         tensors["step"] = torch.tensor(self.step)
-        part = file.with_name(file.name + ".part")
-        save_file({key: value.detach().clone().contiguous() for key, value in tensors.items()}, part)
-        part.replace(file)
+        with whole(file) as part:
+            save_file({key: value.detach().clone().contiguous() for key, value in tensors.items()}, part)
 
     def load(self, file: Path) -> None:
         """Take what `save` wrote; whether it is of this configuration is `train_gesture`'s to check."""

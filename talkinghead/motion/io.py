@@ -10,6 +10,7 @@ import numpy as np
 
 from talkinghead import arkit
 from talkinghead.errors import MotionError, OutputError
+from talkinghead.files import whole
 from talkinghead.motion.resampling import MAX_FPS, MIN_FPS, resample
 from talkinghead.types import FPS, FaceMotion
 
@@ -25,17 +26,8 @@ def save_motion(path: Path | str, motion: FaceMotion, fps: float = FPS) -> None:
     path = Path(path)
     if path.suffix.lower() != ".npz":
         raise OutputError(f"output {path}: motion is written as .npz; give a name such as motion.npz.")
-    part = path.with_name(f".{path.name}.part")
-    try:
-        with part.open("wb") as file:
-            write_motion(file, motion, fps)
-        part.replace(path)
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        raise OutputError(f"output {path}: cannot be written ({error.strerror}); choose another place.") from error
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
+    with whole(path) as part, part.open("wb") as file:
+        write_motion(file, motion, fps)
 
 
 def write_motion(file: BinaryIO, motion: FaceMotion, fps: float = FPS) -> None:

@@ -18,6 +18,7 @@ from talkinghead import arkit
 from talkinghead.corpus.splits import record
 from talkinghead.corpus.store import MOTION, open_clips, trained_on
 from talkinghead.errors import InputError
+from talkinghead.files import whole
 from talkinghead.motion.io import load_motion
 from talkinghead.motion.prior import INDICES, TOKEN_FRAMES, MotionPrior
 from talkinghead.training import check_resumable, save_config
@@ -155,5 +156,5 @@ def _save(folder: Path, config: PriorConfig, model: MotionPrior, optimiser: torc
     tensors = {f"model.{name}": value.contiguous() for name, value in model.state_dict().items()}
     tensors |= optimiser_tensors("adam", optimiser) | {"step": torch.tensor(step)}
     save_config(folder / "run.json", config)
-    save_file(tensors, folder / "state.safetensors.part")
-    (folder / "state.safetensors.part").replace(folder / "state.safetensors")
+    with whole(folder / "state.safetensors") as part:
+        save_file(tensors, part)

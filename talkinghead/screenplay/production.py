@@ -284,7 +284,7 @@ def _check_inputs(play: Screenplay, output: Path) -> None:
 
 def _clear(work: Path, needed: set[str]) -> None:
     """Parts of earlier versions go when the new one stands."""
-    for pattern in ("part-*.mp4", "sound-*.npz", "sound-*.part", ".part-*.mp4"):
+    for pattern in ("part-*.mp4", "sound-*.npz", ".sound-*.part", ".part-*.mp4"):
         for file in work.glob(pattern):
             if file.name not in needed:
                 file.unlink(missing_ok=True)

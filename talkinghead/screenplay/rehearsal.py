@@ -22,7 +22,8 @@ from talkinghead.audio.voice import Phoneme
 from talkinghead.emotion.grammar import parse_emotion
 from talkinghead.emotion.prompt import prompt_activation
 from talkinghead.emotion.track import DEFAULT_INTENSITY
-from talkinghead.errors import AudioError, OutputError, ScreenplayError
+from talkinghead.errors import AudioError, ScreenplayError
+from talkinghead.files import whole
 from talkinghead.screenplay.reading import Screenplay
 from talkinghead.screenplay.schema import Line, ProsodyChange
 from talkinghead.types import EMOTIONS, FPS, SAMPLES_PER_FRAME, Audio, FloatArray
@@ -207,7 +208,6 @@ def _code_of_voices() -> str:
 
 
 def _save(path: Path, delivery: Delivery) -> None:
-    part = path.with_suffix(".part")
     names = list(_symbols(delivery.phonemes))
     arrays: dict[str, Any] = {
         "samples": delivery.audio.samples,
@@ -216,13 +216,8 @@ def _save(path: Path, delivery: Delivery) -> None:
         "phonemes": np.array(names, np.str_),
         "phoneme_times": np.array([(p.start_s, p.end_s) for p in delivery.phonemes], np.float64).reshape(-1, 2),
     }
-    try:
-        with part.open("wb") as file:
-            np.savez(file, **arrays)
-        part.replace(path)
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        raise OutputError(f"{path}: cannot be written ({error.strerror}); free some space.") from error
+    with whole(path) as part, part.open("wb") as file:
+        np.savez(file, **arrays)
 
 
 def _symbols(phonemes: tuple[Phoneme, ...]) -> Iterator[str]:

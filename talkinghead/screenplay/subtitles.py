@@ -16,6 +16,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from talkinghead.audio.delivery import SpokenWord
 from talkinghead.errors import OutputError
+from talkinghead.files import whole
 from talkinghead.types import ByteArray, FloatArray
 
 MAX_LETTERS: Final = 74
@@ -115,13 +116,8 @@ def to_vtt(found: Sequence[Caption]) -> str:
 
 def write_text(path: Path, text: str) -> None:
     """Written beside and renamed; raises OutputError where that cannot be."""
-    part = path.with_name(f".{path.name}.part")
-    try:
+    with whole(path) as part:
         part.write_text(text, encoding="utf-8")
-        part.replace(path)
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        raise OutputError(f"{path}: cannot be written ({error.strerror}); choose another place.") from error
 
 
 def subtitle_files(forms: Sequence[str], output: Path) -> list[Path]:
