@@ -20,7 +20,10 @@ from talkinghead.export.live import BUFFER_S
 from talkinghead.export.osc import OSC_FORMATS
 from talkinghead.motion.io import save_motion
 from talkinghead.pipeline import TalkingHead
+from talkinghead.rig.arkit_to_flame import fit
+from talkinghead.rig.surface_points import SurfacePoints
 from talkinghead.types import SAMPLE_RATE, SAMPLES_PER_FRAME, FaceMotion
+from tests.rig.standin import flame_of_rig
 
 ROOT = Path(__file__).parents[1]
 PAGES = {
@@ -41,8 +44,20 @@ def small():
     return head, head.load_portrait(ROOT / "assets/astronaut.jpg", size=192)
 
 
+@pytest.fixture(scope="module")
+def flame(small, tmp_path_factory):
+    """A folder as scripts/convert_flame.py makes one, of a model of FLAME's shape."""
+    folder, rig = tmp_path_factory.mktemp("converted") / "flame", small[0].rig
+    model = flame_of_rig(rig)
+    model.save_pretrained(folder)
+    corners = np.repeat(np.arange(468)[:, None], 3, 1)
+    maps, report = fit(rig, model, SurfacePoints(np.arange(468), corners, np.full((468, 3), 1 / 3, np.float32)))
+    maps.save(folder, report)
+    return folder
+
+
 @pytest.fixture
-def folder(tmp_path, small, astronaut, monkeypatch):
+def folder(tmp_path, small, flame, astronaut, monkeypatch):
     """A folder with the files that the pages name; models and portrait are loaded once."""
     head, portrait = small
     monkeypatch.chdir(tmp_path)
@@ -55,6 +70,8 @@ def folder(tmp_path, small, astronaut, monkeypatch):
     motion.blendshapes[:, arkit.INDEX["jawOpen"]] = np.linspace(0, 1, NUM_FRAMES)
     motion.head_rotation[:, 1] = 0.3
     save_motion("motion.npz", motion)
+    Path("flame").symlink_to(flame)
+    write_motion("talking.flame.npz", motion, lambda: head.rig)
     write_motion("face.csv", motion, lambda: head.rig)
     write_motion("hero.glb", FaceMotion.neutral(1), lambda: head.rig)
     hero = Glb.load(Path("hero.glb"))

@@ -47,6 +47,19 @@ class FaceModelMesh:
     targets: dict[str, FloatArray]
 
 
+@dataclass(frozen=True, eq=False)
+class FaceModel:
+    """meshes: at rest. places: (3, 3) m where the joints are then, in `JOINTS`' order."""
+
+    meshes: list[FaceModelMesh]
+    places: FloatArray
+
+
+def model_of(rig: FaceRig) -> FaceModel:
+    """The rig's neutral face."""
+    return FaceModel(meshes_of(rig), joint_places(rig))
+
+
 def joint_places(rig: FaceRig) -> FloatArray:
     """(3, 3) m where the joints stand at rest, in `JOINTS`' order."""
     eyes = [ball_centre(rig.neutral[rig.part(f"eyeball_{side}")]) for side in ("left", "right")]
@@ -78,10 +91,10 @@ def _mesh(rig: FaceRig, name: str, parts: tuple[str, ...], targets: FloatArray) 
     if name != "Face":
         moving = {key: delta for key, delta in moving.items() if np.abs(delta).max() > _STILL_M}
     colours = np.where(rig.colours[kept].any(1, keepdims=True), rig.colours[kept], SKIN)
-    return FaceModelMesh(name, vertices, faces, _normals(vertices, faces), colours, joint, moving)
+    return FaceModelMesh(name, vertices, faces, normals_of(vertices, faces), colours, joint, moving)
 
 
-def _normals(vertices: FloatArray, faces: IntArray) -> FloatArray:
+def normals_of(vertices: FloatArray, faces: IntArray) -> FloatArray:
     """(V, 3) unit, the mean of the faces round a vertex by their size."""
     corners = vertices[faces]
     across = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])

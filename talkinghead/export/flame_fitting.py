@@ -23,7 +23,7 @@ from talkinghead.types import ByteArray, FloatArray
 SIZE_PX: Final = 640
 _MARGIN: Final = 1.25
 _LIGHTS: Final = ((0.0, 0.35, 1.0), (0.5, 0.4, 0.9), (-0.5, 0.4, 0.9))
-_SKIN, _WHITE, _IRIS, _BACKGROUND = (0.72, 0.58, 0.5), (0.92, 0.91, 0.9), (0.12, 0.09, 0.08), (0.35, 0.37, 0.4)
+SKIN, WHITE, IRIS, BACKGROUND = (0.72, 0.58, 0.5), (0.92, 0.91, 0.9), (0.12, 0.09, 0.08), (0.35, 0.37, 0.4)
 _IRIS_RAD: Final = 0.45
 
 
@@ -67,15 +67,15 @@ def drawn(flame: Flame, light: tuple[float, float, float] = _LIGHTS[0]) -> tuple
     points = np.c_[(vertices[:, :2] - corner) * [scale, -scale], -vertices[:, 2] * scale].astype(np.float32)
     normals = vertex_normals(vertices, faces)
     shade = 0.3 + 0.75 * np.clip(normals @ (np.array(light, np.float32) / np.linalg.norm(light)), 0, None)
-    colours = np.tile(np.array(_SKIN, np.float32), (len(vertices), 1))
-    colours[eye_vertices(flame)] = _WHITE
-    colours[_irises(flame)] = _IRIS
+    colours = np.tile(np.array(SKIN, np.float32), (len(vertices), 1))
+    colours[eye_vertices(flame)] = WHITE
+    colours[irises(flame)] = IRIS
     image, depth = rasterise(points, faces, (colours * shade[:, None]).astype(np.float32), SIZE_PX, SIZE_PX)
-    image[np.isinf(depth)] = _BACKGROUND
+    image[np.isinf(depth)] = BACKGROUND
     return (np.clip(image, 0, 1) * 255).astype(np.uint8), scale, corner
 
 
-def _irises(flame: Flame) -> npt.NDArray[np.bool_]:
+def irises(flame: Flame) -> npt.NDArray[np.bool_]:
     """(V,) which vertices of the eyeballs are about the line of sight, straight ahead."""
     vertices = flame.template.cpu().numpy()
     weights = flame.weights.cpu().numpy()

@@ -30,7 +30,7 @@ def _save_npz(path: Path, take: Take) -> None:
 
 
 FORMATS: Final[dict[str, Format]] = {
-    ".flame.npz": Format("head, jaw and eyes for FLAME", flame.write),
+    ".flame.npz": Format("head, jaw and eyes for FLAME", flame.write, flame.read),
     ".npz": Format("this project's own arrays", _save_npz, load_motion),
     ".csv": Format("Live Link Face", livelink.write, livelink.read),
     ".json": Format("frames of weights, as LAM's", json_frames.write, json_frames.read),

@@ -9,24 +9,31 @@ import numpy as np
 
 from talkinghead import __version__, arkit
 from talkinghead.export.angles import eye_quaternion, head_quaternion
-from talkinghead.export.face_model import JOINTS, FaceModelMesh, joint_places, meshes_of
+from talkinghead.export.face_model import JOINTS, FaceModel, FaceModelMesh, model_of
 from talkinghead.export.gltf import ARRAY_BUFFER, ELEMENT_ARRAY_BUFFER, Glb, animate
 from talkinghead.export.take import Take
+from talkinghead.rig.gaze import with_eye_look
+from talkinghead.types import FaceMotion
 
 ANIMATION: Final = "talk"
 """Name of the animation, here and on other people's characters."""
 _LINEAR: Final = 2.2
+_MAX_U2: Final = 65535
 
 
 def write(path: Path, take: Take) -> None:
     """Write the rig's neutral face with the take as its only animation; of one frame, the face as it is in it."""
-    rig, motion = take.rig(), take.motion
-    places = joint_places(rig)
+    write_model(path, model_of(take.rig()), take.motion, take.fps)
+
+
+def write_model(path: Path, model: FaceModel, motion: FaceMotion, fps: float) -> None:
+    """Write any face with a motion of `fps` frames a second as its only animation."""
+    places, blendshapes = model.places, with_eye_look(motion.blendshapes, motion.gaze)
+    travel = places[0] + motion.head_translation
     glb = Glb({"asset": {"version": "2.0", "generator": f"talkinghead {__version__}"}, "scene": 0, "buffers": [{}]})
     still = {
-        "weights": take.blendshapes[0],
         "rotation": [head_quaternion(motion.head_rotation[:1])[0], *[eye_quaternion(motion.gaze[:1])[0]] * 2],
-        "translation": [motion.head_translation[0], places[1], places[2]],
+        "translation": [travel[0], *(places[1:] - places[0])],
     }
     joints = [
         glb.add("nodes", {"name": name, "rotation": _listed(turn), "translation": _listed(place)})
@@ -39,21 +46,21 @@ def write(path: Path, take: Take) -> None:
     skin = glb.add("skins", {"name": "Skeleton", "skeleton": joints[0], "joints": joints, "inverseBindMatrices": matrices})
     material = glb.add("materials", _MATERIAL)
     nodes, channels = [joints[0]], []
-    for mesh in meshes_of(rig):
+    for mesh in model.meshes:
         columns = [arkit.INDEX[name] for name in mesh.targets]
         entry = _mesh(glb, mesh, material)
         if columns:
-            entry |= {"weights": _listed(take.blendshapes[0, columns]), "extras": {"targetNames": list(mesh.targets)}}
+            entry |= {"weights": _listed(blendshapes[0, columns]), "extras": {"targetNames": list(mesh.targets)}}
         node = glb.add("nodes", {"name": mesh.name, "mesh": glb.add("meshes", entry), "skin": skin})
         nodes.append(node)
         if columns:
-            channels.append((node, "weights", take.blendshapes[:, columns]))
+            channels.append((node, "weights", blendshapes[:, columns]))
     glb.content["scenes"] = [{"nodes": nodes}]
     if len(motion) > 1:
         head, eye = head_quaternion(motion.head_rotation), eye_quaternion(motion.gaze)
-        channels += [(joints[0], "rotation", head), (joints[0], "translation", motion.head_translation)]
+        channels += [(joints[0], "rotation", head), (joints[0], "translation", travel)]
         channels += [(joint, "rotation", eye) for joint in joints[1:]]
-        animate(glb, np.arange(len(motion)) / take.fps, channels, ANIMATION)
+        animate(glb, np.arange(len(motion)) / fps, channels, ANIMATION)
     glb.save(path)
 
 
@@ -82,7 +89,9 @@ def _mesh(glb: Glb, mesh: FaceModelMesh, material: int) -> dict[str, Any]:
             "JOINTS_0": glb.accessor(joints, ARRAY_BUFFER),
             "WEIGHTS_0": glb.accessor(weights, ARRAY_BUFFER),
         },
-        "indices": glb.accessor(mesh.faces.astype("<u2").reshape(-1), ELEMENT_ARRAY_BUFFER),
+        "indices": glb.accessor(
+            mesh.faces.astype("<u2" if len(mesh.vertices) < _MAX_U2 else "<u4").reshape(-1), ELEMENT_ARRAY_BUFFER
+        ),
         "material": material,
     }
     if mesh.targets:

@@ -122,7 +122,7 @@ def test_what_cannot_be_written_or_read_is_named(tmp_path, rig, motion):
     with pytest.raises(MotionError, match="out of range; give 1 to 240"):
         write_motion(tmp_path / "face.csv", motion, say_rig, 1000)
     write_motion(tmp_path / "face.glb", motion, say_rig)
-    with pytest.raises(MotionError, match=r"face.glb: cannot be read back; give one of .npz, .csv, .json"):
+    with pytest.raises(MotionError, match=r"face.glb: cannot be read back; give one of .flame.npz, .npz, .csv, .json"):
         read_motion(tmp_path / "face.glb")
     with pytest.raises(MotionError, match="no such file"):
         read_motion(tmp_path / "none.csv")
