@@ -47,13 +47,14 @@ def export(
     check_motion_output(output, [motion, character, names])
     is_flame = motion.name.lower().endswith(".flame.npz")
     driven = checked_character(output, fps, character, names, any_format=is_flame)
-    from talkinghead.export.flame_character import ENDINGS, FlameCharacter
     from talkinghead.export.formats import read_motion
 
-    if isinstance(driven, FlameCharacter) and is_flame and motion.is_file():
-        read = driven.read(motion)
-        shown = driven if output.name.lower().endswith(ENDINGS) else None
-        return save(output, read, fps, shown, checkpoint)
+    if driven is not None and is_flame and motion.is_file():
+        from talkinghead.export.flame_character import ENDINGS, FlameCharacter
+
+        if isinstance(driven, FlameCharacter):
+            shown = driven if output.name.lower().endswith(ENDINGS) else None
+            return save(output, driven.read(motion), fps, shown, checkpoint)
     return save(output, read_motion(motion), fps, driven, checkpoint)
 
 

@@ -1,10 +1,13 @@
 """The maps between ARKit's 52 and FLAME, on a model of FLAME's shape that is made of our own rig: what is true is known."""
 
 import json
+import pickle
+import runpy
 from pathlib import Path
 
 import numpy as np
 import pytest
+import scipy.sparse
 import torch
 
 from talkinghead import arkit
@@ -16,6 +19,7 @@ from talkinghead.rig.flame import Flame
 from talkinghead.rig.surface_points import SurfacePoints, points_from_embedding
 from tests.rig.standin import MOVED_M, flame_of_rig
 
+ROOT = Path(__file__).parents[2]
 SPOKEN = [index for index in range(52) if index not in arkit.EYE_LOOK]
 SCALE = 1.05
 
@@ -130,6 +134,29 @@ def test_the_users_embedding_serves_instead(rig, flame, tmp_path):
     maps = ArkitToFlame.load(tmp_path, flame)
     assert left(rig, flame, maps).mean() < 0.15, "at all 468 points"
     assert json.loads((tmp_path / "arkit.json").read_text()) == report
+
+
+def test_the_converter_fits_what_it_converts(flame, tmp_path, monkeypatch, capsys):
+    content = {
+        "v_template": flame.template.numpy().astype(np.float64),
+        "shapedirs": torch.cat([flame.shape_directions, flame.expression_directions]).permute(1, 2, 0).numpy(),
+        "posedirs": flame.pose_directions.permute(1, 2, 0).numpy(),
+        "J_regressor": scipy.sparse.csc_matrix(flame.joint_regressor.numpy()),
+        "weights": flame.weights.numpy(),
+        "f": flame.faces.numpy().astype(np.uint32),
+        "kintree_table": np.array([[2**32 - 1, 0, 1, 1, 1], [0, 1, 2, 3, 4]], np.uint32),
+    }
+    (tmp_path / "mine.pkl").write_bytes(pickle.dumps(content, 2))
+    command = ["convert_flame.py", str(tmp_path / "mine.pkl"), "-o", str(tmp_path / "flame"), "--num-shape", "8"]
+    monkeypatch.setattr("sys.argv", command)
+    runpy.run_path(str(ROOT / "scripts/convert_flame.py"), run_name="__main__")
+    said = capsys.readouterr().out
+    assert "468 points" in said and "lips: " in said and "there and back" in said and "8 of shape, 60 expressions" in said
+    report = json.loads((tmp_path / "flame/arkit.json").read_text())
+    assert f"all: {report['to_flame']['all']['left_mm']:.2f} of" in said and report["to_flame"]["all"]["left_part"] < 0.25
+    assert ArkitToFlame.load(tmp_path / "flame", Flame.from_pretrained(tmp_path / "flame"))
+    with pytest.raises(SystemExit, match=r"error: output .*flame: is there already; give a new name"):
+        runpy.run_path(str(ROOT / "scripts/convert_flame.py"), run_name="__main__")
 
 
 def test_saved_maps_are_the_same_and_those_of_another_model_are_refused(rig, flame, fitted, tmp_path):
