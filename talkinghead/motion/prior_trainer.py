@@ -127,7 +127,7 @@ def prior_loss(model: MotionPrior, motion: torch.Tensor, config: PriorConfig) ->
     value, velocity = (error**2).mean(), (error.diff(dim=1) ** 2).mean()
     kl = 0.5 * (mean**2 + log_variance.exp() - 1 - log_variance).mean()
     loss: torch.Tensor = value + config.velocity * velocity + config.kl * kl
-    return loss, {"value": float(value), "velocity": float(velocity), "kl": float(kl)}
+    return loss, {"value": float(value.detach()), "velocity": float(velocity.detach()), "kl": float(kl.detach())}
 
 
 def rest_and_rise(blendshapes: FloatArray) -> tuple[FloatArray, FloatArray]:

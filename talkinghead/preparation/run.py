@@ -35,8 +35,8 @@ BYTES_A_SECOND: Final = 420_000
 """Of a prepared clip, at 25 frames a second: points, features and motion in full, little of it picture."""
 _PROBED: Final = 12
 _USUAL_S: Final = 4.0
-_MODELS: Final = ("tracker/face_landmarker.task", "rig/rig.safetensors", "speech_encoder/model.safetensors",
-                  "speech_encoder/adapter.safetensors")  # fmt: skip
+_MODELS: Final = ("rig", "speech_encoder", "tracker")
+_NOT_MODELS: Final = ("LICENSE", "NOTICE", "README.md", "trained_on.json")
 
 
 Loading = Callable[[], AbstractContextManager[None]]
@@ -193,8 +193,8 @@ def _tools(checkpoint: Path, loading: Loading) -> Tools:
 def _about(output: Path, name: str, splits: Sequence[str], options: dict[str, Any], checkpoint: Path) -> dict[str, Any]:
     """`dataset.json`, written before the first clip: a folder is of one set and of one version of the models."""
     models = hashlib.sha256()
-    for model in _MODELS:
-        models.update((checkpoint / model).read_bytes() if (checkpoint / model).is_file() else b"")
+    for file in (path for name in _MODELS for path in sorted((checkpoint / name).rglob("*")) if path.is_file()):
+        models.update(b"" if file.name in _NOT_MODELS else file.read_bytes())
     about = {
         "name": name,
         "talkinghead": talkinghead.__version__,
@@ -202,17 +202,17 @@ def _about(output: Path, name: str, splits: Sequence[str], options: dict[str, An
         "splits": list(splits),
         "options": options,
     }
-    file = output / DATASET
-    if file.is_file():
+    about_file = output / DATASET
+    if about_file.is_file():
         try:
-            before = dict(json.loads(file.read_text()))
+            before = dict(json.loads(about_file.read_text()))
         except (ValueError, TypeError) as error:
-            raise InputError(f"{file}: is damaged; delete {output} and prepare again.") from error
+            raise InputError(f"{about_file}: is damaged; delete {output} and prepare again.") from error
         other = [key for key in ("name", "models", "splits") if before.get(key) != about[key]]
         if other:
             said = ", ".join(f"{key} {before.get(key)} (now {about[key]})" for key in other)
             raise InputError(f"output {output}: was prepared with {said}; give another folder.")
-    write_text(file, json.dumps(about, indent=1) + "\n")
+    write_text(about_file, json.dumps(about, indent=1) + "\n")
     return about
 
 

@@ -6,7 +6,7 @@ from diffusers import FlowMatchEulerDiscreteScheduler
 from safetensors.torch import load_file, save_file
 
 from talkinghead.errors import ConfigError, InputError
-from talkinghead.synthesis.dataset import PairDataset, PreparedClip
+from talkinghead.synthesis.dataset import MeshFile, PairDataset, PreparedClip
 from talkinghead.synthesis.denoiser import ResidualDenoiser
 from talkinghead.synthesis.metrics import score_region
 from talkinghead.synthesis.mouth import mirrored_mouth
@@ -171,11 +171,12 @@ def test_clips_are_read_when_wanted_and_no_more_kept_than_fit(clip, face):
             assert torch.equal(a, b)
         assert 0 < few_kept.clips.num_bytes <= two
     assert all_kept.clips.num_bytes > 2 * two - two / 2.5
-    kept = few_kept.clips[files[0]]
-    few_kept.clips[files[1]]
-    assert few_kept.clips[files[0]] is kept  # wanted again, so the other one is the older
-    few_kept.clips[files[2]]
-    assert few_kept.clips[files[0]] is kept
+    sources = [MeshFile.of(file) for file in files]
+    kept = few_kept.clips[sources[0]]
+    few_kept.clips[sources[1]]
+    assert few_kept.clips[sources[0]] is kept  # wanted again, so the other one is the older
+    few_kept.clips[sources[2]]
+    assert few_kept.clips[sources[0]] is kept
     tight = PairDataset(files, face[1], seed=1, length=1, cache_gb=0)
     assert torch.equal(tight[0][0], all_kept[0][0])
 
