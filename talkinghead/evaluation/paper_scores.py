@@ -14,8 +14,7 @@ from typing import Final
 
 import numpy as np
 
-from talkinghead.audio.alignment import align
-from talkinghead.errors import TalkingHeadError
+from talkinghead.audio.voice import Phoneme
 from talkinghead.evaluation.clips import tracked_points
 from talkinghead.evaluation.contacts import AROUND_S, CLOSED_GAPS, lip_gap, reaches
 from talkinghead.evaluation.correlation import MAX_OFFSET, best_within, lag_correlations
@@ -56,7 +55,6 @@ from talkinghead.types import EMOTIONS, ByteArray, FaceMotion, FloatArray, Track
 EVERY: Final = 5
 FACE_MARGIN: Final = 1.25
 """Side of the square that an emotion is read in, over the face's larger side."""
-LANGUAGE: Final = "en-us"
 _ARCFACE_PX: Final = 112
 _ARCFACE: Final = ((38.2946, 51.6963), (73.5318, 51.5014), (56.0252, 71.7366), (41.5493, 92.3655), (70.7299, 92.2041))
 """Where insightface's template has the eyes, the nose and the mouth's corners (Deng et al., "ArcFace", CVPR 2019)."""
@@ -93,7 +91,7 @@ def score(videos: ClipVideos, system: str, judges: Judges) -> Scored:
     scored.values |= quality_scores(quality)
     points, real = tracked_points(faces), tracked_points(clip.faces)[: len(faces)]
     scored.values |= point_scores(points, real)
-    scored.values["closures"] = closures(clip, points)
+    scored.values["closures"] = closures(videos.phonemes, points)
     if any(face is not None for face in faces):
         scored.values |= gesture_scores(motion_of(judges.head, faces))
         scored.values |= _face_scores(seen, faces, clip, judges)
@@ -159,19 +157,12 @@ def gesture_scores(motion: FaceMotion) -> dict[str, float]:
     }
 
 
-def closures(clip: PaperClip, points: FloatArray) -> float:
-    """The part of p, b and m of the transcript at which the lips meet, NaN without a transcript or without such a sound.
+def closures(phonemes: Sequence[Phoneme], points: FloatArray) -> float:
+    """The part of p, b and m at which the lips meet, NaN where there is none. points: (T, 478, 3) px.
 
-    When they are spoken is found by alignment with a synthetic voice (`audio.alignment`), which is why the lips are looked at
-    from 0.12 s before to 0.12 s after; a mouth that is always closed closes at all of them.
+    The lips are looked at from 0.12 s before to 0.12 s after the phoneme, for the times are an alignment's; a mouth that is
+    always closed closes at all of them.
     """
-    words = clip.transcript.split()
-    if not words:
-        return math.nan
-    try:
-        phonemes = align(clip.audio, words, LANGUAGE).phonemes
-    except TalkingHeadError:
-        return math.nan  # a silent recording, or a transcript with nothing to speak
     gap = lip_gap(points)
     spans = [(p.start_s - AROUND_S, p.end_s + AROUND_S) for p in phonemes if kind_of(p.symbol) == "p, b, m"]
     return float(np.mean([reaches(gap, *span, CLOSED_GAPS[0]) for span in spans])) if spans else math.nan

@@ -82,13 +82,14 @@ def paper_evaluation(
     if not scores.clips(SYSTEMS[-1]):
         why = next(iter(clips.left_out.values()))
         raise InputError(f"data {data}: none of {len(clips.rows)} clips of split '{split}' can be scored; the first: {why}")
-    table = paper_table(scores, _why_not(judges), _notes(split, clips, folder))
+    named = Path(folder.name) if checkpoint is None else checkpoint
+    table = paper_table(scores, _why_not(judges), _notes(split, clips, named))
     _write(output, "table", {ending: getattr(table, form)() for ending, form in ENDINGS.items()})
     with (output / "left_out.csv").open("w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows([("clip", "why"), *clips.left_out.items()])
     if other is not None:
         assert against is not None
-        compared = comparison_table(scores, other, f"Here: {folder}. There: {against}.", _incomparable(run, against))
+        compared = comparison_table(scores, other, f"Here: {named}. There: {against}.", _incomparable(run, against))
         _write(output, "comparison", {ending: getattr(compared, form)() for ending, form in ENDINGS.items()})
     return output / "table.md"
 
@@ -126,10 +127,10 @@ def _why_not(judges: Judges) -> dict[str, str]:
     return found
 
 
-def _notes(split: str, clips: PaperClips, folder: Path) -> list[str]:
+def _notes(split: str, clips: PaperClips, checkpoint: Path) -> list[str]:
     people = len({str(row["identity"]) for row in clips.rows})
     return [
-        f"{people} people; split {split} of {clips.store.name}; checkpoint {folder.name}; {len(clips.left_out)} clips left "
+        f"{people} people; split {split} of {clips.store.name}; checkpoint {checkpoint}; {len(clips.left_out)} clips left "
         "out, left_out.csv says why.",
         f"The clip's first frame is the portrait, its own sound is spoken, {SCORED_PX} px at 25 frames a second. Mean over "
         "clips, a vote a clip, with its 95 % interval by bootstrap over clips (FID, FVD: jackknife over groups of clips).",

@@ -14,6 +14,9 @@ from typing import Final
 
 import numpy as np
 
+from talkinghead.audio.alignment import align
+from talkinghead.audio.voice import Phoneme
+from talkinghead.errors import AudioError
 from talkinghead.evaluation.paper_clips import PaperClip
 from talkinghead.evaluation.paper_metrics import OURS, REAL, REENCODED, STILL, WARP
 from talkinghead.pipeline import TalkingHead, mesh_topology
@@ -30,6 +33,8 @@ from talkinghead.video.writer import VideoWriter
 
 SAMPLES: Final = 10
 """Motions of one sentence, of seeds 0 to 9, from which MEE, CE and diversity are counted."""
+LANGUAGE: Final = "en-us"
+"""Of transcripts; MEAD's are English."""
 MM: Final = 1000.0
 
 
@@ -75,6 +80,15 @@ class ClipVideos:
     def real_motion(self) -> FaceMotion:
         """What the clip's tracked face does."""
         return motion_of(self.head, self.clip.faces)
+
+    @cached_property
+    def phonemes(self) -> tuple[Phoneme, ...]:
+        """What the transcript says is spoken when, by alignment with a synthetic voice; nothing without one, or in silence."""
+        words = self.clip.transcript.split()
+        try:
+            return align(self.clip.audio, words, LANGUAGE).phonemes if words else ()
+        except AudioError:
+            return ()
 
     def vertices(self, motion: FaceMotion) -> FloatArray:
         """(T, V, 3) mm, a motion on the rig's own neutral face, head upright and still."""

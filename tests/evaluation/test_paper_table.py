@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from talkinghead import cli
+from talkinghead.audio.voice import Phoneme
 from talkinghead.audio.waveform import load_audio
 from talkinghead.checkpoints import default_folder
 from talkinghead.corpus.shards import write_tar
@@ -18,7 +19,7 @@ from talkinghead.evaluation.clip_scores import ClipScores
 from talkinghead.evaluation.networks import Networks
 from talkinghead.evaluation.paper_clips import SCORED_PX, PaperClips, scored_size
 from talkinghead.evaluation.paper_metrics import METRICS, OF_CLIPS, OURS, REAL, REENCODED, STILL, SYSTEMS, WARP
-from talkinghead.evaluation.paper_scores import EVERY, features, likeness, quality_scores, recognised, square
+from talkinghead.evaluation.paper_scores import EVERY, closures, features, likeness, quality_scores, recognised, square
 from talkinghead.evaluation.paper_table import fingerprint, paper_evaluation
 from talkinghead.evaluation.paper_videos import reencoded
 from talkinghead.pipeline import TalkingHead
@@ -233,6 +234,17 @@ def test_a_clip_has_one_vote_by_the_mean_of_its_probabilities():
     logits[2, EMOTIONS.index("angry")] = 0.5
     assert recognised(logits) == "happy"
     assert recognised(logits, tuple(reversed(EMOTIONS))) == EMOTIONS[7 - EMOTIONS.index("happy")]
+
+
+def test_lips_that_meet_at_a_p_are_seen_and_those_that_meet_elsewhere_are_not():
+    points = np.zeros((50, 478, 3), np.float32)
+    points[:, 61, 0], points[:, 291, 0] = 100, 140
+    points[:, [178, 87, 14, 317, 402], 1] = 8  # a fifth of the mouth's width
+    points[10, [178, 87, 14, 317, 402], 1] = 1  # closed at 0.4 s
+    spoken = [Phoneme("p", 0.36, 0.44), Phoneme("a", 0.44, 1.4), Phoneme("m", 1.4, 1.5)]
+    assert closures(spoken, points) == 0.5
+    assert closures(spoken[:1], points) == 1 and closures(spoken[2:], points) == 0
+    assert math.isnan(closures(spoken[1:2], points))
 
 
 def test_a_square_is_cut_where_it_is_said():
