@@ -5,6 +5,7 @@ import json
 import math
 import re
 
+import imageio.v3 as iio
 import numpy as np
 import pytest
 
@@ -19,7 +20,16 @@ from talkinghead.evaluation.clip_scores import ClipScores
 from talkinghead.evaluation.networks import Networks
 from talkinghead.evaluation.paper_clips import SCORED_PX, PaperClips, scored_size
 from talkinghead.evaluation.paper_metrics import METRICS, OF_CLIPS, OURS, REAL, REENCODED, STILL, SYSTEMS, WARP
-from talkinghead.evaluation.paper_scores import EVERY, closures, features, likeness, quality_scores, recognised, square
+from talkinghead.evaluation.paper_scores import (
+    EVERY,
+    arcface_chip,
+    closures,
+    features,
+    likeness,
+    quality_scores,
+    recognised,
+    square,
+)
 from talkinghead.evaluation.paper_table import fingerprint, paper_evaluation
 from talkinghead.evaluation.paper_videos import reencoded
 from talkinghead.pipeline import TalkingHead
@@ -234,6 +244,21 @@ def test_a_clip_has_one_vote_by_the_mean_of_its_probabilities():
     logits[2, EMOTIONS.index("angry")] = 0.5
     assert recognised(logits) == "happy"
     assert recognised(logits, tuple(reversed(EMOTIONS))) == EMOTIONS[7 - EMOTIONS.index("happy")]
+
+
+def test_a_face_stands_in_arcfaces_chip_as_its_template_has_it(tracker, astronaut):
+    image = iio.imread(astronaut)
+    turned = np.ascontiguousarray(np.rot90(image))  # the chip is upright whatever the picture is
+    for picture in (image, turned):
+        points = tracker.detect(image)[0].points.copy()
+        if picture is turned:
+            points[:, :2] = np.stack([points[:, 1], image.shape[1] - 1 - points[:, 0]], 1)
+        chip = arcface_chip(picture, points)
+        assert chip.shape == (112, 112, 3)
+        (face, *_) = tracker.detect(np.repeat(np.repeat(chip, 4, 0), 4, 1))
+        eyes, nose, mouth = face.points[[468, 473], :2] / 4, face.points[4, :2] / 4, face.points[[61, 291], :2] / 4
+        assert np.abs(eyes - [(38.3, 51.7), (73.5, 51.5)]).max() < 5 and np.abs(mouth - [(41.5, 92.4), (70.7, 92.2)]).max() < 7
+        assert np.abs(nose - (56.0, 71.7)).max() < 7
 
 
 def test_lips_that_meet_at_a_p_are_seen_and_those_that_meet_elsewhere_are_not():
