@@ -5,6 +5,9 @@
     python scripts/make_checkpoint.py runs/mead                     # makes runs/mead/checkpoint, which is meant by
     talkinghead generate --checkpoint runs/mead ...
 
+A wav2vec2, HuBERT or WavLM encoder is your own transformers folder: --speech_encoder wavlm-base-plus, with an articulator that
+was trained on its features.
+
 Takes the finished models of RUNS/speech_encoder, RUNS/articulator, RUNS/expression, RUNS/gesture, RUNS/emotion_encoder,
 RUNS/denoiser and RUNS/mouth_expert, those that are there (or other folders, by option), and everything else from `--base`. What
 each was trained on goes with it, so that nobody is scored on people whom it has seen. Needs no extra.
@@ -22,6 +25,7 @@ from diffusers import FlowMatchEulerDiscreteScheduler
 from safetensors import SafetensorError
 
 from talkinghead.audio.adapter import FILE, ArticulationAdapter
+from talkinghead.audio.hidden_unit_encoder import is_hidden_unit_folder
 from talkinghead.checkpoints import MADE, checkpoint_folder, default_folder
 from talkinghead.corpus.splits import read, record
 from talkinghead.emotion.emotion_encoder import EmotionEncoder
@@ -63,6 +67,8 @@ def finished_models(runs: Path, folders: dict[str, Path | None]) -> dict[str, Pa
     for stage, below in FINISHED.items():
         folder = folders[stage] or runs / stage
         if folder.is_dir() or folders[stage]:
+            if stage == "speech_encoder" and is_hidden_unit_folder(folder):
+                below = "model.safetensors"
             if not (folder / below).is_file():
                 raise InputError(f"{folder}: holds no finished {stage}; train it to its end with scripts/train.py {stage}.")
             found[stage] = (folder / below).parent
@@ -84,7 +90,9 @@ def make_checkpoint(models: dict[str, Path], base: Path, output: Path) -> None:
     shutil.rmtree(part, ignore_errors=True)
     try:
         shutil.copytree(base, part)
-        if "speech_encoder" in models:
+        if "speech_encoder" in models and is_hidden_unit_folder(models["speech_encoder"]):
+            _take_network(models["speech_encoder"], part)
+        elif "speech_encoder" in models:
             ArticulationAdapter.load(models["speech_encoder"] / FILE)
             shutil.copyfile(models["speech_encoder"] / FILE, part / "speech_encoder" / FILE)
         if "articulator" in models:
@@ -118,6 +126,16 @@ def make_checkpoint(models: dict[str, Path], base: Path, output: Path) -> None:
         part.replace(output)
     finally:
         shutil.rmtree(part, ignore_errors=True)
+
+
+def _take_network(folder: Path, part: Path) -> None:
+    """Put the user's own network in place of Whisper; what heard emotion in Whisper's blocks cannot hear it in these."""
+    shutil.rmtree(part / "speech_encoder")
+    shutil.rmtree(part / "emotion_encoder", ignore_errors=True)
+    (part / "speech_encoder").mkdir()
+    for name in ("config.json", "model.safetensors", "preprocessor_config.json"):
+        if (folder / name).is_file():
+            shutil.copyfile(folder / name, part / "speech_encoder" / name)
 
 
 def _denoiser(folder: Path) -> ResidualDenoiser:

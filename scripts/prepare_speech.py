@@ -1,6 +1,7 @@
 """Clips with sound and their tracked points -> speech features and fitted motion, for the articulator and the gestures.
 
     python scripts/prepare_speech.py ../shared/data --prepared data/prepared --features data/features --motion data/motion
+    python scripts/prepare_speech.py ../shared/data --speech-encoder wavlm-base-plus   # features of your own network
 
 Writes `<features>/<clip>.npz` (content, loudness) and `<motion>/<clip>.npz` (as `talkinghead track`). Resumable: what is
 there is skipped, a clip cut off in the middle leaves no file. What was left out and why is in `<features>/report.json`.
@@ -20,8 +21,8 @@ import numpy as np
 import torch
 from rich.progress import track as progress
 
+from talkinghead.audio.hidden_unit_encoder import AnySpeechEncoder, load_speech_encoder
 from talkinghead.audio.sound_variation import vary_voice
-from talkinghead.audio.speech_encoder import SpeechEncoder
 from talkinghead.audio.waveform import load_audio
 from talkinghead.emotion.voices import EMODB_FRAMES
 from talkinghead.errors import TalkingHeadError
@@ -39,7 +40,7 @@ VOICES = ("ravdess", "emodb")
 CHECKPOINT = Path(__file__).parents[1] / "checkpoints/default"
 
 
-def write_features(clip: Path, target: Path, encoder: SpeechEncoder) -> None:
+def write_features(clip: Path, target: Path, encoder: AnySpeechEncoder) -> None:
     """Encode the sound of one clip; content is kept in half precision."""
     features = encoder.encode(load_audio(clip), with_voice=True)
     assert features.voice is not None
@@ -47,7 +48,7 @@ def write_features(clip: Path, target: Path, encoder: SpeechEncoder) -> None:
     save_arrays(target, loudness=features.loudness, **halves)
 
 
-def write_voice(file: Path, target: Path, number: int, encoder: SpeechEncoder) -> None:
+def write_voice(file: Path, target: Path, number: int, encoder: AnySpeechEncoder) -> None:
     """A recording as it is (number 0), or its beginning varied: the same file and number give the same variation."""
     if number == 0:
         return write_features(file, target, encoder)
@@ -97,11 +98,12 @@ def main() -> None:
     parser.add_argument("--varied", type=int, default=4, help="variations of each voice, for the emotion encoder to learn from")
     parser.add_argument("--common-source", default="grid_s1", help="folder of the one talker with most clips: they come last")
     parser.add_argument("--checkpoint", type=Path, default=CHECKPOINT, help="whose speech encoder and rig are used")
+    parser.add_argument("--speech-encoder", type=Path, help="another: your folder of a wav2vec2, HuBERT or WavLM model")
     options = parser.parse_args()
     torch.set_num_threads(1)
     try:
         rows = read_manifest(options.source)
-        encoder = SpeechEncoder.from_pretrained(options.checkpoint / "speech_encoder")
+        encoder = load_speech_encoder(options.speech_encoder or options.checkpoint / "speech_encoder")
         rig = FaceRig.from_pretrained(options.checkpoint / "rig")
     except TalkingHeadError as error:
         raise SystemExit(f"error: {error}") from error

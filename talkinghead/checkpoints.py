@@ -5,6 +5,7 @@ Knows the names of files; knows nothing of what is in them.
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Final
 
@@ -12,6 +13,9 @@ from talkinghead.errors import CheckpointError
 
 DEFAULT: Final = "default"
 _REMEDY: Final = "reinstall talkinghead, or give --checkpoint a whole folder"
+
+ADAPTER: Final = "speech_encoder/adapter.safetensors"
+WHISPER: Final = "whisper"
 
 FILES: Final[tuple[str, ...]] = (
     "articulator/config.json",
@@ -27,7 +31,7 @@ FILES: Final[tuple[str, ...]] = (
     "renderer/scheduler/scheduler_config.json",
     "rig/config.json",
     "rig/rig.safetensors",
-    "speech_encoder/adapter.safetensors",
+    ADAPTER,
     "speech_encoder/config.json",
     "speech_encoder/model.safetensors",
     "tracker/face_landmarker.task",
@@ -58,8 +62,17 @@ def has_emotion_encoder(folder: Path) -> bool:
 
 
 def missing_files(folder: Path) -> list[str]:
-    """Which of `FILES` a folder lacks, or has empty."""
-    return [name for name in FILES if not (folder / name).is_file() or not (folder / name).stat().st_size]
+    """Which of `FILES` a folder lacks, or has empty; only Whisper's encoder has an adapter."""
+    wanted = [name for name in FILES if name != ADAPTER or _is_whisper(folder / "speech_encoder/config.json")]
+    return [name for name in wanted if not (folder / name).is_file() or not (folder / name).stat().st_size]
+
+
+def _is_whisper(config: Path) -> bool:
+    """Of a speech encoder's configuration; what cannot be read is held to be, and who loads it says what is wrong."""
+    try:
+        return bool(json.loads(config.read_text()).get("model_type", WHISPER) == WHISPER)
+    except (OSError, ValueError, AttributeError):
+        return True
 
 
 def checkpoint_folder(folder: Path | None = None) -> Path:

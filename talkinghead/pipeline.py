@@ -11,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 import torch
 
-from talkinghead.audio.speech_encoder import SpeechEncoder
+from talkinghead.audio.hidden_unit_encoder import AnySpeechEncoder, load_speech_encoder
 from talkinghead.audio.waveform import load_audio
 from talkinghead.checkpoints import checkpoint_folder
 from talkinghead.emotion.emotion_encoder import EmotionEncoder, neutral_unless_sure
@@ -51,7 +51,7 @@ def mesh_topology(rig: FaceRig) -> MeshTopology:
 class TalkingHead:
     """Every stage, loaded. Calling it is the whole path."""
 
-    speech_encoder: SpeechEncoder
+    speech_encoder: AnySpeechEncoder
     motion: MotionPipeline
     rig: FaceRig
     renderer: FaceRenderer
@@ -73,7 +73,7 @@ class TalkingHead:
         where = _device(device)
         root = checkpoint_folder(Path(folder) if folder is not None else None)
         return TalkingHead(
-            speech_encoder=SpeechEncoder.from_pretrained(root / "speech_encoder", str(where)),
+            speech_encoder=load_speech_encoder(root / "speech_encoder", str(where)),
             motion=MotionPipeline.from_pretrained(root),
             rig=FaceRig.from_pretrained(root / "rig"),
             renderer=FaceRenderer.load(root / "renderer", where),

@@ -117,10 +117,7 @@ class SpeechEncoder:
         Raises:
             AudioError: no samples at all, or samples that are not finite.
         """
-        if audio.num_frames == 0:
-            raise AudioError("audio holds no samples; give at least one video frame of sound (40 ms).")
-        if not np.isfinite(audio.samples).all():
-            raise AudioError("audio holds samples that are not numbers (NaN or infinite); export the recording again.")
+        check_samples(audio)
         num_frames = audio.num_frames
         padding = num_frames * SAMPLES_PER_FRAME - len(audio.samples)
         samples = np.pad(audio.samples.astype(np.float32), (0, padding))
@@ -289,6 +286,14 @@ def _frames(steps: torch.Tensor) -> FloatArray:
     """(1, S, C) -> (S // 2, C) the mean of the two steps of each video frame."""
     frames: FloatArray = steps[0].reshape(-1, STEPS_PER_FRAME, steps.shape[-1]).mean(1).float().cpu().numpy()
     return frames
+
+
+def check_samples(audio: Audio) -> None:
+    """Raise AudioError for sound that no encoder can hear: no samples at all, or samples that are not finite."""
+    if audio.num_frames == 0:
+        raise AudioError("audio holds no samples; give at least one video frame of sound (40 ms).")
+    if not np.isfinite(audio.samples).all():
+        raise AudioError("audio holds samples that are not numbers (NaN or infinite); export the recording again.")
 
 
 def loudness_dbfs(samples: FloatArray) -> FloatArray:

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from talkinghead.audio.adapter import FIRST_BLOCK
+from talkinghead.audio.hidden_unit_encoder import HiddenUnitEncoder
 from talkinghead.audio.speech_encoder import (
     FFT,
     HOP,
@@ -23,6 +24,7 @@ from talkinghead.audio.speech_encoder import (
     floored,
     loudness_dbfs,
 )
+from talkinghead.errors import CheckpointError
 from talkinghead.types import FloatArray, SpeechFeatures
 
 WINDOW_FRAMES: Final = 75
@@ -41,7 +43,13 @@ _PAST_SAMPLES: Final = HOP + FFT // 2
 class SpeechStream:
     """Frames of 640 samples in, features of the newest frames out; memory does not grow."""
 
-    def __init__(self, encoder: SpeechEncoder) -> None:
+    def __init__(self, encoder: SpeechEncoder | HiddenUnitEncoder) -> None:
+        """Raises CheckpointError for an encoder that hears whole recordings only."""
+        if not isinstance(encoder, SpeechEncoder):
+            raise CheckpointError(
+                f"speech encoder {encoder.network.config.model_type}: hears whole recordings only; speech as it is spoken is "
+                "the default encoder's, so leave --checkpoint out, or give one with that encoder."
+            )
         self._encoder, self._blocks = encoder, encoder.blocks
         self._mels = np.empty((encoder.network.num_mel_bins, 0), np.float32)
         self._past, self._peak = np.empty(0, np.float32), USUAL_PEAK

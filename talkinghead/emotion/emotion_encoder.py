@@ -71,9 +71,14 @@ class EmotionEncoder(ModelMixin, ConfigMixin):
         Where nothing is said the face is neutral.
 
         Raises:
-            EmotionError: the features hold no voice.
+            EmotionError: the features hold no voice, or are another speech encoder's.
         """
         centres, statistics = window_statistics(features)
+        if statistics.shape[1] != len(self.mean):
+            raise EmotionError(
+                f"the voice has {statistics.shape[1]} statistics, the emotion encoder hears {len(self.mean)}: it learnt from "
+                "another speech encoder; name the emotion instead of 'auto', or train it anew."
+            )
         logits = self(torch.from_numpy(statistics)).float()
         shares = _between(centres, (_SHARPNESS * logits[:, :-1]).softmax(-1).numpy(), len(features))
         strength = _between(centres, logits[:, -1:].sigmoid().numpy(), len(features))[:, 0]

@@ -19,7 +19,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from talkinghead.audio.speech_encoder import SpeechEncoder
+from talkinghead.audio.hidden_unit_encoder import AnySpeechEncoder, load_speech_encoder
 from talkinghead.audio.waveform import load_audio
 from talkinghead.corpus.sources import SourceClip
 from talkinghead.corpus.store import FEATURES, MOTION, PERSON, TRACKED, VIDEO
@@ -55,7 +55,7 @@ class Tools:
 
     tracker: FaceTracker
     rig: FaceRig
-    encoder: SpeechEncoder
+    encoder: AnySpeechEncoder
 
     @staticmethod
     def load(checkpoint: Path) -> Tools:
@@ -63,7 +63,7 @@ class Tools:
         return Tools(
             FaceTracker(checkpoint / "tracker/face_landmarker.task", num_threads=1),
             FaceRig.from_pretrained(checkpoint / "rig"),
-            SpeechEncoder.from_pretrained(checkpoint / "speech_encoder"),
+            load_speech_encoder(checkpoint / "speech_encoder"),
         )
 
 
@@ -266,7 +266,7 @@ def _curves(faces: list[TrackedFace | None], corner: tuple[int, int], side: int)
     return moved.astype(np.float32), np.stack(scores).astype(np.float32), np.array(presence, np.float32)
 
 
-def _features(audio: Audio, encoder: SpeechEncoder) -> bytes:
+def _features(audio: Audio, encoder: AnySpeechEncoder) -> bytes:
     """Content and voice are kept in half precision, as `scripts/prepare_speech.py` does."""
     features = encoder.encode(audio, with_voice=True)
     assert features.voice is not None

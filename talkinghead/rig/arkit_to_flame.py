@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from talkinghead import arkit
@@ -157,11 +158,13 @@ def _expected(rig: FaceRig, num_expressions: int) -> Array:
     return expected
 
 
-def moved_points(flame: Flame, surface: SurfacePoints, expression: Array, jaw_pose: Array) -> Array:
+def moved_points(flame: Flame, surface: SurfacePoints, expression: npt.ArrayLike, jaw_pose: npt.ArrayLike) -> Array:
     """expression: (B, E), jaw_pose: (B, 3) -> (B, N, 3) m where the points are, by FLAME itself and not by its derivative."""
     kind = flame.template.dtype
     with torch.no_grad():
-        vertices = flame(expression=torch.as_tensor(expression).to(kind), jaw_pose=torch.as_tensor(jaw_pose).to(kind))
+        vertices = flame(
+            expression=torch.as_tensor(np.asarray(expression)).to(kind), jaw_pose=torch.as_tensor(np.asarray(jaw_pose)).to(kind)
+        )
     return surface.of(vertices.numpy())
 
 
