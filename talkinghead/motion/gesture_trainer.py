@@ -21,6 +21,7 @@ from talkinghead.corpus.splits import record
 from talkinghead.corpus.store import trained_on
 from talkinghead.errors import ConfigError
 from talkinghead.files import whole
+from talkinghead.motion.gesture import KNOWN_TOKENS
 from talkinghead.motion.gesture_blinks import BlinkHabits, blink_habits
 from talkinghead.motion.gesture_dataset import (
     HEAD,
@@ -134,6 +135,12 @@ class GestureTrainer:
         self.config, self.step = config, 0
         if config.window_frames % config.token_frames:
             raise ConfigError(f"window_frames {config.window_frames}: give a multiple of token_frames {config.token_frames}.")
+        if config.window_frames <= KNOWN_TOKENS * config.token_frames:
+            least = (KNOWN_TOKENS + 1) * config.token_frames
+            raise ConfigError(
+                f"window_frames {config.window_frames}: a window goes on from the {least - config.token_frames} frames before; "
+                f"give {least} or more."
+            )
         if config.lora_rank and not config.start_from:
             raise ConfigError(f"lora_rank {config.lora_rank}: adapts a model; give start_from, its folder, or lora_rank: 0.")
         found = gesture_clips(

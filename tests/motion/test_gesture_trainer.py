@@ -126,3 +126,5 @@ def test_without_clips_it_says_what_to_do(config: GestureConfig, tmp_path: Path)
         GestureTrainer(replace(config, prepared=str(tmp_path)))
     with pytest.raises(ConfigError, match="window_frames 70: give a multiple of token_frames 4"):
         GestureTrainer(replace(config, window_frames=70))
+    with pytest.raises(ConfigError, match="window_frames 24: a window goes on from the 24 frames before; give 28 or more"):
+        GestureTrainer(replace(config, window_frames=24))
