@@ -18,7 +18,7 @@ import torch
 from talkinghead import arkit
 from talkinghead.errors import CheckpointError
 from talkinghead.rig import topology
-from talkinghead.rig.face_rig import FaceRig
+from talkinghead.rig.face_rig import BLINK, FaceRig
 from talkinghead.rig.flame import Flame
 from talkinghead.rig.pose import Array, similarity
 from talkinghead.rig.solver import bounded_least_squares
@@ -38,6 +38,7 @@ JAW_SPREAD_RAD: Final = np.array([0.02, 0.02, 0.005])
 YAW_AT_JAW_LEFT_RAD: Final = 0.12
 """What `jawLeft` of 1, some 11 mm at the chin, is as a turn of FLAME's jaw, which is about 90 mm long."""
 ARKIT_SPREAD: Final = 0.3
+MAX_LID_SCALE: Final = 1.7
 _STEP_RAD: Final = 1e-3
 _LIPS_GAIN: Final = 4.0
 _EYES_GAIN: Final = 16.0
@@ -143,6 +144,9 @@ def fit(rig: FaceRig, flame: Flame, surface: SurfacePoints) -> tuple[ArkitToFlam
     beyond = flat - expected @ basis.reshape(len(basis), -1)
     gram = weighted @ basis.reshape(len(basis), -1).T + np.diag(spread**-2)
     forward = expected + np.linalg.solve(gram, weighted @ beyond.T).T
+    longer = _lid_scales(forward, model, surface, rest)[:, None]
+    forward, flat = forward * longer, flat * longer
+    wanted = flat.reshape(wanted.shape)
     own = (wanted * gain[:, None]).reshape(len(wanted), -1)
     back = own @ flat.T + np.eye(len(flat)) / ARKIT_SPREAD**2
     maps = ArkitToFlame(forward, back, weighted @ flat.T, shift)
@@ -175,6 +179,22 @@ def _jaw_directions(flame: Flame, surface: SurfacePoints) -> Array:
     moved = moved_points(flame, surface, still, turns)
     directions: Array = (moved[:NUM_JAW] - moved[NUM_JAW:]) / (2 * _STEP_RAD)
     return directions
+
+
+def _lid_scales(forward: Array, flame: Flame, surface: SurfacePoints, rest: Array) -> Array:
+    """(52,) 1, and by how much further each blink goes until these eyes are shut: lids are a head's own."""
+    scales = np.ones(len(forward))
+    if not set(_EYES) <= set(surface.points.tolist()):
+        return scales
+    rows = forward[[BLINK["right"], BLINK["left"]]]
+    blinked = moved_points(flame, surface, rows[:, :-NUM_JAW], rows[:, -NUM_JAW:])
+    whole = np.full((3, topology.NUM_SKIN, 3), np.nan)
+    whole[:, surface.points] = np.concatenate([rest[None], blinked])
+    gap = topology.lid_gap(whole)
+    for index, side in enumerate(("right", "left")):
+        travel = max(float(gap[0, index] - gap[1 + index, index]), 1e-6)
+        scales[BLINK[side]] = np.clip(gap[0, index] / travel, 1, MAX_LID_SCALE)
+    return scales
 
 
 def _steadiness(surface: SurfacePoints) -> Array:

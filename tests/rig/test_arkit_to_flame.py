@@ -17,6 +17,7 @@ from talkinghead.rig.arkit_to_flame import ArkitToFlame, fit, moved_points
 from talkinghead.rig.face_rig import FaceRig
 from talkinghead.rig.flame import Flame
 from talkinghead.rig.surface_points import SurfacePoints, points_from_embedding
+from talkinghead.rig.topology import LOWER_LID_LEFT, LOWER_LID_RIGHT, UPPER_LID_LEFT, UPPER_LID_RIGHT, lid_gap
 from tests.rig.standin import MOVED_M, flame_of_rig
 
 ROOT = Path(__file__).parents[2]
@@ -72,6 +73,26 @@ def test_the_jaw_opens_by_turning(fitted, rig):
     assert 0.6 * rig.jaw[3] < opening[0] < 1.4 * rig.jaw[3] and np.abs(opening[1:]).max() < 0.02
     assert jaw[arkit.INDEX["jawLeft"], 1] > 0.02 > -0.02 > jaw[arkit.INDEX["jawRight"], 1]
     assert np.abs(jaw[arkit.INDEX["browInnerUp"]]).max() < 0.01
+
+
+def test_a_blink_shuts_the_eyes_of_this_head_and_no_more(rig, exact):
+    """A head whose eyes are higher by a third of their opening than our rig's."""
+    model = flame_of_rig(rig, scale=SCALE)
+    wide = model.template.clone()
+    high = {}
+    for upper, lower in ((UPPER_LID_RIGHT, LOWER_LID_RIGHT), (UPPER_LID_LEFT, LOWER_LID_LEFT)):
+        high |= {top: float(wide[top, 1] - wide[bottom, 1]) / 3 for top, bottom in zip(upper, lower, strict=True)}
+    for point, rise in high.items():
+        wide[point, 1] += rise
+    tall = Flame(**{n: wide if n == "template" else v for n, v in model.named_buffers()})
+    for flame in (model, tall):
+        maps, _ = fit(rig, flame, exact)
+        blink = np.zeros((1, 52), np.float32)
+        blink[0, [arkit.INDEX["eyeBlinkLeft"], arkit.INDEX["eyeBlinkRight"]]] = 1
+        shut = moved_points(flame, SURFACE, *maps.to_flame(blink))
+        open_ = lid_gap(flame.template[None, :468].numpy())
+        assert np.abs(lid_gap(shut) / open_).max() < 0.15
+        assert maps.to_arkit(*maps.to_flame(0.5 * blink))[0, arkit.INDEX["eyeBlinkLeft"]] == pytest.approx(0.5, abs=0.06)
 
 
 def test_what_cannot_be_shown_is_reported(rig, flame, exact):
