@@ -9,8 +9,9 @@ A wav2vec2, HuBERT or WavLM encoder is your own transformers folder: --speech_en
 was trained on its features.
 
 Takes the finished models of RUNS/speech_encoder, RUNS/articulator, RUNS/expression, RUNS/gesture, RUNS/emotion_encoder,
-RUNS/denoiser and RUNS/mouth_expert, those that are there (or other folders, by option), and everything else from `--base`. What
-each was trained on goes with it, so that nobody is scored on people whom it has seen. Needs no extra.
+RUNS/denoiser and RUNS/mouth_expert or else RUNS/latent_denoiser, those that are there (or other folders, by option), and
+everything else from `--base`. What each was trained on goes with it, so that nobody is scored on people whom it has seen. Needs
+no extra.
 """
 
 from __future__ import annotations
@@ -45,10 +46,11 @@ FINISHED = {
     "emotion_encoder": "emotion_encoder/config.json",
     "denoiser": "denoiser/config.json",
     "mouth_expert": "denoiser/config.json",
+    "latent_denoiser": "renderer/model_index.json",
 }
 """Stage -> the file below its folder that is there when training has ended."""
 NETWORKS = ("denoiser", "mouth_expert")
-"""Those of the renderer."""
+"""Those of the renderer. The latent denoiser is a renderer by itself and takes their place."""
 CARD = """# Model card
 
 Made by scripts/make_checkpoint.py: {stages} trained anew. What follows is the card of the checkpoint that all else is of; for
@@ -72,6 +74,12 @@ def finished_models(runs: Path, folders: dict[str, Path | None]) -> dict[str, Pa
             if not (folder / below).is_file():
                 raise InputError(f"{folder}: holds no finished {stage}; train it to its end with scripts/train.py {stage}.")
             found[stage] = (folder / below).parent
+    if "latent_denoiser" in found and found.keys() & set(NETWORKS):
+        latent = bool(folders["latent_denoiser"])
+        if latent == any(folders[name] for name in NETWORKS):
+            raise InputError(f"{runs}: holds two renderers; name one of them with --latent_denoiser, or --denoiser.")
+        for name in NETWORKS if latent else ("latent_denoiser",):
+            found.pop(name, None)
     if not found:
         raise InputError(f"{runs}: holds none of {', '.join(FINISHED)}; train one with scripts/train.py first.")
     return found
@@ -109,9 +117,14 @@ def make_checkpoint(models: dict[str, Path], base: Path, output: Path) -> None:
             networks = {name: _denoiser(models.get(name, base / "renderer" / name)) for name in NETWORKS}
             scheduler = FlowMatchEulerDiscreteScheduler.from_pretrained(base / "renderer/scheduler")
             _replaced(FaceRenderer(**networks, scheduler=scheduler), part / "renderer")
+        if "latent_denoiser" in models:
+            shutil.rmtree(part / "renderer")
+            shutil.copytree(models["latent_denoiser"], part / "renderer")
+            _without_paths(part / "renderer")
         for stage, folder in models.items():
-            record(part / ("renderer" if stage in NETWORKS else "") / stage, read(folder))
-        for name in NETWORKS:
+            if stage != "latent_denoiser":  # whose record came with it
+                record(part / ("renderer" if stage in NETWORKS else "") / stage, read(folder))
+        for name in NETWORKS if "latent_denoiser" not in models else ():
             if name not in models and read(base / "renderer" / name):
                 record(part / "renderer" / name, read(base / "renderer" / name))
         card = part / "README.md"
@@ -149,12 +162,17 @@ def _denoiser(folder: Path) -> ResidualDenoiser:
 
 
 def _replaced(model: Articulator | GestureDenoiser | EmotionEncoder | FaceRenderer, folder: Path) -> None:
-    """Save a model; where it was on this machine is nobody's business."""
+    """Save a model in place of what is there."""
     shutil.rmtree(folder, ignore_errors=True)
     model.save_pretrained(folder)
+    _without_paths(folder)
+
+
+def _without_paths(folder: Path) -> None:
+    """Where a model was on this machine is nobody's business."""
     for file in folder.rglob("*.json"):
         content = json.loads(file.read_text())
-        if content.pop("_name_or_path", None) is not None:
+        if isinstance(content, dict) and content.pop("_name_or_path", None) is not None:
             file.write_text(json.dumps(content, indent=2, sort_keys=True) + "\n")
 
 

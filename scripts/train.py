@@ -1,7 +1,7 @@
 """Train one stage: `accelerate launch scripts/train.py STAGE --config configs/STAGE.yaml`.
 
 Flat YAML, one frozen dataclass a stage; an unknown key lists the known ones. Killed and started again, a stage ends where an
-uninterrupted run ends. Articulator, denoiser and mouth_expert need accelerate: pip install -e '.[train]'.
+uninterrupted run ends. Articulator, denoiser, latent_denoiser and mouth_expert need accelerate: pip install -e '.[train]'.
 """
 
 from __future__ import annotations
@@ -45,15 +45,22 @@ def train_denoiser(config: Path) -> str:
     from talkinghead.synthesis.trainer import DenoiserConfig, train_denoiser
 
     options, rig = load_config(config, DenoiserConfig), FaceRig.from_pretrained(CHECKPOINT / "rig")
-    keep = logged(options.output, config)
-
-    def report(step: int, losses: dict[str, float]) -> None:
-        if step % 20 == 0:
-            print(step, " ".join(f"{name} {value:.4f}" for name, value in losses.items()), flush=True)
-            keep(step, losses)
-
+    report = every_twentieth(logged(options.output, config))
     clips, trained = training_meshes(Path(options.meshes), options.split, CHECKPOINT / "rig")
     return str(train_denoiser(options, mesh_topology(rig), report, clips, trained))
+
+
+def train_latent_denoiser(config: Path) -> str:
+    """Windows of guides to windows of frames, in the latents of the user's own VAE and UNet: the full grade's renderer."""
+    from talkinghead.pipeline import mesh_topology
+    from talkinghead.preparation.meshes import training_meshes
+    from talkinghead.rig.face_rig import FaceRig
+    from talkinghead.synthesis.latent_trainer import LatentConfig, train_latent_denoiser
+
+    options, rig = load_config(config, LatentConfig), FaceRig.from_pretrained(CHECKPOINT / "rig")
+    clips, trained = training_meshes(Path(options.meshes), options.split, CHECKPOINT / "rig", options.every)
+    report = every_twentieth(logged(options.output, config))
+    return str(train_latent_denoiser(options, mesh_topology(rig), report, clips, trained))
 
 
 def train_emotion(config: Path) -> str:
@@ -88,6 +95,17 @@ def train_prior(config: Path) -> str:
     return str(train_prior(options, print, logged(options.output, config)))
 
 
+def every_twentieth(keep: Report) -> Callable[[int, dict[str, float]], None]:
+    """A report that prints and keeps one step in twenty."""
+
+    def report(step: int, losses: dict[str, float]) -> None:
+        if step % 20 == 0:
+            print(step, " ".join(f"{name} {value:.4f}" for name, value in losses.items()), flush=True)
+            keep(step, losses)
+
+    return report
+
+
 def logged(output: str, config: Path) -> Report:
     """What keeps a run's numbers beside what it makes; of several processes the first one's."""
     return RunLog(Path(output), config) if os.environ.get("RANK", "0") == "0" else unheard
@@ -100,6 +118,7 @@ STAGES: Final[dict[str, Callable[[Path], str]]] = {
     "emotion": train_emotion,
     "expression": train_expression,
     "gesture": train_gesture,
+    "latent_denoiser": train_latent_denoiser,
     "mouth_expert": train_denoiser,
     "prior": train_prior,
     "speech_encoder": train_speech_encoder,

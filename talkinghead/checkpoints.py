@@ -38,6 +38,13 @@ FILES: Final[tuple[str, ...]] = (
 )
 """What a whole checkpoint holds, a folder for each model."""
 
+LATENT_RENDERER: Final[tuple[str, ...]] = tuple(
+    f"renderer/{name}/{part}"
+    for name in ("reference_unet", "unet", "vae")
+    for part in ("config.json", "diffusion_pytorch_model.safetensors")
+)
+"""What a `LatentRenderer` has in place of the two networks of a `FaceRenderer`."""
+
 OPTIONAL_FILES: Final[tuple[str, ...]] = (
     "emotion_encoder/config.json",
     "emotion_encoder/diffusion_pytorch_model.safetensors",
@@ -63,7 +70,7 @@ def has_emotion_encoder(folder: Path) -> bool:
 
 def missing_files(folder: Path) -> list[str]:
     """Which of `FILES` a folder lacks, or has empty; only Whisper's encoder has an adapter."""
-    wanted = [name for name in FILES if name != ADAPTER or _is_whisper(folder / "speech_encoder/config.json")]
+    wanted = [name for name in _files(folder) if name != ADAPTER or _is_whisper(folder / "speech_encoder/config.json")]
     return [name for name in wanted if not (folder / name).is_file() or not (folder / name).stat().st_size]
 
 
@@ -73,6 +80,18 @@ def _is_whisper(config: Path) -> bool:
         return bool(json.loads(config.read_text()).get("model_type", WHISPER) == WHISPER)
     except (OSError, ValueError, AttributeError):
         return True
+
+
+def _files(folder: Path) -> list[str]:
+    """`FILES`, with those of the renderer that the folder has; what cannot be read, who loads it says."""
+    try:
+        renderer = json.loads((folder / "renderer/model_index.json").read_text())["_class_name"]
+    except (OSError, KeyError, TypeError, ValueError):
+        renderer = "FaceRenderer"
+    if renderer != "LatentRenderer":
+        return list(FILES)
+    of_faces = ("renderer/denoiser/", "renderer/mouth_expert/")
+    return [name for name in FILES if not name.startswith(of_faces)] + list(LATENT_RENDERER)
 
 
 def checkpoint_folder(folder: Path | None = None) -> Path:

@@ -29,8 +29,9 @@ from talkinghead.rig.placement import meshes_of, portrait_mesh
 from talkinghead.rig.retargeting import Reenactment, retarget
 from talkinghead.rig.shell import with_rim, with_still_body
 from talkinghead.rig.view import CameraPath
-from talkinghead.synthesis.pipeline import FaceRenderer, PortraitCrop, Quality, quality_of
+from talkinghead.synthesis.pipeline import PortraitCrop, Quality, quality_of
 from talkinghead.synthesis.portrait import MIN_FACE_PX, choose_face, load_image, load_portrait, resized
+from talkinghead.synthesis.renderer import Renderer, load_renderer
 from talkinghead.synthesis.topology import MeshTopology
 from talkinghead.types import Audio, ByteArray, EmotionTrack, FaceMotion, FloatArray, Portrait, SpeechFeatures
 from talkinghead.video.reader import read_frames
@@ -54,7 +55,7 @@ class TalkingHead:
     speech_encoder: AnySpeechEncoder
     motion: MotionPipeline
     rig: FaceRig
-    renderer: FaceRenderer
+    renderer: Renderer
     tracker: FaceTracker
     folder: Path
 
@@ -76,7 +77,7 @@ class TalkingHead:
             speech_encoder=load_speech_encoder(root / "speech_encoder", str(where)),
             motion=MotionPipeline.from_pretrained(root),
             rig=FaceRig.from_pretrained(root / "rig"),
-            renderer=FaceRenderer.load(root / "renderer", where),
+            renderer=load_renderer(root / "renderer", where),
             tracker=FaceTracker(root / "tracker/face_landmarker.task"),
             folder=root,
         )

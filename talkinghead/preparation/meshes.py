@@ -34,6 +34,7 @@ class ShardMesh:
     key: str
     identity: str
     rig: Path
+    every: int = EVERY
 
     def load(self) -> PreparedClip:
         """Decode, and put the rig into the motion; the tracked points stand where the tracker saw them."""
@@ -47,7 +48,7 @@ class ShardMesh:
             points, presence = archive["points"], archive["presence"]
         with clips.open(row, VIDEO) as stream:
             frames = list(read_frames(stream))
-        seen = np.flatnonzero(presence[: len(frames)] > 0.5)[::EVERY]
+        seen = np.flatnonzero(presence[: len(frames)] > 0.5)[:: self.every]
         if not len(seen):
             raise VideoError(f"{self.key}: the face is seen in none of its frames.")
         meshes = project(_rig(self.rig)(motion, face).vertices, face)[seen]
@@ -66,15 +67,17 @@ def _rig(folder: Path) -> FaceRig:
     return FaceRig.from_pretrained(folder)
 
 
-def training_meshes(meshes: Path, split: str, rig: Path) -> tuple[list[ClipSource], list[TrainedOn]]:
+def training_meshes(meshes: Path, split: str, rig: Path, every: int = EVERY) -> tuple[list[ClipSource], list[TrainedOn]]:
     """Folder of a prepared set, or of `scripts/prepare_meshes.py` -> its training clips, and what they are.
+
+    every: of a set's frames one in so many is learnt from; the other folder has what it has.
 
     Raises:
         ConfigError: a set without a split, a split without a set, or nobody to train on.
     """
     if (meshes / DATASET).is_file():
         rows = ShardClips(meshes).rows_of("train", split)
-        found: list[ClipSource] = [ShardMesh(meshes, row["key"], row["identity"], rig) for row in rows]
+        found: list[ClipSource] = [ShardMesh(meshes, row["key"], row["identity"], rig, every) for row in rows]
         if not found:
             raise ConfigError(f"meshes {meshes}: nobody is trained on in the split {split}; give another.")
         return found, [trained_on(meshes, split)]

@@ -143,6 +143,10 @@ class PairDataset(Dataset[tuple[Tensor, Tensor]]):
     def __len__(self) -> int:
         return self.length
 
+    def clip(self, rng: np.random.Generator) -> PreparedClip:
+        """A clip of anybody's, or a photograph."""
+        return self.clips[self._source(rng)]
+
     def _source(self, rng: np.random.Generator) -> ClipSource:
         photographs = self.by_identity.get("photograph", [])
         if photographs and (not self.people or rng.random() < self.photograph_share):
@@ -153,15 +157,15 @@ class PairDataset(Dataset[tuple[Tensor, Tensor]]):
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
         """(16, h, w) guides in [-1, 1] and (3, h, w) real picture in [0, 1]."""
         rng = np.random.default_rng([self.seed, index])
-        clip = self.clips[self._source(rng)]
+        clip = self.clip(rng)
         if clip.identity.startswith("photograph"):  # frame 0 is real, the others are what it was driven to
             source, target = int(rng.integers(1, len(clip.frames))), 0
         else:
             target = int(rng.choice(len(clip.frames), p=clip.wide / clip.wide.sum()))
             near = np.flatnonzero(np.abs(clip.turned - clip.turned[target]) < MAX_TURN)
             source = int(near[rng.integers(len(near))])
-        frames = _recoloured(np.stack([clip.frames[source], clip.frames[target]]), rng)
-        target_px = _jittered(clip.meshes[target], rng) if rng.random() < 0.4 else clip.meshes[target]
+        frames = recoloured(np.stack([clip.frames[source], clip.frames[target]]), rng)
+        target_px = jittered(clip.meshes[target], rng) if rng.random() < 0.4 else clip.meshes[target]
         stack, real = self.pair(frames, clip.meshes[source], target_px, self.topology)
         turned = bool(rng.random() < 0.5)
         return (self.mirrored(stack), real.flip(-1)) if turned else (stack, real)
@@ -185,7 +189,7 @@ def _as_tensor(picture: FloatArray) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(picture.transpose(2, 0, 1) / np.float32(255)))
 
 
-def _jittered(mesh: FloatArray, rng: np.random.Generator) -> FloatArray:
+def jittered(mesh: FloatArray, rng: np.random.Generator) -> FloatArray:
     """A mesh whose lips and lids are wrong by about a pixel of a 130 px face: the fitted rig is no better."""
     size = float(np.ptp(mesh[:468, 0])) / 130
     moved = mesh.copy()
@@ -194,7 +198,7 @@ def _jittered(mesh: FloatArray, rng: np.random.Generator) -> FloatArray:
     return moved
 
 
-def _recoloured(frames: ByteArray, rng: np.random.Generator) -> ByteArray:
+def recoloured(frames: ByteArray, rng: np.random.Generator) -> ByteArray:
     """The same change of light, tint or style for reference and target."""
     x = frames.astype(np.float32) / 255
     if rng.random() < 0.7:

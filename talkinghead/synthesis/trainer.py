@@ -1,23 +1,19 @@
 """Prepared meshes -> a trained denoiser, with accelerate. Killed and started again, it ends where it would have ended.
 
-Every batch is a function of (seed, step, process), so a checkpoint holds the weights, the optimisers and the step and nothing
-else. Several processes (`accelerate launch`) see other pairs each and share their gradients; the first one saves and reports.
+Several processes (`accelerate launch`) see other pairs each and share their gradients; the first one saves and reports.
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-import numpy as np
 import torch
 from accelerate import Accelerator
 from accelerate.optimizer import AcceleratedOptimizer
 from diffusers.training_utils import EMAModel
-from safetensors.torch import load_file, save_file
 from torch.utils.data import DataLoader
 
 from talkinghead.corpus.splits import TrainedOn, read, record
@@ -37,11 +33,19 @@ from talkinghead.synthesis.losses import (
     reconstruction_loss,
     region_weight,
 )
+from talkinghead.synthesis.run_state import (
+    FILE,
+    learning_rate_at,
+    own_batches,
+    read_state,
+    run,
+    step_generator,
+    under,
+    write_state,
+)
 from talkinghead.synthesis.topology import MeshTopology
-from talkinghead.training import check_resumable, save_config
+from talkinghead.training_state import optimiser_tensors, restore_optimiser
 
-FREE_KEYS: Final = ("output", "num_threads", "num_workers", "save_every_s", "cache_gb")
-"""What may differ when a run is resumed. Not `steps`: the learning rate falls towards the last one."""
 LOSSES: Final = {"face": reconstruction_loss, "mouth": mouth_loss}
 LOOKED_AT: Final = {"face": region_weight, "mouth": mouth_weight}
 CRITIC_RAMP_STEPS: Final = 300
@@ -89,14 +93,6 @@ class DenoiserConfig:
     bf16: bool = True
 
 
-def learning_rate_at(step: int, config: DenoiserConfig) -> float:
-    """Linear warm-up, then half a cosine to a twentieth."""
-    if step < config.warmup_steps:
-        return config.learning_rate * (step + 1) / config.warmup_steps
-    part = (step - config.warmup_steps) / max(1, config.steps - config.warmup_steps)
-    return config.learning_rate * (0.05 + 0.95 * 0.5 * (1 + float(np.cos(np.pi * min(1.0, part)))))
-
-
 class DenoiserTrainer:
     """Owns the networks, the optimisers and the step."""
 
@@ -123,8 +119,7 @@ class DenoiserTrainer:
     def train_step(self, guide: torch.Tensor, real: torch.Tensor) -> dict[str, float]:
         """guide: (B, 16, h, w); real: (B, 3, h, w) in [0, 1] -> the losses."""
         config, scale = self.config, self.accelerator.unwrap_model(self.denoiser).config.residual_scale
-        process = self.accelerator.process_index << 40  # far from any other step's seed
-        random = torch.Generator().manual_seed(process + config.seed * 1_000_003 + self.step)
+        random = step_generator(self.step, config, self.accelerator)
         for group in self.optimiser.param_groups:
             group["lr"] = learning_rate_at(self.step, config)
         warped = (guide[:, :3] + 1) / 2
@@ -178,43 +173,24 @@ class DenoiserTrainer:
         return generator_loss(fake.float(), weight), float(critic.detach())
 
     def save(self, folder: Path) -> None:
-        """Write beside, then rename: a run killed while it saves still has its last checkpoint. For one process to call."""
-        folder.mkdir(parents=True, exist_ok=True)
+        """The checkpoint, and the weights as they are exported. For one process to call."""
         unwrap = self.accelerator.unwrap_model
         tensors = {f"denoiser.{k}": v for k, v in unwrap(self.denoiser).state_dict().items()}
         tensors |= {f"discriminator.{k}": v for k, v in unwrap(self.discriminator).state_dict().items()}
         for name, optimiser in self._optimisers():
-            for index, entry in optimiser.state_dict()["state"].items():
-                tensors |= {f"{name}.{index}.{key}": value for key, value in entry.items()}
+            tensors |= optimiser_tensors(name, optimiser)
         tensors |= {f"ema.{i}": p for i, p in enumerate(self.ema.shadow_params)}
-        tensors["step"] = torch.tensor(self.step)
-        tensors["num_processes"] = torch.tensor(self.accelerator.num_processes)
-        save_config(folder / "config.json", self.config)
-        part = folder / "state.safetensors.part"
-        save_file({key: value.contiguous() for key, value in tensors.items()}, part)
-        part.replace(folder / "state.safetensors")
+        write_state(folder, self.config, self.step, tensors, self.accelerator)
         self.export(folder.parent / "denoiser")
 
     def load(self, folder: Path) -> None:
         """Raises ConfigError when the checkpoint is of another configuration, or of another number of processes."""
-        check_resumable(folder / "config.json", self.config, FREE_KEYS)
-        state = load_file(folder / "state.safetensors")
-        before, now = int(state.get("num_processes", 1)), self.accelerator.num_processes
-        if before != now:
-            raise ConfigError(f"{folder}: was trained by {before} processes, not {now}; launch as many, or use another output.")
-
-        def under(prefix: str) -> dict[str, torch.Tensor]:
-            return {k.removeprefix(prefix + "."): v for k, v in state.items() if k.startswith(prefix + ".")}
-
-        self.accelerator.unwrap_model(self.denoiser).load_state_dict(under("denoiser"))
-        self.accelerator.unwrap_model(self.discriminator).load_state_dict(under("discriminator"))
+        state = read_state(folder, self.config, self.accelerator)
+        self.accelerator.unwrap_model(self.denoiser).load_state_dict(under("denoiser", state))
+        self.accelerator.unwrap_model(self.discriminator).load_state_dict(under("discriminator", state))
         for name, optimiser in self._optimisers():
-            entries: dict[int, dict[str, torch.Tensor]] = {}
-            for key, value in under(name).items():
-                index, field = key.split(".")
-                entries.setdefault(int(index), {})[field] = value
-            optimiser.load_state_dict({"state": entries, "param_groups": optimiser.state_dict()["param_groups"]})
-        shadow = under("ema")
+            restore_optimiser(name, optimiser, state)
+        shadow = under("ema", state)
         self.ema.shadow_params = [shadow[str(i)].to(self.accelerator.device) for i in range(len(shadow))]
         self.step = int(state["step"])
         self.ema.optimization_step = self.step
@@ -255,13 +231,6 @@ def _denoiser_of(folder: str, channels: tuple[int, ...]) -> ResidualDenoiser:
     return denoiser
 
 
-def own_batches(start: int, config: DenoiserConfig, accelerator: Accelerator) -> Iterator[list[int]]:
-    """Which pairs this process sees in each step from `start` on; no other process sees them."""
-    for step in range(start, config.steps):
-        first = (step * accelerator.num_processes + accelerator.process_index) * config.batch_size
-        yield list(range(first, first + config.batch_size))
-
-
 def train_denoiser(
     config: DenoiserConfig,
     topology: MeshTopology,
@@ -282,7 +251,7 @@ def train_denoiser(
         raise ConfigError(f"meshes: {config.meshes} holds no prepared clip; run scripts/prepare_meshes.py first.")
     accelerator = Accelerator(cpu=not torch.cuda.is_available())
     trainer = DenoiserTrainer(config, accelerator)
-    if (checkpoint / "state.safetensors").is_file():
+    if (checkpoint / FILE).is_file():
         trainer.load(checkpoint)
     num_pairs = config.steps * config.batch_size * accelerator.num_processes
     cache_gb = config.cache_gb / max(1, config.num_workers)
@@ -290,17 +259,10 @@ def train_denoiser(
     ahead = 4 if config.num_workers else None
     batches = own_batches(trainer.step, config, accelerator)
     loader = DataLoader(data, batch_sampler=batches, num_workers=config.num_workers, prefetch_factor=ahead)
-    saved = time.monotonic()
-    for guide, real in loader:
-        pair = (x.to(accelerator.device, memory_format=torch.channels_last) for x in (guide, real))
-        step, losses = trainer.step, trainer.train_step(*pair)
-        if accelerator.is_main_process:
-            report(step, losses)
-            if time.monotonic() - saved > config.save_every_s:
-                trainer.save(checkpoint)
-                saved = time.monotonic()
+    device, layout = accelerator.device, torch.channels_last
+    placed = ([x.to(device, memory_format=layout) for x in pair] for pair in loader)
+    run(trainer, placed, accelerator, checkpoint, config.save_every_s, report)
     if accelerator.is_main_process:
-        trainer.save(checkpoint)
         before = read(Path(config.start_from)) if config.start_from else []
         record(checkpoint.parent / "denoiser", [*before, *trained_on])
     accelerator.wait_for_everyone()
