@@ -57,6 +57,7 @@ def train_articulator(
             _recover(folder)
         if not readout.is_dir():
             say("fitting the read-out")
+            torch.manual_seed(config.seed)  # a temporal head stands beside it that nothing has taught yet
             fitted = fit_readout(lambda: training_clips(config), config, travel)
             shutil.rmtree(state, ignore_errors=True)  # steps on a read-out that is gone
             save_config(output / "config.json", config)
