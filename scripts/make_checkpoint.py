@@ -5,13 +5,13 @@
     python scripts/make_checkpoint.py runs/mead                     # makes runs/mead/checkpoint, which is meant by
     talkinghead generate --checkpoint runs/mead ...
 
-A wav2vec2, HuBERT or WavLM encoder is your own transformers folder: --speech_encoder wavlm-base-plus, with an articulator that
-was trained on its features.
+A wav2vec2, HuBERT or WavLM encoder is your own transformers folder: --speech_encoder wavlm-base-plus. Alone it makes a
+checkpoint to prepare data with; with an articulator that learnt from its features, one that speaks.
 
 Takes the finished models of RUNS/speech_encoder, RUNS/articulator, RUNS/expression, RUNS/gesture, RUNS/emotion_encoder,
 RUNS/denoiser and RUNS/mouth_expert or else RUNS/latent_denoiser, those that are there (or other folders, by option), and
-everything else from `--base`. What each was trained on goes with it, so that nobody is scored on people whom it has seen. Needs
-no extra.
+everything else from `--base`. What each was trained on goes with it, so that nobody is scored on people whom it has seen.
+Needs no extra.
 """
 
 from __future__ import annotations
@@ -132,7 +132,8 @@ def make_checkpoint(models: dict[str, Path], base: Path, output: Path) -> None:
         card.write_text(CARD.format(stages=", ".join(models)) + text)
         head = TalkingHead.from_pretrained(part, device="cpu")
         heard, given = head.motion.articulator.config.content_width, head.speech_encoder.content_width
-        if heard != given:
+        # An encoder alone is a checkpoint to prepare data with, from which an articulator is still to learn.
+        if heard != given and set(models) != {"speech_encoder"}:
             raise CheckpointError(
                 f"the articulator hears {heard} features a frame, the speech encoder gives {given}; train anew."
             )

@@ -12,13 +12,15 @@ from transformers import WavLMConfig, WavLMModel
 
 from talkinghead import arkit, cli
 from talkinghead.audio.hidden_unit_encoder import HiddenUnitEncoder, load_speech_encoder
+from talkinghead.audio.waveform import load_audio
 from talkinghead.checkpoints import checkpoint_folder
-from talkinghead.errors import EmotionError
+from talkinghead.errors import CheckpointError, EmotionError
 from talkinghead.motion.articulator import Articulator
 from talkinghead.motion.io import save_motion
 from talkinghead.motion.trainer import train_articulator
 from talkinghead.motion.training_clips import ArticulatorConfig
 from talkinghead.pipeline import TalkingHead
+from talkinghead.preparation.clip import Tools
 from talkinghead.types import SAMPLE_RATE, SAMPLES_PER_FRAME, FaceMotion
 from talkinghead.video.reader import read_frames
 
@@ -122,6 +124,10 @@ def test_from_the_folder_to_a_video(root, network, data, tmp_path, monkeypatch, 
     arguments = ["make_checkpoint.py", tmp_path / "runs", "--speech_encoder", network, "-o", tmp_path / "mine"]
     monkeypatch.setattr(sys, "argv", [str(argument) for argument in arguments])
     script(root, "make_checkpoint").main()
+    arguments = ["make_checkpoint.py", tmp_path / "none", "--speech_encoder", network, "-o", tmp_path / "ear"]
+    monkeypatch.setattr(sys, "argv", [str(argument) for argument in arguments])
+    script(root, "make_checkpoint").main()
+    assert Tools.load(checkpoint_folder(tmp_path / "ear")).encoder.content_width == 3 * WIDTH, "what `prepare` hears with"
     assert checkpoint_folder(tmp_path / "mine") and not (tmp_path / "mine/emotion_encoder").exists()
     assert not (tmp_path / "mine/speech_encoder/adapter.safetensors").exists()
     head = TalkingHead.from_pretrained(tmp_path / "mine", device="cpu")
@@ -141,14 +147,12 @@ def test_from_the_folder_to_a_video(root, network, data, tmp_path, monkeypatch, 
     assert said.count("\n") == 1 and "hears whole recordings only" in said and "the default encoder's" in said
 
 
-def test_an_emotion_encoder_of_another_ear_says_so(root, network, data):
+def test_models_of_another_ear_say_so(network, data):
     head = TalkingHead.from_pretrained(device="cpu")
-    features = load_speech_encoder(network).encode(head_audio(data), with_voice=True)
+    features = load_speech_encoder(network).encode(load_audio(data / "train/p0.wav"), with_voice=True)
+    with pytest.raises(
+        CheckpointError, match=r"the articulator hears 1536 features a frame, the speech encoder gives 48; train"
+    ):
+        head.motion.articulator.articulate(features)
     with pytest.raises(EmotionError, match=r"it learnt from another speech encoder; name the emotion instead of 'auto'"):
         head.hear(features)
-
-
-def head_audio(data):
-    from talkinghead.audio.waveform import load_audio
-
-    return load_audio(data / "train/p0.wav")

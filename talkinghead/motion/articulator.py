@@ -112,8 +112,16 @@ class Articulator(ModelMixin, ConfigMixin):
         """content: (T, C) of a whole recording -> (T, K + 3) float32 as `forward`, a window at a time: memory does not grow.
 
         mean: (C,) of the recording, when this is but a part of it.
+
+        Raises:
+            CheckpointError: the content is another speech encoder's.
         """
-        num_frames = len(content)
+        num_frames, heard = len(content), self.readout.in_channels
+        if content.shape[1] != heard:
+            raise CheckpointError(
+                f"the articulator hears {heard} features a frame, the speech encoder gives {content.shape[1]}; train it on "
+                "what this encoder hears (scripts/prepare_speech.py), or take the encoder that it was trained with."
+            )
         if mean is None:
             mean = recording_mean(content, self.usual_content)
         output = torch.empty((num_frames, len(self.centre) + 1))
