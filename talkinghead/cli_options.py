@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from talkinghead.rig.view import CameraPath
 
 QUALITIES: Final = ("draft", "standard", "best")
-MIN_SIZE_PX: Final = 64
-MAX_SIZE_PX: Final = 8192
 MIN_FIT_S: Final = 0.6
 MAX_FIT_S: Final = 600.0
 MAX_STEPS: Final = 100
@@ -129,6 +127,7 @@ def check_video_options(
     output: Path, inputs: list[Path | None], fps: float, size: int | None, quality: str, steps: int | None, face: int | None
 ) -> None:
     """Raise OutputError when no video can be written there or it would overwrite an input, InputError for the other options."""
+    from talkinghead.types import MAX_SIZE_PX, MIN_SIZE_PX
     from talkinghead.video.writer import CONTAINERS, MAX_FPS, MIN_FPS
 
     _check_output(output, tuple(CONTAINERS), inputs)

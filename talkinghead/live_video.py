@@ -306,6 +306,8 @@ class LiveVideo:
         self, head: TalkingHead, portrait: Portrait | Path | str, seed: int, still_body: bool
     ) -> Callable[[FaceMotion, FaceMotion], ByteArray]:
         """(the first frame's motion, a frame's) -> its picture, as `TalkingHead.render` draws it."""
+        if not isinstance(portrait, Portrait | Path | str):
+            raise InputError(f"portrait is {type(portrait).__name__}; give a file, or what TalkingHead.load_portrait gives.")
         portrait = portrait if isinstance(portrait, Portrait) else head.load_portrait(portrait)
         face, rig, crop = head.placed(portrait, self._quality, still_body)
         noises = head.renderer.noises(seed)

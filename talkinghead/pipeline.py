@@ -17,7 +17,7 @@ from talkinghead.checkpoints import checkpoint_folder
 from talkinghead.emotion.emotion_encoder import EmotionEncoder, neutral_unless_sure
 from talkinghead.emotion.reference import CLIP_SUFFIXES, reference_activation
 from talkinghead.emotion.track import EmotionRequest, emotion_track, requested_track
-from talkinghead.errors import EmotionError, FaceError, InputError, MotionError, VideoError
+from talkinghead.errors import AudioError, EmotionError, FaceError, InputError, MotionError, VideoError
 from talkinghead.landmarks import FaceTracker
 from talkinghead.live_video import LiveFrame, LiveVideo
 from talkinghead.motion.dubbing import dubbed
@@ -33,7 +33,17 @@ from talkinghead.synthesis.pipeline import PortraitCrop, Quality, quality_of
 from talkinghead.synthesis.portrait import MIN_FACE_PX, choose_face, load_image, load_portrait, resized
 from talkinghead.synthesis.renderer import Renderer, load_renderer
 from talkinghead.synthesis.topology import MeshTopology
-from talkinghead.types import Audio, ByteArray, EmotionTrack, FaceMotion, FloatArray, Portrait, SpeechFeatures
+from talkinghead.types import (
+    MAX_SIZE_PX,
+    MIN_SIZE_PX,
+    Audio,
+    ByteArray,
+    EmotionTrack,
+    FaceMotion,
+    FloatArray,
+    Portrait,
+    SpeechFeatures,
+)
 from talkinghead.video.reader import read_frames
 
 INNER_PARTS: Final = ("upper_teeth", "lower_teeth", "tongue", "mouth_cavity")
@@ -122,6 +132,8 @@ class TalkingHead:
 
     def heard(self, audio: Audio | Path | str, emotion: str | EmotionRequest | EmotionTrack = "neutral") -> SpeechFeatures:
         """A recording, or its file -> its features, with the voice when the emotion is to be heard in it."""
+        if not isinstance(audio, Audio | Path | str):
+            raise AudioError(f"audio is {type(audio).__name__}; give a file, or Audio(samples) of float32 at 16 kHz.")
         sound = audio if isinstance(audio, Audio) else load_audio(Path(audio))
         return self.speech_encoder.encode(sound, with_voice=_is_heard(emotion))
 
@@ -294,6 +306,8 @@ class TalkingHead:
 
     def load_portrait(self, path: Path | str, face: int | None = None, size: int | None = None) -> Portrait:
         """Read a picture and find the face that is to speak; `size` is the longest side of the result in px."""
+        if size is not None and not (isinstance(size, int) and MIN_SIZE_PX <= size <= MAX_SIZE_PX):
+            raise InputError(f"size is {size!r}; give {MIN_SIZE_PX} to {MAX_SIZE_PX} px of the longest side, or None.")
         portrait = load_portrait(Path(path), self.tracker, face, self.folder / "matte")
         return portrait if size is None else resized(portrait, size)
 

@@ -84,6 +84,11 @@ class MotionStream:
         """
         if self._is_finished:
             raise AudioError("stream: it is finished; make another MotionStream for more speech.")
+        if not isinstance(samples, np.ndarray):
+            raise AudioError(
+                f"samples are {type(samples).__name__}; give a numpy array, of raw 16 bit sound "
+                "np.frombuffer(chunk, np.int16).astype(np.float32) / 32768."
+            )
         if samples.ndim != 1 or samples.dtype != np.float32:
             raise AudioError(f"samples are {samples.dtype} of shape {samples.shape}; give float32 of shape (N,), one channel.")
         if not (np.abs(samples) <= 1).all():

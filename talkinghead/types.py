@@ -17,6 +17,9 @@ import numpy.typing as npt
 from talkinghead import arkit
 from talkinghead.errors import AudioError, EmotionError, MotionError
 
+MIN_SIZE_PX: Final = 64
+MAX_SIZE_PX: Final = 8192
+"""Of the longest side that a portrait is brought to."""
 FPS: Final = 25
 SAMPLE_RATE: Final = 16_000
 SAMPLES_PER_FRAME: Final = SAMPLE_RATE // FPS

@@ -209,5 +209,13 @@ def test_what_cannot_be_is_said_before_anything_is_read(head, portrait) -> None:
         head.stream(never(), portrait, quality="fine")
     with pytest.raises(InputError, match=r"max_behind_s is -1; give seconds above 0"):
         head.stream(never(), portrait, max_behind_s=-1)
+    with pytest.raises(InputError, match=r"portrait is ndarray; give a file, or what TalkingHead\.load_portrait gives"):
+        head.stream(never(), np.zeros((4, 4, 3), np.uint8))
+    with pytest.raises(InputError, match="size is 0; give 64 to 8192 px of the longest side, or None"):
+        head.load_portrait("anybody.jpg", size=0)
+    with pytest.raises(AudioError, match=r"audio is list; give a file, or Audio\(samples\)"):
+        head.animate([0.0])
+    with pytest.raises(AudioError, match=r"samples are bytes; give a numpy array, of raw 16 bit sound np\.frombuffer"):
+        LiveVideo(head).push(b"\0\0")
     with pytest.raises(EmotionError, match="need the whole recording"):
         head.stream(never(), portrait, "auto")
