@@ -241,6 +241,8 @@ class Archive:
         """The first release: names by page."""
         for emotion, level, sentence, content in self.front("W015", lambda _emotion, _level: [1]):
             page = PAGES[emotion][0] + (level - 1)
+            text = self.spoken.pop(f"W015_front_{emotion}_{level}_{sentence:03}", "")
+            self.spoken |= {f"W015_front_{emotion}_{level}_{100 * level + sentence}": text} if text else {}
             write_file(self.root / "W015" / f"W015_{page}_{level}_output_{sentence:02}.mp4", content)
 
     def _w017(self) -> None:
@@ -260,8 +262,9 @@ class Archive:
         file = self.root / "W040.tar"
         write_tar(file, videos)
         last = sorted(videos)[-1]
+        begins = file.read_bytes().rindex(last.encode()) + tarfile.BLOCKSIZE
         with file.open("r+b") as archive:
-            archive.truncate(file.stat().st_size - tarfile.RECORDSIZE - len(videos[last]) // 2)
+            archive.truncate(begins + len(videos[last]) // 2)
 
 
 def write_file(path: Path, content: bytes) -> None:
