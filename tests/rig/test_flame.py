@@ -127,7 +127,7 @@ def test_gradients_are_those_of_small_steps_at_rest_and_away(flame):
     model = Flame(**{name: value.double() if name != "faces" else value for name, value in flame.named_buffers()})
     for start in (0.0, 0.3):
         given = [torch.full((1, width), start, dtype=torch.double, requires_grad=True) for width in (3, 2, 3, 3, 3, 6, 3)]
-        assert torch.autograd.gradcheck(lambda *values: model(*values)[:, ::9], given)
+        assert torch.autograd.gradcheck(lambda *values: model(*values)[:, ::20], given)
 
 
 def test_saved_then_loaded_is_equal(flame, tmp_path):
