@@ -171,8 +171,8 @@ def run_on_ray(
         task = ray.remote(num_cpus=1, max_retries=MAX_TRIES - 1)(make)
         waiting, running = deque(jobs), dict[Any, Job]()
         # Not all at once: a queue of a hundred thousand is a burden, and what is killed with it is not lost but asked again.
-        resources: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
-        most = max(workers, 2 * int(resources.get("CPU", 1)))
+        cluster: Any = ray  # whose own hints are halves
+        most = max(workers, 2 * int(cluster.cluster_resources().get("CPU", 1)))
         while waiting or running:
             while waiting and len(running) < most:
                 job = waiting.popleft()
