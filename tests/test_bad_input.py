@@ -424,6 +424,8 @@ def test_stopped_from_outside_while_frames_flow(run, monkeypatch, sent, status):
             os.kill(os.getpid(), sent)
 
     monkeypatch.setattr(VideoWriter, "write", write_until_stopped)
+    # Where tests run in several processes, these are told to leave Ctrl-C to the first.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         try:
             came, line = run()
@@ -431,6 +433,7 @@ def test_stopped_from_outside_while_frames_flow(run, monkeypatch, sent, status):
             came, line = stop.code, ""
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.signal(signal.SIGINT, before)
     assert len(beside) == 2, "it was being written beside"
     assert came == status and line.count("\n") == (sent == signal.SIGINT)
     assert output.read_bytes() == b"before" and list(run.folder.iterdir()) == [output]

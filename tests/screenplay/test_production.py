@@ -18,6 +18,7 @@ from talkinghead.pipeline import TalkingHead
 from talkinghead.screenplay.production import perform, work_folder
 from talkinghead.screenplay.reading import read_scene
 from talkinghead.video.reader import read_frames
+from talkinghead.video.writer import VideoWriter
 
 SCENE = """\
 size: [96, 128]
@@ -50,8 +51,15 @@ def is_let_go(thing: Callable[[], Any]) -> bool:
     return False
 
 
-def test_a_scene_is_made_kept_and_mended(stage: Path) -> None:
+def test_a_scene_is_made_kept_and_mended(stage: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[str] = []
+    write, drawn = VideoWriter.write, dict[str, list[Any]]()
+
+    def noted(self: VideoWriter, frame: Any) -> None:
+        drawn.setdefault(self.path.name, []).append(frame.copy())
+        write(self, frame)
+
+    monkeypatch.setattr(VideoWriter, "write", noted)
     scene, output = stage / "small.yaml", stage / "small.mp4"
     scene.write_text(SCENE)
     heads: list[Any] = []
@@ -81,12 +89,12 @@ def test_a_scene_is_made_kept_and_mended(stage: Path) -> None:
     after = keep(work_folder(output))
     assert mended.rendered == (1,) and len(set(before.items()) & set(after.items())) == 1 and len(after) == 2
 
-    # A part that is lost is made again, as it was.
-    lost = sorted(work_folder(output).glob("part-*"))[0]
-    pictures = [frame.copy() for frame in read_frames(lost)]
-    lost.unlink()
-    assert len(perform(read_scene(scene), output, told.append).rendered) == 1
-    assert all(np.array_equal(a, b) for a, b in zip(pictures, read_frames(lost), strict=True))
+    # A part that is lost is made again, as it was: what the encoder was given, for its own bytes vary.
+    for lost in sorted(work_folder(output).glob("part-*")):
+        pictures = drawn.pop(lost.name)
+        lost.unlink()
+        assert len(perform(read_scene(scene), output, told.append).rendered) == 1 and lost.is_file()
+        assert all(np.array_equal(a, b) for a, b in zip(pictures, drawn[lost.name], strict=True))
 
     # Subtitles that were changed by hand stay as they are.
     subtitles = output.with_suffix(".srt")
