@@ -16,6 +16,7 @@ from talkinghead.motion.dataset import SpeechClip
 from talkinghead.motion.style import SpeakingStyle
 from talkinghead.pipeline import TalkingHead
 from talkinghead.rig.fitting import fit_motion
+from talkinghead.tracking import tracked_video
 from talkinghead.types import FPS, SAMPLES_PER_FRAME, Audio, FloatArray, SpeechFeatures
 
 
@@ -43,7 +44,7 @@ def adapt(head: TalkingHead, videos: Sequence[Path | str], say: Callable[[str], 
     for path, sound in zip(paths, sounds, strict=True):
         if left > 1:
             say(f"tracking {path.name}")
-            clips.append(speech_clip(head, str(path), sound, *head.tracked(path, left)))
+            clips.append(speech_clip(head, str(path), sound, *tracked_video(head.tracker, path, left)))
             left -= len(clips[-1])
     say("learning the style")
     return learn_style(clips, head.motion.articulator, head.motion.gestures)

@@ -9,10 +9,8 @@ from __future__ import annotations
 
 import contextlib
 import csv
-import logging
 import multiprocessing
 import os
-import socket
 import time
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
@@ -23,13 +21,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from talkinghead.cli_options import check_emotion, check_seed, check_style, check_video_options, checked_fit, emotion_request
-from talkinghead.errors import DependencyError, InputError, TalkingHeadError
+from talkinghead.cluster import cluster
+from talkinghead.errors import InputError, TalkingHeadError
 from talkinghead.files import whole
 from talkinghead.jobs import Job, Record, identity, inputs, job_digest, models_digest
 from talkinghead.types import FPS
 
 SUMMARY: Final = "summary.csv"
-CONNECT_S: Final = 5.0
 _NUMBERS: Final = {"intensity": float, "seed": int, "size": int, "face": int}
 
 Loading = Callable[[], contextlib.AbstractContextManager[None]]
@@ -146,23 +144,8 @@ def _limit_threads(threads: int) -> None:
 
 
 def _on_ray(address: str, workers: int) -> Runner:
-    try:
-        import ray
-    except ImportError as error:
-        raise DependencyError("ray is not installed, which a cluster needs; run: pip install 'talkinghead[ray]'.") from error
-
-    is_local = address == "local"
-    if not is_local:
-        _check_cluster(address)
-
     def run(arguments: list[Any]) -> Generator[Outcome]:
-        try:
-            options = {"num_cpus": workers} if is_local else {"address": address}
-            ray.init(include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR, **options)
-        except (ConnectionError, ValueError, RuntimeError) as error:
-            why = " ".join(str(error).split())[:120]
-            raise InputError(f"--ray-address {address}: cannot be reached ({why}); start it.") from error
-        try:
+        with cluster(address, workers) as ray:
             task = ray.remote(num_cpus=1, max_retries=1)(_outcome)
             jobs = {task.remote(*each): each[0] for each in arguments}
             while jobs:
@@ -173,25 +156,8 @@ def _on_ray(address: str, workers: int) -> Runner:
                 except ray.exceptions.RayError as error:
                     why = " ".join(str(error).split())[:120]
                     yield Outcome(job.row, job.output, "failed", f"its worker ended ({why}); try again.")
-        finally:
-            ray.shutdown()
 
     return run
-
-
-def _check_cluster(address: str) -> None:
-    """Ray itself tries for minutes."""
-    if address == "auto":
-        return
-    host, _, port = address.removeprefix("ray://").rpartition(":")
-    try:
-        with socket.create_connection((host, int(port)), timeout=CONNECT_S):
-            return
-    except (OSError, ValueError) as error:
-        said = getattr(error, "strerror", None) or "no host:port"
-        raise InputError(
-            f"--ray-address {address}: cannot be reached ({said}); give host:port of its head, or local."
-        ) from error
 
 
 def _outcome(job: Job, folder: Path, beside: Path, checkpoint: Path | None, device: str | None, loading: Loading) -> Outcome:

@@ -219,3 +219,8 @@ def test_what_cannot_be_is_said_before_anything_is_read(head, portrait) -> None:
         LiveVideo(head).push(b"\0\0")
     with pytest.raises(EmotionError, match="need the whole recording"):
         head.stream(never(), portrait, "auto")
+    for sound in ("speech.wav", np.zeros(640, np.float32), 640):
+        with pytest.raises(InputError, match=f"sound is {type(sound).__name__}; give its chunks, such as a generator"):
+            head.stream(sound, portrait)
+    with pytest.raises(InputError, match="sound is generator; give an async generator of chunks; `stream` takes a plain one"):
+        head.astream(never(), portrait)

@@ -26,6 +26,7 @@ from talkinghead.evaluation.table import Table
 from talkinghead.motion.adaptation import MIN_S, learn_style
 from talkinghead.motion.dataset import SpeechClip
 from talkinghead.motion.style import SpeakingStyle
+from talkinghead.tracking import tracked_video
 from talkinghead.types import FPS
 
 SENTENCE_OF: Final = {"javanese_emotion": 1}
@@ -135,7 +136,9 @@ def _watched(held_out: HeldOut, index: int) -> SpeechClip:
     clip = held_out.clips[index]
     known = None if held_out.prepared is None else (held_out.prepared / clip.file).with_suffix(".npz")
     if known is None or not known.is_file():
-        return speech_clip(held_out.head, clip.file, clip.audio, *held_out.head.tracked(held_out.data / clip.file))
+        return speech_clip(
+            held_out.head, clip.file, clip.audio, *tracked_video(held_out.head.tracker, held_out.data / clip.file)
+        )
     with np.load(known, allow_pickle=False) as archive:
         points, scores = archive["points"].astype(np.float32), archive["scores"].astype(np.float32)
         seen = (archive["presence"] > 0).astype(np.float32)

@@ -6,11 +6,9 @@ A job whose worker ended is given to another, and given up when that one ends to
 from __future__ import annotations
 
 import contextlib
-import logging
 import multiprocessing
 import os
 import signal
-import socket
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
@@ -18,10 +16,10 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any, Final, Generic, TypeVar
 
-from talkinghead.errors import DependencyError, InputError, WorkerError
+from talkinghead.cluster import cluster
+from talkinghead.errors import WorkerError
 
 MAX_TRIES: Final = 2
-CONNECT_S: Final = 5.0
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
@@ -155,24 +153,11 @@ def run_on_ray(
     Raises:
         DependencyError: Ray is not installed. InputError: nobody answers there.
     """
-    try:
-        import ray
-    except ImportError as error:
-        raise DependencyError("ray is not installed, which a cluster needs; run: pip install 'talkinghead[ray]'.") from error
-    if address not in ("auto", "local"):
-        _check_answers(address)
-    try:
-        options = {"num_cpus": workers} if address == "local" else {"address": address}
-        ray.init(include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR, **options)
-    except (ConnectionError, ValueError, RuntimeError) as error:
-        why = " ".join(str(error).split())[:120]
-        raise InputError(f"--ray-address {address}: cannot be reached ({why}); start it, or leave the option out.") from error
-    try:
+    with cluster(address, workers) as ray:
         task = ray.remote(num_cpus=1, max_retries=MAX_TRIES - 1)(make)
         waiting, running = deque(jobs), dict[Any, Job]()
         # Not all at once: a queue of a hundred thousand is a burden, and what is killed with it is not lost but asked again.
-        cluster: Any = ray  # whose own hints are halves
-        most = max(workers, 2 * int(cluster.cluster_resources().get("CPU", 1)))
+        most = max(workers, 2 * int(ray.cluster_resources().get("CPU", 1)))
         while waiting or running:
             while waiting and len(running) < most:
                 job = waiting.popleft()
@@ -184,18 +169,3 @@ def run_on_ray(
             except ray.exceptions.RayError as error:
                 outcome = Outcome(job, None, f"its worker ended {MAX_TRIES} times ({' '.join(str(error).split())[:80]})")
             yield outcome
-    finally:
-        ray.shutdown()
-
-
-def _check_answers(address: str) -> None:
-    """Ray itself tries for minutes."""
-    host, _, port = address.removeprefix("ray://").rpartition(":")
-    try:
-        with socket.create_connection((host, int(port)), timeout=CONNECT_S):
-            return
-    except (OSError, ValueError) as error:
-        said = getattr(error, "strerror", None) or "no host:port"
-        raise InputError(
-            f"--ray-address {address}: cannot be reached ({said}); give host:port of its head, or local."
-        ) from error
