@@ -36,6 +36,8 @@ from talkinghead.types import TrackedFace
 
 OUTPUT = Path(__file__).parents[1] / "checkpoints/default/rig"
 HINGE_M = (0.0, -0.012, 0.012)
+UPPER_TEETH_UP_M = 0.0017
+"""Median of the tracked talkers of `train`, by `synthesis.teeth_placement`, against teeth that bite at the lips' height."""
 NUM_IDENTITIES = 32
 NUM_PASSES = 2
 NUM_ALTERNATIONS = 3
@@ -89,7 +91,9 @@ def assemble(
     front = max(upper.vertices[:, 2].max(), lower.vertices[:, 2].max())
     bite = (upper.vertices[:, 1].min() + lower.vertices[:, 1].max()) / 2
     move = np.array([0, lips[1] - bite, min(skin[13, 2], skin[14, 2]) - 0.006 - front], np.float32)
-    upper, lower = (anatomy.Part(part.vertices + move, part.faces, part.colours) for part in (upper, lower))
+    raised = move + np.array([0, UPPER_TEETH_UP_M, 0], np.float32)
+    upper = anatomy.Part(upper.vertices + raised, upper.faces, upper.colours)
+    lower = anatomy.Part(lower.vertices + move, lower.faces, lower.colours)
     tip = np.array([0, lower.vertices[:, 1].max() - 0.005, lower.vertices[:, 2].max() - 0.010])
     root = np.array([0, tip[1] - 0.006, tip[2] - 0.058])
     tongue = anatomy.tongue(tip, root, 0.019)

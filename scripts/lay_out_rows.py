@@ -21,8 +21,7 @@ from rich.progress import track as progress
 
 from talkinghead.errors import TalkingHeadError
 from talkinghead.evaluation.picture import Pair, boxes_of, pictures_of, reenact, targets
-from talkinghead.pipeline import TalkingHead, mesh_topology
-from talkinghead.rig.fitting import fit_face
+from talkinghead.pipeline import TalkingHead, fit_portrait, mesh_topology
 from talkinghead.rig.placement import meshes_of, portrait_mesh
 from talkinghead.rig.retargeting import retarget
 from talkinghead.rig.shell import with_rim
@@ -43,7 +42,7 @@ COLUMNS = {
 def speaking(head: TalkingHead, picture: Path, speech: Path, emotion: str, num_targets: int) -> Iterator[Pair]:
     """The pairs of a picture that is made to speak; the real frame is empty."""
     portrait = head.load_portrait(picture)
-    face, rig = fit_face(portrait.face, head.rig), with_rim(head.rig)
+    face, rig = fit_portrait(portrait.face, portrait.image, head.rig), with_rim(head.rig)
     crop = PortraitCrop.of(portrait.image, portrait_mesh(rig, face), mesh_topology(head.rig), matte=portrait.matte)
     meshes = np.stack(list(meshes_of(rig, retarget(head.animate(speech, emotion), face), face)))
     nothing = portrait.image[:0]

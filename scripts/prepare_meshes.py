@@ -29,6 +29,7 @@ from talkinghead.rig.placement import portrait_mesh
 from talkinghead.synthesis.mouth import build_mouth, lay_in_mouth
 from talkinghead.synthesis.proxies import ReferenceFace, lay_in_eyes, warp_picture
 from talkinghead.synthesis.regions import INNER_LIPS, JAW, LEFT_EYE, OUTER_LIPS, RIGHT_EYE
+from talkinghead.synthesis.teeth_placement import teeth_shift, with_teeth_as_seen, with_teeth_shifted
 from talkinghead.training import read_manifest, save_arrays
 from talkinghead.video.reader import read_frames
 
@@ -51,7 +52,7 @@ def clip_meshes(video: Path, tracked: Path, rig: FaceRig, every: int) -> tuple[n
     seen = seen[seen < len(frames)]
     if not len(seen):
         raise VideoError(f"{video}: the face is seen in none of its frames.")
-    return frames[seen], meshes[seen].astype(np.float32)
+    return frames[seen], with_teeth_as_seen(frames[seen], meshes[seen].astype(np.float32), mesh_topology(rig))
 
 
 def photograph_pairs(file: Path, tracker: FaceTracker, rig: FaceRig, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -64,9 +65,12 @@ def photograph_pairs(file: Path, tracker: FaceTracker, rig: FaceRig, seed: int) 
     image = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
     own = replace(faces[0], points=faces[0].points * np.float32(scale))
     rng = np.random.default_rng(seed)
+    topology = mesh_topology(rig)
     variants = [own] + [replace(own, points=closed(own.points, rng)) for _ in range(NUM_VARIANTS)]
     meshes = np.stack([portrait_mesh(rig, fit_face(variant, rig)) for variant in variants])
-    reference = ReferenceFace(image, meshes[0], mesh_topology(rig))
+    shift = teeth_shift([image], meshes[:1], topology)
+    meshes = with_teeth_shifted(meshes, shift, topology)
+    reference = ReferenceFace(image, meshes[0], topology)
     return np.stack([image, *(with_own_teeth(reference, mesh) for mesh in meshes[1:])]), meshes
 
 

@@ -96,10 +96,10 @@ def train_prior(config: Path) -> str:
 
 
 def every_twentieth(keep: Report) -> Callable[[int, dict[str, float]], None]:
-    """A report that prints and keeps one step in twenty."""
+    """A report that prints and keeps one step in twenty, and what is measured on people who were kept out."""
 
     def report(step: int, losses: dict[str, float]) -> None:
-        if step % 20 == 0:
+        if step % 20 == 0 or "held_out" in losses:
             print(step, " ".join(f"{name} {value:.4f}" for name, value in losses.items()), flush=True)
             keep(step, losses)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,7 +16,7 @@ from talkinghead.checkpoints import checkpoint_folder
 from talkinghead.emotion.emotion_encoder import EmotionEncoder, neutral_unless_sure
 from talkinghead.emotion.reference import CLIP_SUFFIXES, reference_activation
 from talkinghead.emotion.track import EmotionRequest, emotion_track, requested_track
-from talkinghead.errors import AudioError, EmotionError, FaceError, InputError, MotionError, VideoError
+from talkinghead.errors import AudioError, EmotionError, FaceError, InputError, MotionError
 from talkinghead.landmarks import FaceTracker
 from talkinghead.live_video import LiveFrame, LiveVideo
 from talkinghead.motion.dubbing import dubbed
@@ -32,7 +31,9 @@ from talkinghead.rig.view import CameraPath
 from talkinghead.synthesis.pipeline import PortraitCrop, Quality, quality_of
 from talkinghead.synthesis.portrait import MIN_FACE_PX, choose_face, load_image, load_portrait, resized
 from talkinghead.synthesis.renderer import Renderer, load_renderer
+from talkinghead.synthesis.teeth_placement import teeth_shift, with_own_teeth
 from talkinghead.synthesis.topology import MeshTopology
+from talkinghead.tracking import tracked_video
 from talkinghead.types import (
     MAX_SIZE_PX,
     MIN_SIZE_PX,
@@ -43,8 +44,8 @@ from talkinghead.types import (
     FloatArray,
     Portrait,
     SpeechFeatures,
+    TrackedFace,
 )
-from talkinghead.video.reader import read_frames
 
 INNER_PARTS: Final = ("upper_teeth", "lower_teeth", "tongue", "mouth_cavity")
 
@@ -55,7 +56,15 @@ def mesh_topology(rig: FaceRig) -> MeshTopology:
     def faces(*names: str) -> np.ndarray[tuple[int, ...], np.dtype[np.int64]]:
         return np.concatenate([rig.faces[slice(*rig.part_faces[name])] for name in names])
 
-    return MeshTopology(faces("skin"), faces("ring"), faces(*INNER_PARTS), rig.colours, rig.neutral)
+    rows = rig.part("upper_teeth"), rig.part("lower_teeth")
+    return MeshTopology(faces("skin"), faces("ring"), faces(*INNER_PARTS), rig.colours, rig.neutral, *rows)
+
+
+def fit_portrait(face: TrackedFace, image: ByteArray, rig: FaceRig) -> FittedFace:
+    """`fit_face`, and the rows of teeth where the picture, (H, W, 3) uint8, shows them."""
+    fitted, topology = fit_face(face, rig), mesh_topology(rig)
+    shift = teeth_shift([image], portrait_mesh(with_rim(rig), fitted)[None], topology)
+    return replace(fitted, shape=with_own_teeth(fitted.shape, shift, topology))
 
 
 @dataclass(frozen=True, eq=False)
@@ -226,7 +235,7 @@ class TalkingHead:
         self, portrait: Portrait, quality: Quality, still_body: bool = False
     ) -> tuple[FittedFace, FaceRig, PortraitCrop]:
         """A portrait -> the rig fitted to its face, the rig with what moves around the face, and the part that can move."""
-        face = fit_face(portrait.face, self.rig)
+        face = fit_portrait(portrait.face, portrait.image, self.rig)
         rig = with_rim(self.rig)
         if still_body:
             rig = with_still_body(rig, face)
@@ -254,6 +263,10 @@ class TalkingHead:
 
         Leaving the loop ends everything.
         """
+        if isinstance(sound, str | Path | np.ndarray) or not isinstance(sound, Iterable):
+            raise InputError(
+                f"sound is {type(sound).__name__}; give its chunks, such as a generator of arrays; for a whole one call."
+            )
         return LiveVideo(self, portrait, emotion, intensity, **options).run(sound, on_frame)
 
     def astream(
@@ -266,6 +279,8 @@ class TalkingHead:
         **options: Any,
     ) -> AsyncIterator[LiveFrame]:
         """As `stream`, in an event loop, which stays free; cancelling the task ends everything."""
+        if not isinstance(sound, AsyncIterable):
+            raise InputError(f"sound is {type(sound).__name__}; give an async generator of chunks; `stream` takes a plain one.")
         return LiveVideo(self, portrait, emotion, intensity, **options).arun(sound, on_frame)
 
     def with_lips(self, motion: FaceMotion, speech: Audio | Path | str) -> FaceMotion:
@@ -279,30 +294,9 @@ class TalkingHead:
         Raises:
             VideoError: it cannot be read, is a single picture, or no face is seen in most of it.
         """
-        points, scores, seen = self.tracked(Path(video))
+        points, scores, seen = tracked_video(self.tracker, Path(video))
         motion, _ = fit_motion(points, scores, self.rig, seen)
         return motion
-
-    def tracked(self, video: Path, max_frames: int | None = None) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """The largest face of a video: points (T, 478, 3) px, scores (T, 52), and (T,) 1 where it is seen, 0 where filled.
-
-        Raises:
-            VideoError: as `track`.
-        """
-        faces = list(self.tracker.track(islice(read_frames(video), max_frames)))
-        seen = np.array([face is not None for face in faces])
-        if len(faces) == 1:
-            raise VideoError(f"{video}: holds a single picture; give a video, or the picture as --emotion-reference.")
-        if seen.mean() < 0.5:
-            part = f"{seen.mean():.0%} of its frames"
-            raise VideoError(f"{video}: a face is seen in {part}; use a video that shows one throughout.")
-        last = next(face for face in faces if face is not None)
-        points, scores = [], []
-        for face in faces:
-            last = face or last
-            points.append(last.points)
-            scores.append(last.scores)
-        return np.stack(points), np.stack(scores), seen.astype(np.float32)
 
     def load_portrait(self, path: Path | str, face: int | None = None, size: int | None = None) -> Portrait:
         """Read a picture and find the face that is to speak; `size` is the longest side of the result in px."""

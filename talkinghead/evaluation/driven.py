@@ -12,9 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
-from talkinghead.pipeline import TalkingHead, mesh_topology
+from talkinghead.pipeline import TalkingHead, fit_portrait, mesh_topology
 from talkinghead.rig.face_rig import FaceRig
-from talkinghead.rig.fitting import FittedFace, fit_face, fit_motion, project, relative_motion
+from talkinghead.rig.fitting import FittedFace, fit_motion, project, relative_motion
 from talkinghead.rig.placement import portrait_mesh
 from talkinghead.rig.shell import with_rim
 from talkinghead.synthesis.pipeline import PortraitCrop
@@ -67,7 +67,7 @@ def drive(head: TalkingHead, video: Path, max_frames: int) -> DrivenClip | None:
     if first is None:
         return None
     motion = fitted(head, tracked)
-    face = fit_face(first, head.rig)
+    face = fit_portrait(first, frames[0], head.rig)
     rig = with_rim(head.rig)
     matte = PersonMatte(head.folder / "matte" / MATTE_FILE)(frames[0], first.box)
     crop = PortraitCrop.of(frames[0], portrait_mesh(rig, face), mesh_topology(head.rig), matte=matte)

@@ -19,8 +19,8 @@ from talkinghead.audio.voice import Phoneme
 from talkinghead.errors import AudioError
 from talkinghead.evaluation.paper_clips import PaperClip
 from talkinghead.evaluation.paper_metrics import OURS, REAL, REENCODED, STILL, WARP
-from talkinghead.pipeline import TalkingHead, mesh_topology
-from talkinghead.rig.fitting import fit_face, fit_motion
+from talkinghead.pipeline import TalkingHead, fit_portrait, mesh_topology
+from talkinghead.rig.fitting import fit_motion
 from talkinghead.rig.placement import meshes_of, portrait_mesh
 from talkinghead.rig.retargeting import retarget
 from talkinghead.rig.shell import with_rim
@@ -99,7 +99,7 @@ class ClipVideos:
         return vertices
 
     def _warped(self) -> Iterator[ByteArray]:
-        face, picture = fit_face(self.portrait.face, self.head.rig), self.clip.frames[0]
+        face, picture = fit_portrait(self.portrait.face, self.clip.frames[0], self.head.rig), self.clip.frames[0]
         rig = with_rim(self.head.rig)
         crop = PortraitCrop.of(picture, portrait_mesh(rig, face), mesh_topology(self.head.rig), matte=self.portrait.matte)
         corner = np.array([crop.left, crop.top, 0], np.float32)

@@ -17,9 +17,12 @@ from talkinghead.corpus.splits import OWN, TrainedOn
 from talkinghead.corpus.store import DATASET, MOTION, PERSON, TRACKED, VIDEO, ShardClips, trained_on
 from talkinghead.errors import ConfigError, VideoError
 from talkinghead.motion.io import load_motion
+from talkinghead.pipeline import mesh_topology
 from talkinghead.rig.face_rig import FaceRig
 from talkinghead.rig.fitting import FittedFace, project
 from talkinghead.synthesis.dataset import ClipSource, MeshFile, PreparedClip
+from talkinghead.synthesis.teeth_placement import with_teeth_as_seen
+from talkinghead.synthesis.topology import MeshTopology
 from talkinghead.video.reader import read_frames
 
 EVERY: Final = 2
@@ -53,7 +56,8 @@ class ShardMesh:
             raise VideoError(f"{self.key}: the face is seen in none of its frames.")
         meshes = project(_rig(self.rig)(motion, face).vertices, face)[seen]
         meshes[:, : points.shape[1]] = points[seen]
-        return PreparedClip.of(np.stack([frames[i] for i in seen]), meshes.astype(np.float32), self.identity)
+        pictures, meshes = np.stack([frames[i] for i in seen]), meshes.astype(np.float32)
+        return PreparedClip.of(pictures, with_teeth_as_seen(pictures, meshes, _topology(self.rig)), self.identity)
 
 
 @cache
@@ -65,6 +69,11 @@ def _clips(data: Path) -> tuple[ShardClips, dict[str, dict[str, Any]]]:
 @cache
 def _rig(folder: Path) -> FaceRig:
     return FaceRig.from_pretrained(folder)
+
+
+@cache
+def _topology(folder: Path) -> MeshTopology:
+    return mesh_topology(_rig(folder))
 
 
 def training_meshes(meshes: Path, split: str, rig: Path, every: int = EVERY) -> tuple[list[ClipSource], list[TrainedOn]]:

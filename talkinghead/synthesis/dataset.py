@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from talkinghead.synthesis.geometry import aligned_crop, area_crop
+from talkinghead.synthesis.geometry import aligned_crop, area_crop, polygon_mask
 from talkinghead.synthesis.mouth import MOUTH_HEIGHT, MOUTH_WIDTH, ReferenceMouth, build_mouth, mirrored_mouth
 from talkinghead.synthesis.proxies import ReferenceFace, build_proxies, mirrored
 from talkinghead.synthesis.regions import INNER_LIPS, LEFT_EYE, OUTER_LIPS, RIGHT_EYE
@@ -27,6 +27,9 @@ from talkinghead.types import ByteArray, FloatArray
 
 MAX_TURN: Final = 0.3
 """A reference turned further away than this from its target shows another side of the face."""
+COMPLEXION_SHARE: Final = 0.3
+"""Of the pairs, how many are of another skin."""
+_PHOTOGRAPH: Final = "photograph"
 _LIPS_AND_LIDS: Final = np.concatenate([INNER_LIPS, OUTER_LIPS, RIGHT_EYE, LEFT_EYE])
 
 
@@ -67,6 +70,11 @@ class PreparedClip:
         nose = meshes[:, 1, :2] - (meshes[:, 263, :2] + meshes[:, 33, :2]) / 2
         turned = (nose * eyes).sum(1) / np.maximum((eyes**2).sum(1), 1)
         return PreparedClip(frames, meshes, identity, wide.astype(np.float32), turned.astype(np.float32))
+
+
+def is_photograph(identity: str) -> bool:
+    """Whether frame 0 alone is real, as `scripts/prepare_meshes.py --photographs` makes them."""
+    return identity.startswith(_PHOTOGRAPH)
 
 
 class ClipSource(Protocol):
@@ -136,9 +144,9 @@ class PairDataset(Dataset[tuple[Tensor, Tensor]]):
         self.by_identity: dict[str, list[ClipSource]] = {}
         for clip in clips:
             source: ClipSource = MeshFile.of(clip) if isinstance(clip, Path) else clip
-            identity = "photograph" if source.identity.startswith("photograph") else source.identity
+            identity = _PHOTOGRAPH if is_photograph(source.identity) else source.identity
             self.by_identity.setdefault(identity, []).append(source)
-        self.people = sorted(name for name in self.by_identity if name != "photograph")
+        self.people = sorted(name for name in self.by_identity if name != _PHOTOGRAPH)
 
     def __len__(self) -> int:
         return self.length
@@ -148,7 +156,7 @@ class PairDataset(Dataset[tuple[Tensor, Tensor]]):
         return self.clips[self._source(rng)]
 
     def _source(self, rng: np.random.Generator) -> ClipSource:
-        photographs = self.by_identity.get("photograph", [])
+        photographs = self.by_identity.get(_PHOTOGRAPH, [])
         if photographs and (not self.people or rng.random() < self.photograph_share):
             return photographs[rng.integers(len(photographs))]
         own = self.by_identity[self.people[rng.integers(len(self.people))]]
@@ -158,13 +166,16 @@ class PairDataset(Dataset[tuple[Tensor, Tensor]]):
         """(16, h, w) guides in [-1, 1] and (3, h, w) real picture in [0, 1]."""
         rng = np.random.default_rng([self.seed, index])
         clip = self.clip(rng)
-        if clip.identity.startswith("photograph"):  # frame 0 is real, the others are what it was driven to
+        if is_photograph(clip.identity):  # frame 0 is real, the others are what it was driven to
             source, target = int(rng.integers(1, len(clip.frames))), 0
         else:
             target = int(rng.choice(len(clip.frames), p=clip.wide / clip.wide.sum()))
             near = np.flatnonzero(np.abs(clip.turned - clip.turned[target]) < MAX_TURN)
             source = int(near[rng.integers(len(near))])
-        frames = recoloured(np.stack([clip.frames[source], clip.frames[target]]), rng)
+        frames = np.stack([clip.frames[source], clip.frames[target]])
+        if rng.random() < COMPLEXION_SHARE:
+            frames = with_complexion(frames, np.stack([clip.meshes[source], clip.meshes[target]]), rng)
+        frames = recoloured(frames, rng)
         target_px = jittered(clip.meshes[target], rng) if rng.random() < 0.4 else clip.meshes[target]
         stack, real = self.pair(frames, clip.meshes[source], target_px, self.topology)
         turned = bool(rng.random() < 0.5)
@@ -196,6 +207,22 @@ def jittered(mesh: FloatArray, rng: np.random.Generator) -> FloatArray:
     moved[_LIPS_AND_LIDS, :2] += rng.normal(0, 0.5 * size, (len(_LIPS_AND_LIDS), 2)).astype(np.float32)
     moved[:478, :2] += rng.normal(0, 0.4 * size, 2).astype(np.float32)
     return moved
+
+
+def with_complexion(frames: ByteArray, meshes: FloatArray, rng: np.random.Generator) -> ByteArray:
+    """The same skin made darker and browner, or a little lighter, in both frames; eyes and teeth keep their colours.
+
+    Few people of the training clips are dark, and a network that has seen few takes the skin's colour for the light's.
+    """
+    depth = rng.uniform(-0.15, 1.0)
+    gain = np.exp(-depth * np.array([0.45, 0.75, 0.95]) * rng.uniform(0.8, 1.2, 3)).astype(np.float32)
+    height, width = frames.shape[1:3]
+    result = np.empty_like(frames)
+    for frame, mesh, made in zip(frames, meshes, result, strict=True):
+        loops = [mesh[loop, :2] for loop in (INNER_LIPS, RIGHT_EYE, LEFT_EYE)]
+        kept = cv2.GaussianBlur(polygon_mask(loops, height, width), (0, 0), 0.7)[..., None]
+        made[:] = np.clip(frame * (kept + (1 - kept) * gain), 0, 255).astype(np.uint8)
+    return result
 
 
 def recoloured(frames: ByteArray, rng: np.random.Generator) -> ByteArray:

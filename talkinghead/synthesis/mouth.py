@@ -18,13 +18,14 @@ from talkinghead.synthesis.geometry import area_crop, box_around, polygon_mask, 
 from talkinghead.synthesis.interior import draw_mouth, lit_colours
 from talkinghead.synthesis.rasteriser import rasterise
 from talkinghead.synthesis.regions import INNER_LIPS, JAW, OUTER_LIPS, SKULL
-from talkinghead.synthesis.topology import MeshTopology
+from talkinghead.synthesis.topology import ALIGNED_PX_PER_M, MeshTopology
 from talkinghead.types import ByteArray, FloatArray
 
 MOUTH_HEIGHT: Final = 80
 MOUTH_WIDTH: Final = 112
 MOUTH_SCALE: Final = 4 / 3
-"""Pixels of this crop to one of the aligned crop: 1,200 a metre of the generic face."""
+"""Pixels of this crop to one of the aligned crop."""
+MOUTH_PX_PER_M: Final = MOUTH_SCALE * ALIGNED_PX_PER_M
 MOUTH_TOP_PX: Final = 30.0
 """The generic face's closed lips meet so far below the crop's upper border; the jaw needs the room under them."""
 PATCH_MARGIN_PX: Final = 32
@@ -94,7 +95,7 @@ class ReferenceMouth:
         to_patch[:, 2] += PATCH_MARGIN_PX
         size = (MOUTH_WIDTH + 2 * PATCH_MARGIN_PX, MOUTH_HEIGHT + 2 * PATCH_MARGIN_PX)
         self.patch = area_crop(image, to_patch, *size) / np.float32(255)
-        self.points = _moved(mesh_px, to_patch)
+        self.points = moved_px(mesh_px, to_patch)
         shown = polygon_mask([self.points[INNER_LIPS, :2]], size[1], size[0])
         self.shown: FloatArray = shown
 
@@ -102,7 +103,7 @@ class ReferenceMouth:
 def build_mouth(reference: ReferenceMouth, target_px: FloatArray) -> MouthProxies:
     """target_px: (V, 3) px of the picture, z away from the camera: where the mesh goes in this frame."""
     to_crop = mouth_crop(target_px, reference.topology)
-    points = _moved(target_px, to_crop)
+    points = moved_px(target_px, to_crop)
     skull, jaw = (rigid_map(reference.points, points, part) for part in (SKULL, JAW))
     warp = _warped(reference, points, skull)
     loops = [points[loop, :2] for loop in (INNER_LIPS, OUTER_LIPS)]
@@ -169,7 +170,7 @@ def _warped(reference: ReferenceMouth, points: FloatArray, skull: FloatArray) ->
     return np.asarray(picture, np.float32)
 
 
-def _moved(mesh_px: FloatArray, matrix: FloatArray) -> FloatArray:
+def moved_px(mesh_px: FloatArray, matrix: FloatArray) -> FloatArray:
     """(V, 3) px of the picture -> px of a crop; depth grows as the picture does."""
     scale = float(np.sqrt(abs(np.linalg.det(matrix[:, :2]))))
     flat = mesh_px[:, :2] @ matrix[:, :2].T + matrix[:, 2]

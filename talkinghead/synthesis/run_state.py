@@ -113,8 +113,12 @@ def run(
     checkpoint: Path,
     save_every_s: float,
     report: Callable[[int, dict[str, float]], None],
+    look: Callable[[], dict[str, float]] | None = None,
 ) -> None:
-    """One step a batch, to the last; the first process reports each and saves every so often and at the end."""
+    """One step a batch, to the last; the first process reports each and saves every so often and at the end.
+
+    look: measures more, whenever it saves.
+    """
     saved = time.monotonic()
     for batch in batches:
         step, losses = trainer.step, trainer.train_step(*batch)
@@ -122,6 +126,10 @@ def run(
             report(step, losses)
             if time.monotonic() - saved > save_every_s:
                 trainer.save(checkpoint)
+                if look is not None:
+                    report(step, look())
                 saved = time.monotonic()
     if accelerator.is_main_process:
         trainer.save(checkpoint)
+        if look is not None:
+            report(trainer.step, look())

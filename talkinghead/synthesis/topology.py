@@ -12,7 +12,7 @@ from talkinghead.synthesis.geometry import ALIGNED_WIDTH
 from talkinghead.synthesis.regions import INNER_LIPS, LEFT_EYE, RIGHT_EYE, fan
 from talkinghead.types import FloatArray, IntArray
 
-_ALIGNED_PX_PER_M: Final = 900.0
+ALIGNED_PX_PER_M: Final = 900.0
 _ALIGNED_TOP_PX: Final = 4.0
 
 
@@ -23,6 +23,7 @@ class MeshTopology:
     skin: (F, 3) the tracker's 468 points; ring: (F, 3) the soft shell round it; inner: (F, 3) teeth, tongue and cavity.
     colours: (V, 3) RGB in [0, 1] of the inner parts.
     neutral: (V, 3) m, the generic face, that says where an upright face stands in the aligned crop.
+    upper_teeth, lower_teeth: which vertices each row of teeth is.
     """
 
     skin: IntArray
@@ -30,6 +31,8 @@ class MeshTopology:
     inner: IntArray
     colours: FloatArray
     neutral: FloatArray
+    upper_teeth: slice
+    lower_teeth: slice
 
     @cached_property
     def closed_skin(self) -> IntArray:
@@ -40,6 +43,6 @@ class MeshTopology:
     def layout_px(self) -> FloatArray:
         """(V, 2) where the generic face's vertices stand in the aligned crop."""
         top = self.neutral[:468, 1].max()
-        x = ALIGNED_WIDTH / 2 + self.neutral[:, 0] * _ALIGNED_PX_PER_M
-        y = _ALIGNED_TOP_PX + (top - self.neutral[:, 1]) * _ALIGNED_PX_PER_M
+        x = ALIGNED_WIDTH / 2 + self.neutral[:, 0] * ALIGNED_PX_PER_M
+        y = _ALIGNED_TOP_PX + (top - self.neutral[:, 1]) * ALIGNED_PX_PER_M
         return np.stack([x, y], 1).astype(np.float32)

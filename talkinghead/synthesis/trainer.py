@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -21,6 +22,7 @@ from talkinghead.errors import ConfigError
 from talkinghead.synthesis.dataset import ClipSource, PairDataset
 from talkinghead.synthesis.denoiser import ResidualDenoiser
 from talkinghead.synthesis.face_network import REMEDY, FaceNetwork
+from talkinghead.synthesis.held_out import NUM_PAIRS, HeldOutLoss, kept_out
 from talkinghead.synthesis.losses import (
     PatchDiscriminator,
     deep_loss,
@@ -59,6 +61,7 @@ class DenoiserConfig:
     meshes: folder of scripts/prepare_meshes.py, or of a set of `talkinghead prepare`, of which `split` says who is trained on.
     part: "face" or "mouth": what the network corrects; each has its crop, guides and loss.
     photograph_share: of the pairs, how many are of photographs whose mouth was closed.
+    held_out: share of the people, and of the photographs, that are kept out; the loss on them is reported as it goes.
     start_from: folder of a denoiser of the same channels, or empty to start from noise.
     batch_size: pairs a step and process.
     deep_weight: of the distance in a face network's features (extra `identity`); 0 needs no such network.
@@ -72,6 +75,7 @@ class DenoiserConfig:
     output: str = "runs/denoiser"
     part: str = "face"
     photograph_share: float = 0.2
+    held_out: float = 0.0
     start_from: str = ""
     steps: int = 6000
     batch_size: int = 8
@@ -116,9 +120,13 @@ class DenoiserTrainer:
         self.ema = EMAModel(weights, decay=config.ema_decay, use_ema_warmup=True, power=0.75)
         self.step = 0
 
+    @property
+    def residual_scale(self) -> float:
+        return float(self.accelerator.unwrap_model(self.denoiser).config.residual_scale)
+
     def train_step(self, guide: torch.Tensor, real: torch.Tensor) -> dict[str, float]:
         """guide: (B, 16, h, w); real: (B, 3, h, w) in [0, 1] -> the losses."""
-        config, scale = self.config, self.accelerator.unwrap_model(self.denoiser).config.residual_scale
+        config, scale = self.config, self.residual_scale
         random = step_generator(self.step, config, self.accelerator)
         for group in self.optimiser.param_groups:
             group["lr"] = learning_rate_at(self.step, config)
@@ -249,19 +257,25 @@ def train_denoiser(
     sources: Sequence[Path | ClipSource] = clips or sorted(Path(config.meshes).rglob("*.npz"))
     if not sources:
         raise ConfigError(f"meshes: {config.meshes} holds no prepared clip; run scripts/prepare_meshes.py first.")
+    learnt, held_out = kept_out(sources, config.held_out)
     accelerator = Accelerator(cpu=not torch.cuda.is_available())
     trainer = DenoiserTrainer(config, accelerator)
     if (checkpoint / FILE).is_file():
         trainer.load(checkpoint)
     num_pairs = config.steps * config.batch_size * accelerator.num_processes
     cache_gb = config.cache_gb / max(1, config.num_workers)
-    data = PairDataset(sources, topology, config.seed, num_pairs, cache_gb, config.part, config.photograph_share)
+    data = PairDataset(learnt, topology, config.seed, num_pairs, cache_gb, config.part, config.photograph_share)
     ahead = 4 if config.num_workers else None
     batches = own_batches(trainer.step, config, accelerator)
     loader = DataLoader(data, batch_sampler=batches, num_workers=config.num_workers, prefetch_factor=ahead)
     device, layout = accelerator.device, torch.channels_last
     placed = ([x.to(device, memory_format=layout) for x in pair] for pair in loader)
-    run(trainer, placed, accelerator, checkpoint, config.save_every_s, report)
+    look = None
+    if held_out:
+        pairs = PairDataset(held_out, topology, 0, NUM_PAIRS, cache_gb, config.part, config.photograph_share)
+        on_others = HeldOutLoss(pairs, trainer.reconstruction, config.batch_size, device)
+        look = partial(on_others, accelerator.unwrap_model(trainer.denoiser), trainer.residual_scale)
+    run(trainer, placed, accelerator, checkpoint, config.save_every_s, report, look)
     if accelerator.is_main_process:
         before = read(Path(config.start_from)) if config.start_from else []
         record(checkpoint.parent / "denoiser", [*before, *trained_on])
