@@ -50,7 +50,7 @@ def stage(name: str, config: Path, work: Path) -> Target:
     """The stage by its debug configuration, with another output."""
 
     def command(output: Path) -> list[str]:
-        content = yaml.safe_load(config.read_text()) | {"output": str(output)}
+        content = yaml.safe_load(config.read_text())[name] | {"output": str(output)}
         file = work / f"{output.name}.yaml"
         file.write_text(yaml.safe_dump(content))
         return [sys.executable, str(ROOT / "scripts/train.py"), name, "--config", str(file)]
@@ -92,7 +92,7 @@ def main() -> None:
     parser.add_argument("archive", type=Path, help="of scripts/make_mini_mead.py")
     parser.add_argument("--times", type=int, default=20, help="kills, of all targets together")
     parser.add_argument("--only", default="prepare," + ",".join(STAGES), help="targets, as in prepare,gesture")
-    parser.add_argument("--configs", type=Path, default=ROOT / "configs/mead", help="folder of debug_<stage>.yaml")
+    parser.add_argument("--config", type=Path, default=ROOT / "configs/debug.yaml", help="file with a section a stage")
     parser.add_argument("--work", type=Path, default=Path("runs/kill_and_resume"), help="folder that is emptied and filled")
     parser.add_argument("--actors", default="", help="of the archive: fewer clips for prepare, as in M019,W017")
     parser.add_argument("--seed", type=int, default=0)
@@ -105,10 +105,7 @@ def main() -> None:
     if unknown := set(names) - {"prepare", *STAGES}:
         raise SystemExit(f"error: --only {', '.join(sorted(unknown))}: choose from prepare, {', '.join(STAGES)}.")
     archive = options.archive.resolve()
-    targets = [
-        preparation(archive, few) if name == "prepare" else stage(name, options.configs / f"debug_{name}.yaml", work)
-        for name in names
-    ]
+    targets = [preparation(archive, few) if name == "prepare" else stage(name, options.config, work) for name in names]
     failed = False
     for index, target in enumerate(targets):
         peaceful, log = work / f"{target.name}_peaceful", work / f"{target.name}.log"

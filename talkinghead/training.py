@@ -22,11 +22,14 @@ from talkinghead.files import whole
 Config = TypeVar("Config")
 
 
-def load_config(path: Path | str, kind: type[Config]) -> Config:
+def load_config(path: Path | str, kind: type[Config], section: str = "") -> Config:
     """Read a flat YAML file into a frozen dataclass; keys that are absent keep its defaults.
 
+    section: which part of a file for several stages, `configs/debug.yaml`; a flat file is for one and needs none.
+
     Raises:
-        ConfigError: no such file, not a flat mapping, an unknown key (the known ones are listed) or a value of another type.
+        ConfigError: no such file, not such a mapping, no such section, an unknown key (the known ones are listed) or a value
+            of another type.
     """
     path = Path(path)
     try:
@@ -37,6 +40,10 @@ def load_config(path: Path | str, kind: type[Config]) -> Config:
         raise ConfigError(f"config {path}: is not YAML ({' '.join(str(error).split())[:120]}).") from error
     if not isinstance(content, dict):
         raise ConfigError(f"config {path}: holds a {type(content).__name__}; write one `key: value` a line.")
+    if section and content and all(isinstance(part, dict) for part in content.values()):
+        if section not in content:
+            raise ConfigError(f"config {path}: has nothing for {section}; it has {', '.join(content)}.")
+        content = content[section]
     known = {field.name for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
     if unknown := sorted(set(map(str, content)) - known):
         raise ConfigError(f"config {path}: unknown {', '.join(unknown)}; the keys are {', '.join(sorted(known))}.")

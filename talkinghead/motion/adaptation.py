@@ -22,6 +22,7 @@ from talkinghead.motion.gesture import GestureModel
 from talkinghead.motion.gesture_blinks import find_blinks
 from talkinghead.motion.gesture_dataset import CHANNELS, HEAD, LIDS, gesture_curves, head_speed
 from talkinghead.motion.gesture_face import head_pose
+from talkinghead.motion.lip_correlation import pearson
 from talkinghead.motion.readout import gains, predict
 from talkinghead.motion.ridge import with_neighbours
 from talkinghead.motion.smoothing import binomial
@@ -120,7 +121,7 @@ def lead(clip: SpeechClip, articulator: Articulator) -> tuple[int, float]:
     for frames in sorted(range(-MAX_LEAD, MAX_LEAD + 1), key=abs):
         sound, picture = shifted(len(clip), frames)
         seen = taught.seen[picture]
-        r = _pearson(said[sound][seen], taught.targets[picture][seen][:, :-1][:, OPENING])
+        r = pearson(said[sound][seen], taught.targets[picture][seen][:, :-1][:, OPENING])
         best = max(best, (frames, r), key=lambda pair: pair[1])
     return best
 
@@ -178,8 +179,8 @@ def _gains(rows: _Rows, left_out: FloatArray) -> FloatArray:
 def _held_out(rows: _Rows, left_out: FloatArray) -> dict[str, float]:
     found: dict[str, float] = {}
     for name, column in (("opening", OPENING), ("width", OPENING + 1)):
-        found[f"{name} before"] = round(_pearson(rows.said[:, column], rows.targets[:, column]), 3)
-        found[name] = round(_pearson(left_out[:, column], rows.targets[:, column]), 3)
+        found[f"{name} before"] = round(pearson(rows.said[:, column], rows.targets[:, column]), 3)
+        found[name] = round(pearson(left_out[:, column], rows.targets[:, column]), 3)
     return found
 
 
@@ -211,12 +212,6 @@ def _blinks(clips: Sequence[SpeechClip]) -> float | None:
         return None
     prior = BLINK_PRIOR_S * 17 / 60
     return round(float(np.clip(60 * (count + prior) / (seconds + BLINK_PRIOR_S), *BLINK_LIMITS)), 1)
-
-
-def _pearson(one: FloatArray, other: FloatArray) -> float:
-    if len(one) < 2 or min(one.std(), other.std()) < 1e-9:
-        return 0.0
-    return float(np.corrcoef(one, other)[0, 1])
 
 
 def _names(clips: Sequence[SpeechClip]) -> str:

@@ -101,7 +101,7 @@ def speech_clips(data: Path, prepared: Path, part: str, aligned: bool, split: st
         sound, picture = shifted(min(len(content), len(points)), leads.get(row["file"], 0))
         yield SpeechClip(
             name=str(name.with_suffix("")),
-            source=_source(name),
+            source=source_of(name),
             talker=row["identity"],
             known_talker=bool(row.get("identity_in_train", False)),
             features=SpeechFeatures(content[sound], loudness[sound]),
@@ -111,7 +111,7 @@ def speech_clips(data: Path, prepared: Path, part: str, aligned: bool, split: st
         )
 
 
-def _source(name: Path) -> str:
+def source_of(name: Path) -> str:
     """The folder below the split's, or the only one, or nothing: `train/grid_s1/clip` is of `grid_s1`."""
     folders = name.parts[:-1]
     return folders[min(1, len(folders) - 1)] if folders else ""

@@ -6,8 +6,9 @@ written beside and renamed, and what was fitted by another configuration is refu
 
 from __future__ import annotations
 
+import copy
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -22,9 +23,10 @@ from talkinghead.corpus.splits import record
 from talkinghead.corpus.store import trained_on
 from talkinghead.errors import ConfigError
 from talkinghead.motion.articulator import Articulator
+from talkinghead.motion.lip_correlation import lip_correlation
 from talkinghead.motion.lips import LipTravel
 from talkinghead.motion.readout import fit_readout, predict
-from talkinghead.motion.training_clips import ArticulatorConfig, training_clips
+from talkinghead.motion.training_clips import ArticulatorConfig, TrainingClip, held_out_clips, training_clips
 from talkinghead.training import check_resumable, save_config
 from talkinghead.training_log import Report, unheard
 from talkinghead.types import FloatArray
@@ -65,6 +67,11 @@ def train_articulator(
     accelerator.wait_for_everyone()
     check_resumable(output / "config.json", config, FREE_KEYS)
     model = Articulator.load(readout)
+    others = held_out_clips(config) if accelerator.is_main_process else {}
+    if others:
+        found = lip_correlation(model, others)
+        say(f"read-out, {len(others)} people kept out: " + ", ".join(f"{name} {r:.3f}" for name, r in found.items()))
+        report(0, found)
     if config.steps and model.head is not None:
         trainer = HeadTrainer(model, config, accelerator)
         if state.is_dir():
@@ -75,7 +82,7 @@ def train_articulator(
             if accelerator.is_main_process and (trainer.step % config.save_every == 0 or trainer.step == config.steps):
                 _replace(state, trainer.save)
                 say(f"step {trainer.step}: loss {loss:.4f}")
-                report(trainer.step, {"loss": loss})
+                report(trainer.step, {"loss": loss} | trainer.lips_of_others(others))
         model = trainer.finished()
     if accelerator.is_main_process:
         trained = trained_on(Path(config.data), config.split)
@@ -220,6 +227,15 @@ class HeadTrainer:
                 self._average[name].lerp_(value, 1 - decay)
         self.step += 1
         return float(loss.detach())
+
+    def lips_of_others(self, clips: Mapping[str, Sequence[TrainingClip]]) -> dict[str, float]:
+        """`lip_correlation` of the averaged head on people who are kept out; nothing when there are none."""
+        if not clips:
+            return {}
+        model = copy.deepcopy(self.model).cpu().eval()
+        assert model.head is not None
+        model.head.load_state_dict({name: value.cpu() for name, value in self._average.items()}, strict=False)
+        return lip_correlation(model, clips)
 
     def save(self, folder: Path) -> None:
         """Weights, their average, the optimiser and the step."""

@@ -13,8 +13,19 @@ import numpy as np
 import numpy.typing as npt
 
 from talkinghead import arkit
+from talkinghead.corpus.store import open_clips
+from talkinghead.errors import ConfigError
 from talkinghead.motion.articulator import COLUMNS
-from talkinghead.motion.dataset import CLOSED_RATIO, SpeechClip, lip_opening, lip_parting, lip_width, speech_clips, symmetric
+from talkinghead.motion.dataset import (
+    CLOSED_RATIO,
+    SpeechClip,
+    lip_opening,
+    lip_parting,
+    lip_width,
+    source_of,
+    speech_clips,
+    symmetric,
+)
 from talkinghead.types import FloatArray
 
 
@@ -23,6 +34,8 @@ class ArticulatorConfig:
     """One run. Flat, so that a YAML file is one of these.
 
     split: which of `corpus.splits` says who is trained on; empty is the manifest's own.
+    held_out: share of the people, but for who is of `common_source`, that are kept out; how well their lips follow is reported
+        as it goes.
     """
 
     data: str = "../shared/data"
@@ -36,6 +49,7 @@ class ArticulatorConfig:
     common_source: str = "grid_s1"
     common_share: float = 0.15
     max_common_clips: int = 1000
+    held_out: float = 0.0
     closed_threshold: float = 0.4
     head_width: int = 0
     head_dilations: tuple[int, ...] = (1, 2, 4, 8)
@@ -70,11 +84,46 @@ class TrainingClip:
 
 
 def training_clips(config: ArticulatorConfig) -> Iterator[TrainingClip]:
-    """The clips of a run, one at a time, at most `max_common_clips` of `common_source`.
+    """The clips that a run learns from, one at a time, at most `max_common_clips` of `common_source`.
 
     Raises:
         InputError: no manifest.
+        ConfigError: `held_out` leaves nobody.
     """
+    out = kept_out(config)
+    return (clip for talker, clip in _clips(config) if talker not in out)
+
+
+def held_out_clips(config: ArticulatorConfig) -> dict[str, list[TrainingClip]]:
+    """Talker -> the clips of those who are kept out."""
+    out = kept_out(config)
+    found: dict[str, list[TrainingClip]] = {}
+    for talker, clip in _clips(config) if out else ():
+        if talker in out:
+            found.setdefault(talker, []).append(clip)
+    return found
+
+
+def kept_out(config: ArticulatorConfig) -> frozenset[str]:
+    """Whose clips a run does not learn from. Who that is does not hang on its seed, so that runs can be compared.
+
+    Raises:
+        InputError: no manifest.
+        ConfigError: `held_out` leaves nobody.
+    """
+    if not config.held_out:
+        return frozenset()
+    rows = open_clips(Path(config.data), Path(config.prepared)).rows_of("train", config.split)
+    names = sorted({row["identity"] for row in rows if source_of(Path(row["file"])) != config.common_source})
+    count = round(config.held_out * len(names))
+    if not 0 < count < len(names):
+        raise ConfigError(
+            f"held_out: {config.held_out} of {len(names)} people leaves nobody; give a share between 0 and 1, or 0."
+        )
+    return frozenset(names[i] for i in np.random.default_rng(0).permutation(len(names))[:count])
+
+
+def _clips(config: ArticulatorConfig) -> Iterator[tuple[str, TrainingClip]]:
     num_common = 0
     for clip in speech_clips(Path(config.data), Path(config.prepared), "train", True, config.split):
         common = clip.source == config.common_source
@@ -82,7 +131,7 @@ def training_clips(config: ArticulatorConfig) -> Iterator[TrainingClip]:
         if common and num_common > config.max_common_clips:
             continue
         if (clip.seen > 0).any():
-            yield training_clip(clip, common)
+            yield clip.talker, training_clip(clip, common)
 
 
 def training_clip(clip: SpeechClip, common: bool = False) -> TrainingClip:

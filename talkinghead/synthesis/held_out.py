@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -13,8 +13,10 @@ from torch.utils.data import Dataset
 
 from talkinghead.errors import ConfigError
 from talkinghead.synthesis.dataset import ClipSource, MeshFile, is_photograph
+from talkinghead.types import ByteArray
 
 NUM_PAIRS: Final = 96
+NUM_SHOWN: Final = 8
 _SEED: Final = 0
 """Who is kept out does not hang on a run's seed, so that runs can be compared."""
 
@@ -49,18 +51,30 @@ class HeldOutLoss:
         self.pairs, self.loss, self.batch_size, self.device = pairs, loss, batch_size, device
         self._batches: list[list[Tensor]] = []
 
-    @torch.no_grad()
     def __call__(self, denoiser: nn.Module, scale: float) -> dict[str, float]:
         """denoiser: a `ResidualDenoiser` of that `residual_scale`."""
+        found = np.zeros(2)
+        for guide, warped, output, real in self._made(denoiser, scale):
+            found += [len(guide) * float(self.loss(picture, real, guide)) for picture in (output, warped)]
+        return {"held_out": float(found[0]) / NUM_PAIRS, "held_out_warp": float(found[1]) / NUM_PAIRS}
+
+    def samples(self, denoiser: nn.Module, scale: float) -> ByteArray:
+        """(H, W, 3) uint8: of the first pairs what the residual is added to, what is made and the real picture, in rows."""
+        _, warped, output, real = next(self._made(denoiser, scale))
+        rows = torch.cat([warped, output.clamp(0, 1), real], -1)[:NUM_SHOWN]
+        picture = torch.cat(list(rows), 1).permute(1, 2, 0)
+        shown: ByteArray = (picture * 255).round().byte().cpu().numpy()
+        return shown
+
+    @torch.no_grad()
+    def _made(self, denoiser: nn.Module, scale: float) -> Iterator[tuple[Tensor, Tensor, Tensor, Tensor]]:
+        """Batches of guides, warps, outputs and real pictures."""
         if not self._batches:
-            made = [self.pairs[i] for i in range(NUM_PAIRS)]
-            chunks = [made[i : i + self.batch_size] for i in range(0, NUM_PAIRS, self.batch_size)]
+            pairs = [self.pairs[i] for i in range(NUM_PAIRS)]
+            chunks = [pairs[i : i + self.batch_size] for i in range(0, NUM_PAIRS, self.batch_size)]
             self._batches = [[torch.stack(part).to(self.device) for part in zip(*chunk, strict=True)] for chunk in chunks]
         random = torch.Generator().manual_seed(_SEED)
-        found = np.zeros(2)
         for guide, real in self._batches:
             noise = torch.randn(real.shape, generator=random).to(guide)
             warped = (guide[:, :3] + 1) / 2
-            output = warped + denoiser(noise, torch.ones(len(guide)).to(guide), guide).float() * scale
-            found += [len(guide) * float(self.loss(picture, real, guide)) for picture in (output, warped)]
-        return {"held_out": float(found[0]) / NUM_PAIRS, "held_out_warp": float(found[1]) / NUM_PAIRS}
+            yield guide, warped, warped + denoiser(noise, torch.ones(len(guide)).to(guide), guide).float() * scale, real

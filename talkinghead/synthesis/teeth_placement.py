@@ -47,7 +47,7 @@ class _Look:
     inside: npt.NDArray[np.bool_]
 
 
-def teeth_shift(frames: Sequence[ByteArray], meshes: FloatArray, topology: MeshTopology) -> FloatArray:
+def teeth_shift(frames: ByteArray | Sequence[ByteArray], meshes: FloatArray, topology: MeshTopology) -> FloatArray:
     """frames: T of (H, W, 3) uint8 RGB; meshes: (T, V, 3) px -> (3,) both rows to the picture's right, upper and lower down.
 
     In m of the generic face. Nought where no mouth is open, or nothing is won.

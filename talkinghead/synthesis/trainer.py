@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -46,6 +45,7 @@ from talkinghead.synthesis.run_state import (
     write_state,
 )
 from talkinghead.synthesis.topology import MeshTopology
+from talkinghead.training_log import Show, unseen
 from talkinghead.training_state import optimiser_tensors, restore_optimiser
 
 LOSSES: Final = {"face": reconstruction_loss, "mouth": mouth_loss}
@@ -245,8 +245,9 @@ def train_denoiser(
     report: Callable[[int, dict[str, float]], None],
     clips: Sequence[ClipSource] = (),
     trained_on: Sequence[TrainedOn] = (),
+    show: Show = unseen,
 ) -> Path:
-    """Run to `config.steps`; returns the folder of the exported weights. `report` is called in the first process alone.
+    """Run to `config.steps`; returns the folder of the exported weights. The first process alone reports and shows.
 
     clips: what is learnt from; those below `config.meshes` when there are none. trained_on: what they are, to be recorded.
     """
@@ -270,11 +271,16 @@ def train_denoiser(
     loader = DataLoader(data, batch_sampler=batches, num_workers=config.num_workers, prefetch_factor=ahead)
     device, layout = accelerator.device, torch.channels_last
     placed = ([x.to(device, memory_format=layout) for x in pair] for pair in loader)
-    look = None
+    look: Callable[[], dict[str, float]] | None = None
     if held_out:
         pairs = PairDataset(held_out, topology, 0, NUM_PAIRS, cache_gb, config.part, config.photograph_share)
         on_others = HeldOutLoss(pairs, trainer.reconstruction, config.batch_size, device)
-        look = partial(on_others, accelerator.unwrap_model(trainer.denoiser), trainer.residual_scale)
+
+        def look() -> dict[str, float]:
+            network = accelerator.unwrap_model(trainer.denoiser), trainer.residual_scale
+            show(trainer.step, on_others.samples(*network))
+            return on_others(*network)
+
     run(trainer, placed, accelerator, checkpoint, config.save_every_s, report, look)
     if accelerator.is_main_process:
         before = read(Path(config.start_from)) if config.start_from else []

@@ -12,6 +12,7 @@ from talkinghead.audio.adapter_training import AdapterConfig
 from talkinghead.cli import app
 from talkinghead.corpus.splits import EAT_TEST, SPLITS
 from talkinghead.emotion.emotion_training import EmotionConfig
+from talkinghead.errors import ConfigError
 from talkinghead.motion.gesture_trainer import GestureConfig
 from talkinghead.motion.prior_trainer import PriorConfig
 from talkinghead.motion.training_clips import ArticulatorConfig
@@ -23,6 +24,13 @@ STAGES = {
     "articulator": ArticulatorConfig, "emotion": EmotionConfig, "gesture": GestureConfig, "prior": PriorConfig,
     "denoiser": DenoiserConfig, "mouth_expert": DenoiserConfig, "speech_encoder": AdapterConfig,
 }  # fmt: skip
+
+
+def test_a_section_that_is_not_there_lists_those_that_are(root: Path) -> None:
+    with pytest.raises(
+        ConfigError, match=r"debug\.yaml: has nothing for articulater; it has speech_encoder, articulator, emotion"
+    ):
+        load_config(root / "configs/debug.yaml", ArticulatorConfig, "articulater")
 
 
 @pytest.fixture(scope="module")
@@ -43,10 +51,11 @@ def test_what_the_page_names_is_there(page: str, root: Path) -> None:
     assert all(name in page for name in (*SPLITS, *EAT_TEST))
 
 
-@pytest.mark.parametrize("debug", ["", "debug_"])
+@pytest.mark.parametrize("debug", [False, True])
 @pytest.mark.parametrize("stage", STAGES)
-def test_every_configuration_is_read(root: Path, stage: str, debug: str) -> None:
-    config = load_config(root / f"configs/mead/{debug}{stage}.yaml", STAGES[stage])
+def test_every_configuration_is_read(root: Path, stage: str, debug: bool) -> None:
+    file = root / ("configs/debug.yaml" if debug else f"configs/mead/{stage}.yaml")
+    config = load_config(file, STAGES[stage], stage)
     where = "runs/mini" if debug else "runs/mead"
     assert config.output == f"{where}/{'emotion_encoder' if stage == 'emotion' else stage}"
     if stage != "speech_encoder":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import imageio.v3 as iio
 import numpy as np
 import pytest
 
@@ -36,6 +37,14 @@ def test_a_trainer_learns_from_the_split_and_records_it(prepared: Prepared, tmp_
     check_overlap(folder, "eat")
     with pytest.raises(InputError, match=r"was trained \(split eat\) on W040, whom this split tests"):
         check_overlap(folder, "emote")
+
+
+def test_the_newest_picture_of_a_run_is_kept(tmp_path: Path) -> None:
+    log = RunLog(tmp_path, Path("denoiser.yaml"))
+    for step in (1, 2):
+        log.show(step, np.full((8, 12, 3), 90 * step, np.uint8))
+    np.testing.assert_array_equal(iio.imread(tmp_path / "samples.png"), np.full((8, 12, 3), 180, np.uint8))
+    assert not list(tmp_path.glob(".samples*"))
 
 
 def test_without_a_split_nothing_is_trained(prepared: Prepared, tmp_path: Path) -> None:

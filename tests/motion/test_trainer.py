@@ -2,6 +2,7 @@ import json
 import shutil
 import weakref
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +14,10 @@ from talkinghead.errors import ConfigError, InputError
 from talkinghead.motion.articulator import COLUMNS, Articulator
 from talkinghead.motion.dataset import shifted, speech_clips, trusted_leads
 from talkinghead.motion.io import save_motion
+from talkinghead.motion.lip_correlation import pearson
 from talkinghead.motion.readout import fit_readout, gains, predict
 from talkinghead.motion.trainer import _replace, train_articulator
-from talkinghead.motion.training_clips import ArticulatorConfig, TrainingClip
+from talkinghead.motion.training_clips import ArticulatorConfig, TrainingClip, held_out_clips, kept_out, training_clips
 from talkinghead.training import load_config
 from talkinghead.types import FaceMotion
 
@@ -75,6 +77,27 @@ def test_the_readout_learns_what_the_sound_says_of_unheard_talkers(data: Path, t
     clip = next(speech_clips(data, data, "eval", aligned=True))
     said = predict(Articulator.load(folder), clip.features.content)[:, COLUMNS.index("jawOpen")]
     assert np.corrcoef(said, clip.motion.blendshapes[:, arkit.INDEX["jawOpen"]])[0, 1] > 0.95
+
+
+def test_who_is_kept_out_is_not_learnt_from_and_is_reported(data: Path, tmp_path: Path) -> None:
+    heard: list[tuple[int, dict[str, float]]] = []
+    run = config(data, tmp_path, held_out=0.5)
+    train_articulator(run, None, lambda _: None, lambda step, values: heard.append((step, dict(values))))
+    assert [step for step, _ in heard] == [0, 2, 4, 6]
+    assert all(values["opening_r"] > 0.95 for _, values in heard)
+    out = held_out_clips(run)
+    (talker,) = out
+    assert talker in ("p3", "p4") and talker in kept_out(run)
+    assert len(list(training_clips(run))) == 4 and len(list(training_clips(replace(run, held_out=0.0)))) == 5
+    assert not held_out_clips(replace(run, held_out=0.0))
+    with pytest.raises(ConfigError, match=r"held_out: 0\.1 of 2 people leaves nobody; give a share between 0 and 1, or 0"):
+        training_clips(replace(run, held_out=0.1))
+
+
+def test_lips_that_go_the_other_way_and_lips_that_stand_still() -> None:
+    rising = np.linspace(0, 1, 20, dtype=np.float32)
+    assert pearson(rising, -rising) == pytest.approx(-1)
+    assert pearson(rising, 0 * rising) == 0 and pearson(rising[:1], rising[:1]) == 0
 
 
 def test_killed_and_started_again_it_ends_the_same(data: Path, tmp_path: Path) -> None:

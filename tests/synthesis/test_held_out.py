@@ -48,14 +48,21 @@ def test_the_loss_of_a_network_that_does_nothing_is_the_warps(people, face):
     torch.nn.init.constant_(denoiser.conv_out.bias, 0.8)
     assert loss(denoiser, 0.25)["held_out"] > 1.5 * found["held_out_warp"]
     assert loss(denoiser, 0.25) == loss(denoiser, 0.25)
+    rows = loss.samples(denoiser, 0.0)
+    height, width = (n // k for n, k in zip(rows.shape, (8, 3), strict=False))
+    np.testing.assert_array_equal(rows[:, :width], rows[:, width : 2 * width])  # nothing is added
+    assert rows.dtype == np.uint8 and height * 8 == len(rows) and rows[:, 2 * width :].std() > 10
 
 
 def test_a_run_reports_it_whenever_it_saves(people, face, tmp_path):
-    heard = []
+    heard, shown = [], []
     config = DenoiserConfig(
         meshes=str(tmp_path), output=str(tmp_path / "run"), held_out=0.2, steps=2, batch_size=2, channels=TINY, num_workers=0
     )
-    train_denoiser(config, face[1], lambda step, losses: heard.append((step, losses)))
+    train_denoiser(
+        config, face[1], lambda step, losses: heard.append((step, losses)), show=lambda step, picture: shown.append(step)
+    )
+    assert shown == [2]
     assert [step for step, losses in heard if "held_out" in losses] == [2]
     assert heard[-1][1]["held_out_warp"] > 0
 
