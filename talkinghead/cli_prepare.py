@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -13,10 +14,13 @@ from talkinghead.cli_progress import loading
 from talkinghead.errors import InputError
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from talkinghead.corpus.sources import Found
 
 SETS: Final = ("mead", "cremad", "ravdess", "hdtf", "grid", "csv")
 MAX_WORKERS: Final = 256
+LINE_S: Final = 60.0
 
 
 def register(app: typer.Typer) -> None:
@@ -91,6 +95,25 @@ def _texts(file: Path) -> dict[str, str]:
         raise InputError(f"--transcripts {file}: is no CSV with the columns key,transcript ({error}); mend it.") from error
 
 
+class MinuteLines:
+    """For hours in a log instead of at a terminal: a line a minute says how far it is and how long it will take."""
+
+    def __init__(self, console: Console) -> None:
+        self.console, self.began, self.first = console, time.monotonic(), -1
+        self.last = self.began
+
+    def __call__(self, done: int, total: int) -> None:
+        """done, total: clips; those that were there when it began do not count for how fast it goes."""
+        now = time.monotonic()
+        self.first = done if self.first < 0 else self.first
+        if self.console.is_terminal or now - self.last < LINE_S:
+            return
+        self.last = now
+        a_minute = 60 * (done - self.first) / (now - self.began)
+        left = "" if a_minute <= 0 else f", {a_minute:.1f} a minute, {(total - done) / a_minute / 60:.1f} h left"
+        self.console.print(f"{done} of {total} clips{left}", markup=False, highlight=False, soft_wrap=True)
+
+
 def _make(
     found: Found,
     output: Path,
@@ -112,8 +135,11 @@ def _make(
     with progress:
         task = progress.add_task(name, total=len(found.clips))
 
+        lines = MinuteLines(console)
+
         def tell(done: int, total: int, left_out: str) -> None:
             progress.update(task, completed=done, total=total)
+            lines(done, total)
             if left_out and console.is_terminal:
                 progress.console.print(f"left out {left_out}", markup=False, highlight=False)
 
