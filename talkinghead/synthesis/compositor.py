@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 
 from talkinghead.synthesis.geometry import ALIGNED_HEIGHT, ALIGNED_WIDTH, composed, crop_box, uncropped
+from talkinghead.synthesis.mouth import mouth_seen
 from talkinghead.synthesis.proxies import FaceProxies
 from talkinghead.types import ByteArray, FloatArray
 
@@ -52,7 +53,7 @@ def add_residuals(proxies: FaceProxies, residual: FloatArray, mouth_residual: Fl
     taken = np.asarray(cv2.warpAffine(weight, in_face, (ALIGNED_WIDTH, ALIGNED_HEIGHT)), np.float32)
     _add(picture, residual * residual_mask(proxies) * (1 - taken[..., None]), proxies.to_aligned)
     # On the lips the picture keeps its own detail. Between them it is the expert's alone: what the warp stretched there goes.
-    seen = mouth.base + mouth_residual
+    seen = mouth_seen(mouth, mouth_residual)
     _add(picture, weight * (1 - inside) * (seen - mouth.warp), mouth.to_crop)
     _lay_over(picture, inside * seen, mouth.inside, mouth.to_crop)
     picture += np.float32(0.5)

@@ -7,10 +7,12 @@ from talkinghead.synthesis.mouth import (
     MOUTH_TOP_PX,
     MOUTH_WIDTH,
     NUM_MOUTH_CHANNELS,
+    MouthProxies,
     ReferenceMouth,
     build_mouth,
     lay_in_mouth,
     mouth_crop,
+    mouth_seen,
 )
 from talkinghead.synthesis.regions import INNER_LIPS
 
@@ -88,3 +90,48 @@ def test_what_is_laid_in_stays_between_the_lips(face, picture):
     far = np.full((256, 256, 3), 200, np.float32)
     lay_in_mouth(far, mouth, opened[INNER_LIPS, :2] + 1000)
     assert (far == 200).all()
+
+
+@pytest.mark.parametrize(("scale", "left"), [(0.6, 0.6), (1.0, 0.15)])
+def test_of_what_the_expert_says_tones_stay_and_detail_gives_way_to_known_teeth(scale, left):
+    rows, columns = np.mgrid[:MOUTH_HEIGHT, :MOUTH_WIDTH]
+    inside = ((rows > 20) & (rows < 60) & (columns > 20) & (columns < 90)).astype(np.float32)
+    grey = np.full((MOUTH_HEIGHT, MOUTH_WIDTH, 3), 0.4, np.float32)
+    mouth = MouthProxies(
+        warp=grey, interior=grey + 0.1, skull_reference=grey, jaw_reference=grey, inside=inside, lips=np.zeros_like(inside),
+        skull_shown=0 * inside, jaw_shown=0 * inside, to_crop=np.float32([[1 / scale, 0, 0], [0, 1 / scale, 0]]),
+    )  # fmt: skip
+    middle = np.s_[30:50, 40:70]
+    brighter = mouth_seen(mouth, np.full_like(grey, 0.2))
+    np.testing.assert_allclose(brighter[middle], 0.7, atol=0.01)
+    stripes = np.where(columns[..., None] % 4 < 2, 0.1, -0.1).astype(np.float32) * np.ones(3, np.float32)
+    found = mouth_seen(mouth, stripes)[middle] - 0.5
+    np.testing.assert_allclose(np.abs(found), 0.1 * left, atol=0.01)
+
+
+def test_the_portraits_own_teeth_are_the_known_ones_where_it_shows_them():
+    rows, columns = np.mgrid[:MOUTH_HEIGHT, :MOUTH_WIDTH]
+    inside = ((rows > 20) & (rows < 60)).astype(np.float32)
+    stripes = np.where(columns[..., None] % 4 < 2, 0.6, 0.4).astype(np.float32) * np.ones(3, np.float32)
+    grey = np.full_like(stripes, 0.5)
+    parts = {
+        "warp": grey, "interior": grey, "skull_reference": stripes, "jaw_reference": grey, "inside": inside,
+        "lips": 0 * inside, "skull_shown": inside * (columns < 50), "jaw_shown": 0 * inside,
+    }  # fmt: skip
+    seen = [mouth_seen(MouthProxies(**parts, to_crop=np.eye(2, 3, dtype=np.float32) * s), 0 * grey) for s in (1, 2)]
+    shown, hidden = np.s_[30:50, 10:40], np.s_[30:50, 60:100]
+    assert seen[0][shown].std() == pytest.approx(0.085, abs=0.01)
+    assert seen[0][hidden].std() < 0.01 and seen[1][shown].std() < 0.01  # a coarse picture has no detail to give
+
+
+def test_lips_keep_the_portraits_colour():
+    rows, _ = np.mgrid[:MOUTH_HEIGHT, :MOUTH_WIDTH]
+    lips = ((rows > 25) & (rows < 45)).astype(np.float32)
+    grey = np.full((MOUTH_HEIGHT, MOUTH_WIDTH, 3), 0.5, np.float32)
+    none = np.zeros_like(lips)
+    mouth = MouthProxies(grey, grey, grey, grey, none, lips, none, none, np.eye(2, 3, dtype=np.float32))
+    shade = np.where(rows[..., None] < 35, 0.1, 0.0).astype(np.float32) + np.float32([0, 0, 0.2])
+    seen = mouth_seen(mouth, np.broadcast_to(shade, grey.shape).astype(np.float32))
+    on_lips = seen[30:41]
+    np.testing.assert_allclose(on_lips.mean((0, 1)), 0.5, atol=0.02)
+    assert on_lips[:4].mean() - on_lips[-4:].mean() == pytest.approx(0.1, abs=0.02)
