@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 SETS: Final = ("mead", "cremad", "ravdess", "hdtf", "grid", "csv")
 MAX_WORKERS: Final = 256
 LINE_S: Final = 60.0
+HOURS_FROM_MIN: Final = 120
 
 
 def register(app: typer.Typer) -> None:
@@ -110,8 +111,10 @@ class MinuteLines:
             return
         self.last = now
         a_minute = 60 * (done - self.first) / (now - self.began)
-        left = "" if a_minute <= 0 else f", {a_minute:.1f} a minute, {(total - done) / a_minute / 60:.1f} h left"
-        self.console.print(f"{done} of {total} clips{left}", markup=False, highlight=False, soft_wrap=True)
+        minutes = (total - done) / a_minute if a_minute > 0 else 0
+        left = f"{minutes:.0f} min" if minutes < HOURS_FROM_MIN else f"{minutes / 60:.1f} h"
+        rate = f", {a_minute:.1f} a minute, {left} left" if a_minute > 0 else ""
+        self.console.print(f"{done} of {total} clips{rate}", markup=False, highlight=False, soft_wrap=True)
 
 
 def _make(
