@@ -95,3 +95,11 @@ def box_around(points: FloatArray, margin: int, picture: FloatArray | ByteArray)
     x1, y1 = np.ceil(points.max(0)).astype(int) + margin + 1
     x0, y0, x1, y1 = max(0, int(x0)), max(0, int(y0)), min(width, int(x1)), min(height, int(y1))
     return (x0, y0, x1, y1) if x1 > x0 and y1 > y0 else None
+
+
+def far_blurred(picture: FloatArray, sigma: float) -> FloatArray:
+    """(h, w) or (h, w, 3) under a wide Gaussian of `sigma` px, at a quarter of its size: a tenth of the time."""
+    height, width = picture.shape[:2]
+    small = cv2.resize(picture, (max(1, width // 4), max(1, height // 4)), interpolation=cv2.INTER_AREA)
+    soft = cv2.GaussianBlur(small, (0, 0), max(0.5, sigma / 4))
+    return np.asarray(cv2.resize(soft, (width, height), interpolation=cv2.INTER_LINEAR), np.float32)

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from scipy import ndimage
 
-from talkinghead.synthesis.geometry import box_around, polygon_mask
+from talkinghead.synthesis.geometry import box_around, far_blurred, polygon_mask
 from talkinghead.synthesis.rasteriser import rasterise, vertex_normals
 from talkinghead.synthesis.regions import INNER_LIPS, LEFT_EYE, RIGHT_EYE
 from talkinghead.types import ByteArray, FloatArray, IntArray
@@ -137,7 +137,7 @@ def draw_mouth(
     reach = 2 * round(_TOOTH_GAP * mouth_px * oversample) + 1
     closed = cv2.morphologyEx(drawn, cv2.MORPH_CLOSE, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach)))
     drawn = drawn + np.float32(_TOOTH_GAP_CLOSED) * (closed - drawn)
-    drawn = np.maximum(drawn, np.float32(_BOUNCED_LIGHT) * _far_blurred(drawn, _BOUNCED_REACH * mouth_px * oversample))
+    drawn = np.maximum(drawn, np.float32(_BOUNCED_LIGHT) * far_blurred(drawn, _BOUNCED_REACH * mouth_px * oversample))
     if oversample > 1:
         drawn = np.asarray(cv2.resize(drawn, (width, height), interpolation=cv2.INTER_AREA), np.float32)
     # The lips throw a soft shadow on what is just behind them.
@@ -145,14 +145,6 @@ def draw_mouth(
     shadow = cv2.GaussianBlur(lips, (0, 0), max(0.8, mouth_px * _LIP_SHADOW_BLUR))
     shaded: FloatArray = drawn * np.asarray(1 - _LIP_SHADOW + _LIP_SHADOW * shadow, np.float32)[..., None]
     return shaded
-
-
-def _far_blurred(picture: FloatArray, sigma: float) -> FloatArray:
-    """(h, w, 3), blurred at a quarter of its size."""
-    height, width = picture.shape[:2]
-    small = cv2.resize(picture, (max(1, width // 4), max(1, height // 4)), interpolation=cv2.INTER_AREA)
-    soft = cv2.GaussianBlur(small, (0, 0), max(0.5, sigma / 4))
-    return np.asarray(cv2.resize(soft, (width, height), interpolation=cv2.INTER_LINEAR), np.float32)
 
 
 def without_lids(image: ByteArray, mesh_px: FloatArray) -> ByteArray:

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from torch import Tensor
 
-from talkinghead.synthesis.geometry import area_crop, box_around, polygon_mask, rigid_map, similarity, uncropped
+from talkinghead.synthesis.geometry import area_crop, box_around, far_blurred, polygon_mask, rigid_map, similarity, uncropped
 from talkinghead.synthesis.interior import draw_mouth, lit_colours
 from talkinghead.synthesis.rasteriser import rasterise
 from talkinghead.synthesis.regions import INNER_LIPS, JAW, OUTER_LIPS, SKULL
@@ -178,8 +178,8 @@ def mouth_seen(mouth: MouthProxies, residual: FloatArray) -> FloatArray:
 
 def _tones(picture: FloatArray, where: FloatArray, tint: float) -> FloatArray:
     """(h, w, 3) blurred within a mask (h, w), with so much of its colour: the mean of teeth and gums is pink."""
-    weight = np.maximum(cv2.GaussianBlur(where, (0, 0), _TONES_PX), np.float32(1e-3))[..., None]
-    blurred = cv2.GaussianBlur(picture * where[..., None], (0, 0), _TONES_PX) / weight
+    weight = np.maximum(far_blurred(where, _TONES_PX), np.float32(1e-3))[..., None]
+    blurred = far_blurred(picture * where[..., None], _TONES_PX) / weight
     grey = blurred.mean(-1, keepdims=True)
     return np.asarray(grey + np.float32(tint) * (blurred - grey), np.float32)
 
