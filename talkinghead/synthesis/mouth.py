@@ -42,7 +42,8 @@ _TINT: Final = (1.0, 0.4)
 """How much of the colour of the expert's tones is taken, likewise; by eye, on fifteen pictures."""
 _COARSE_PX, _FINE_PX = 1.3, 1.0
 """Pixels of the mouth's crop to one of the picture: from the one on it is coarse, from the other fine."""
-_MIN_LIPS_PX: Final = 10.0
+_LIP_LIGHT: Final = 0.5
+"""Of the tones that the expert adds to the lips so much of the light is taken, and nothing of the colour."""
 FEATHER_PX: Final = 5.0
 _FEATHER_REACH: Final = 6
 """The expert's say ends so far outside the lips, and so softly; by eye."""
@@ -168,11 +169,9 @@ def mouth_seen(mouth: MouthProxies, residual: FloatArray) -> FloatArray:
     detail, tint = (coarse + fine * (best - coarse) for coarse, best in (_DETAIL, _TINT))
     toned = known + _tones(seen - known, mouth.inside, tint)
     seen = seen + inside * np.float32(detail) * (toned - seen)
-    lips = mouth.lips[..., None]
-    if (area := float(lips.sum())) > _MIN_LIPS_PX:
-        shift = (residual * lips).sum((0, 1)) / np.float32(area)
-        on_lips = np.minimum(1, 1.5 * cv2.GaussianBlur(mouth.lips, (0, 0), 2))[..., None] * (1 - inside)
-        seen = seen - on_lips * shift
+    light = np.float32(_LIP_LIGHT) * _tones(residual, mouth.lips, tint=0)
+    on_lips = np.minimum(1, 1.5 * cv2.GaussianBlur(mouth.lips, (0, 0), 2))[..., None] * (1 - inside)
+    seen = seen - on_lips * (_tones(residual, mouth.lips, tint=1) - light)
     return np.asarray(seen, np.float32)
 
 

@@ -124,14 +124,13 @@ def test_the_portraits_own_teeth_are_the_known_ones_where_it_shows_them():
     assert seen[0][hidden].std() < 0.01 and seen[1][shown].std() < 0.01  # a coarse picture has no detail to give
 
 
-def test_lips_keep_the_portraits_colour():
+def test_lips_keep_the_portraits_colour_and_half_the_light_that_is_added():
     rows, _ = np.mgrid[:MOUTH_HEIGHT, :MOUTH_WIDTH]
-    lips = ((rows > 25) & (rows < 45)).astype(np.float32)
-    grey = np.full((MOUTH_HEIGHT, MOUTH_WIDTH, 3), 0.5, np.float32)
-    none = np.zeros_like(lips)
+    lips = ((rows > 15) & (rows < 65)).astype(np.float32)
+    grey, none = np.full((MOUTH_HEIGHT, MOUTH_WIDTH, 3), 0.5, np.float32), np.zeros_like(lips)
     mouth = MouthProxies(grey, grey, grey, grey, none, lips, none, none, np.eye(2, 3, dtype=np.float32))
-    shade = np.where(rows[..., None] < 35, 0.1, 0.0).astype(np.float32) + np.float32([0, 0, 0.2])
-    seen = mouth_seen(mouth, np.broadcast_to(shade, grey.shape).astype(np.float32))
-    on_lips = seen[30:41]
-    np.testing.assert_allclose(on_lips.mean((0, 1)), 0.5, atol=0.02)
-    assert on_lips[:4].mean() - on_lips[-4:].mean() == pytest.approx(0.1, abs=0.02)
+    bluish = np.broadcast_to(np.float32([0.0, 0.0, 0.3]), grey.shape)
+    on_lips = np.s_[30:50, 30:80]
+    np.testing.assert_allclose(mouth_seen(mouth, bluish)[on_lips], 0.55, atol=0.01)
+    lines = np.where(rows[..., None] % 4 < 2, 0.1, -0.1).astype(np.float32) * np.ones(3, np.float32)
+    np.testing.assert_allclose(mouth_seen(mouth, lines)[on_lips] - 0.5, lines[on_lips], atol=0.02)
