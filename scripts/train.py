@@ -131,7 +131,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("stage", choices=sorted(STAGES), help="which model")
     parser.add_argument(
-        "--config", type=Path, required=True, help="YAML file, see configs/; configs/debug.yaml is a minute of any stage"
+        "--config", type=Path, required=True, help="YAML file, see configs/; configs/debug.yaml tries any stage in a minute or two"
     )
     options = parser.parse_args()
     try:

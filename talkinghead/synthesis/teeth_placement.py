@@ -23,7 +23,7 @@ from talkinghead.synthesis.regions import INNER_LIPS
 from talkinghead.synthesis.topology import MeshTopology
 from talkinghead.types import ByteArray, FloatArray
 
-MAX_FRAMES: Final = 8
+MAX_FRAMES: Final = 5
 """So many frames of a clip are looked at."""
 MIN_GAP: Final = 0.12
 """Between the lips, in parts of the mouth's width: below it nothing is seen."""
@@ -34,7 +34,7 @@ MAX_SHIFT_PX: Final = 8
 """Of the mouth's crop."""
 _COST: Final = 0.01
 """Of a pixel of shift, in correlation: of two places as good the nearer."""
-_STEPS: Final = (2, 2, 1, 1)
+_STEPS: Final = (2, 1)
 
 
 @dataclass(frozen=True, eq=False)
