@@ -131,7 +131,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("stage", choices=sorted(STAGES), help="which model")
     parser.add_argument(
-        "--config", type=Path, required=True, help="YAML file, see configs/; configs/debug.yaml tries any stage in a minute or two"
+        "--config",
+        type=Path,
+        required=True,
+        help="YAML file, see configs/; configs/debug.yaml tries any stage in a minute or two",
     )
     options = parser.parse_args()
     try:

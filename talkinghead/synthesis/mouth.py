@@ -169,9 +169,9 @@ def mouth_seen(mouth: MouthProxies, residual: FloatArray) -> FloatArray:
     detail, tint = (coarse + fine * (best - coarse) for coarse, best in (_DETAIL, _TINT))
     toned = known + _tones(seen - known, mouth.inside, tint)
     seen = seen + inside * np.float32(detail) * (toned - seen)
-    light = np.float32(_LIP_LIGHT) * _tones(residual, mouth.lips, tint=0)
+    tones = _tones(residual, mouth.lips, tint=1)
     on_lips = np.minimum(1, 1.5 * cv2.GaussianBlur(mouth.lips, (0, 0), 2))[..., None] * (1 - inside)
-    seen = seen - on_lips * (_tones(residual, mouth.lips, tint=1) - light)
+    seen = seen - on_lips * (tones - np.float32(_LIP_LIGHT) * tones.mean(-1, keepdims=True))
     return np.asarray(seen, np.float32)
 
 
