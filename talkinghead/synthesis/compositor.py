@@ -36,22 +36,23 @@ def _vignette() -> FloatArray:
 
 def residual_mask(proxies: FaceProxies) -> FloatArray:
     """(h, w, 1) in [0, 1]: where the residual counts, inside the mesh and feathered towards its rim."""
-    inside = cv2.erode((proxies.skin > 0.5).astype(np.float32), np.ones((3, 3), np.uint8), iterations=_RIM_EROSIONS)
+    inside = cv2.erode((proxies.face_guides.skin > 0.5).astype(np.float32), np.ones((3, 3), np.uint8), iterations=_RIM_EROSIONS)
     soft: FloatArray = np.asarray(cv2.GaussianBlur(inside, (0, 0), _RIM_BLUR_PX), np.float32)
     return soft[..., None] * _vignette()
 
 
-def add_residuals(proxies: FaceProxies, residual: FloatArray, mouth_residual: FloatArray) -> ByteArray:
+def add_residuals(proxies: FaceProxies, residual: FloatArray | None, mouth_residual: FloatArray) -> ByteArray:
     """The warped crop and what the networks add to it -> the corrected crop, (H, W, 3) uint8.
 
-    residual: (h, w, 3) of the face in its aligned crop, mouth_residual: of the mouth in its own; picture units of [0, 1]. Where
-    the mouth's expert has the say, the face's network has none.
+    residual: (h, w, 3) of the face in its aligned crop, or None; mouth_residual: of the mouth in its own; picture units of
+    [0, 1]. Where the mouth's expert has the say, the face's network has none.
     """
     picture, mouth = proxies.composite.copy(), proxies.mouth_guides
     weight, inside = mouth.weight[..., None], mouth.inside[..., None]
-    in_face = composed(proxies.to_aligned, np.asarray(cv2.invertAffineTransform(mouth.to_crop), np.float32))
-    taken = np.asarray(cv2.warpAffine(weight, in_face, (ALIGNED_WIDTH, ALIGNED_HEIGHT)), np.float32)
-    _add(picture, residual * residual_mask(proxies) * (1 - taken[..., None]), proxies.to_aligned)
+    if residual is not None:
+        in_face = composed(proxies.to_aligned, np.asarray(cv2.invertAffineTransform(mouth.to_crop), np.float32))
+        taken = np.asarray(cv2.warpAffine(weight, in_face, (ALIGNED_WIDTH, ALIGNED_HEIGHT)), np.float32)
+        _add(picture, residual * residual_mask(proxies) * (1 - taken[..., None]), proxies.to_aligned)
     # On the lips the picture keeps its own detail. Between them it is the expert's alone: what the warp stretched there goes.
     seen = mouth_seen(mouth, mouth_residual)
     _add(picture, weight * (1 - inside) * (seen - mouth.warp), mouth.to_crop)

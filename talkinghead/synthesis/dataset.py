@@ -186,7 +186,7 @@ def _face_pair(
     frames: ByteArray, source_px: FloatArray, target_px: FloatArray, topology: MeshTopology
 ) -> tuple[Tensor, Tensor]:
     proxies = build_proxies(ReferenceFace(frames[0], source_px, topology), target_px)
-    return torch.from_numpy(proxies.stack()), _as_tensor(aligned_crop(frames[1], proxies.to_aligned))
+    return torch.from_numpy(proxies.face_guides.stack()), _as_tensor(aligned_crop(frames[1], proxies.to_aligned))
 
 
 def _mouth_pair(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 import cv2
@@ -21,6 +22,27 @@ def polygon_mask(loops: list[FloatArray], height: int, width: int) -> FloatArray
         cv2.fillPoly(mask, [np.round((loop * 4) * 16 - 8).astype(np.int32)], 255, shift=4)
     small: FloatArray = np.asarray(cv2.resize(mask, (width, height), interpolation=cv2.INTER_AREA), np.float32)
     return small / np.float32(255)
+
+
+def stacked(pictures: Sequence[FloatArray], maps: Sequence[FloatArray]) -> FloatArray:
+    """A network's guides of one frame, (C, h, w) float32, their channels last in memory.
+
+    pictures: (h, w, 3) in [0, 1], which become [-1, 1]; maps: (h, w) or (h, w, K), as they are.
+    """
+    height, width = pictures[0].shape[:2]
+    channels = sum(1 if m.ndim == 2 else m.shape[2] for m in maps) + 3 * len(pictures)
+    result = np.empty((height, width, channels), np.float32)
+    for index, picture in enumerate(pictures):
+        result[..., 3 * index : 3 * index + 3] = picture
+    coloured = result[..., : 3 * len(pictures)]
+    coloured *= 2
+    coloured -= 1
+    last = 3 * len(pictures)
+    for values in maps:
+        wide = values if values.ndim == 3 else values[..., None]
+        result[..., last : last + wide.shape[2]] = wide
+        last += wide.shape[2]
+    return result.transpose(2, 0, 1)
 
 
 def similarity(source: FloatArray, target: FloatArray) -> FloatArray:

@@ -201,8 +201,9 @@ def mixed_noise(shared: Tensor, own: Tensor) -> Tensor:
 
 def condition(proxies: FaceProxies) -> tuple[Tensor, Tensor]:
     """One frame -> (3, h, w) the guide's picture in [0, 1], (3, h, w) masks, in the aligned crop."""
-    masks = np.stack([proxies.skin, proxies.mouth, proxies.eyes])
-    return channels_first(proxies.guide), torch.from_numpy(masks.astype(np.float32))
+    guides = proxies.face_guides
+    masks = np.stack([guides.skin, guides.mouth, guides.eyes])
+    return channels_first(guides.guide), torch.from_numpy(masks.astype(np.float32))
 
 
 def aligned_portrait(reference: ReferenceFace) -> Tensor:

@@ -145,7 +145,7 @@ class LatentRenderer(DiffusionPipeline):
             back = np.asarray(cv2.invertAffineTransform(proxies.to_aligned), np.float32)
             to_mouth = composed(proxies.mouth_guides.to_crop, back)
             in_mouth = np.asarray(cv2.warpAffine(change, to_mouth, (MOUTH_WIDTH, MOUTH_HEIGHT)), np.float32)
-            face = np.zeros_like(change) if mouth_alone else change
+            face = None if mouth_alone else change
             yield paste(crop.whole, add_residuals(proxies, face, in_mouth), crop.left, crop.top)
 
     def noises(self, *_: object) -> NoReturn:

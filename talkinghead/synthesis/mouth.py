@@ -14,7 +14,16 @@ import cv2
 import numpy as np
 from torch import Tensor
 
-from talkinghead.synthesis.geometry import area_crop, box_around, far_blurred, polygon_mask, rigid_map, similarity, uncropped
+from talkinghead.synthesis.geometry import (
+    area_crop,
+    box_around,
+    far_blurred,
+    polygon_mask,
+    rigid_map,
+    similarity,
+    stacked,
+    uncropped,
+)
 from talkinghead.synthesis.interior import draw_mouth, lit_colours
 from talkinghead.synthesis.rasteriser import rasterise
 from talkinghead.synthesis.regions import INNER_LIPS, JAW, OUTER_LIPS, SKULL
@@ -33,6 +42,8 @@ PATCH_MARGIN_PX: Final = 32
 NUM_MOUTH_CHANNELS: Final = 16
 LIP_MARGIN_PX: Final = 3
 """Round the lips, for their anti-aliased rim."""
+_DRAWN_MARGIN_PX: Final = 8
+"""The inside of the mouth is drawn so far beyond the lips' rim: its own soft light reaches as far."""
 _TONES_PX: Final = 8.0
 """What is blurred by so much are tones, the rest is detail."""
 _DETAIL: Final = (0.4, 0.85)
@@ -86,13 +97,12 @@ class MouthProxies:
         return weight
 
     def stack(self) -> FloatArray:
-        """(C, h, w) float32, the condition of the expert; `NUM_MOUTH_CHANNELS` says C.
+        """(C, h, w) float32, the condition of the expert, its channels last in memory; `NUM_MOUTH_CHANNELS` says C.
 
         Its first three are the base, its last two what lies between the lips, and the lips.
         """
-        maps = np.stack([self.jaw_shown, self.skull_shown, self.inside, self.lips], -1)
-        pictures = [p * 2 - 1 for p in (self.base, self.warp, self.skull_reference, self.jaw_reference)]
-        return np.concatenate([*pictures, maps], -1).transpose(2, 0, 1).astype(np.float32)
+        pictures = (self.base, self.warp, self.skull_reference, self.jaw_reference)
+        return stacked(pictures, (self.jaw_shown, self.skull_shown, self.inside, self.lips))
 
 
 class ReferenceMouth:
@@ -119,7 +129,11 @@ def build_mouth(reference: ReferenceMouth, target_px: FloatArray) -> MouthProxie
     warp = _warped(reference, points, skull)
     loops = [points[loop, :2] for loop in (INNER_LIPS, OUTER_LIPS)]
     inside, outside = (polygon_mask([loop], MOUTH_HEIGHT, MOUTH_WIDTH) for loop in loops)
-    interior = draw_mouth(reference.topology, reference.inner_colours, points, (0, 0, MOUTH_WIDTH, MOUTH_HEIGHT))
+    interior = np.zeros((MOUTH_HEIGHT, MOUTH_WIDTH, 3), np.float32)
+    # What the lips hide need not be drawn.
+    box = box_around(points[INNER_LIPS, :2], _DRAWN_MARGIN_PX, interior)
+    if box is not None and inside.any():
+        interior[box[1] : box[3], box[0] : box[2]] = draw_mouth(reference.topology, reference.inner_colours, points, box)
 
     def ridden(picture: FloatArray, matrix: FloatArray, border: int) -> FloatArray:
         size = (MOUTH_WIDTH, MOUTH_HEIGHT)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from copy import deepcopy
 from dataclasses import dataclass, replace
@@ -141,7 +141,7 @@ class FaceRenderer(DiffusionPipeline):
                 raise CheckpointError(f"{folder}: cannot be loaded ({reason}); reinstall talkinghead or retrain.") from error
             if not all(math.isfinite(float(p.detach().sum())) for p in network.parameters()):
                 raise CheckpointError(f"{folder / name}: holds numbers that are not finite; reinstall talkinghead or retrain.")
-            loaded[name] = network.to(device, memory_format=torch.channels_last).eval()
+            loaded[name] = network.to(device, memory_format=torch.channels_last).eval().fold()
         return FaceRenderer(**loaded, scheduler=scheduler)
 
     def __call__(
@@ -213,23 +213,24 @@ class FaceRenderer(DiffusionPipeline):
         num_inference_steps: int,
         both_ways: bool,
         mouth_alone: bool = False,
-    ) -> tuple[FloatArray, FloatArray]:
-        """(B, h, w, 3) of the face and of the mouth, each in its crop."""
-        found = []
-        parts = (
-            (self.denoiser, [p.stack() for p in proxies], mirrored),
-            (self.mouth_expert, [p.mouth_guides.stack() for p in proxies], mirrored_mouth),
-        )
-        for (network, stacks, turned), noise in zip(parts, noises, strict=True):
-            if mouth_alone and network is self.denoiser:
-                found.append(np.zeros((len(proxies), *noise.shape[2:], 3), np.float32))
-                continue
-            guide = torch.from_numpy(np.stack(stacks))
+    ) -> tuple[list[FloatArray] | list[None], list[FloatArray]]:
+        """(h, w, 3) of each face, None with `mouth_alone`, and of each mouth, in their crops."""
+        of_face, of_mouth = noises
+
+        def found(
+            network: ResidualDenoiser, stacks: list[FloatArray], turned: Callable[[Tensor], Tensor], noise: Tensor
+        ) -> list[FloatArray]:
+            # Guides are made with their channels last, and stay so.
+            guide = torch.from_numpy(np.stack([stack.transpose(1, 2, 0) for stack in stacks])).permute(0, 3, 1, 2)
             residual = self.denoise(network, guide, noise, num_inference_steps)
             if both_ways:
                 residual = (residual + self.denoise(network, turned(guide), noise, num_inference_steps).flip(-1)) / 2
-            found.append(np.ascontiguousarray(residual.permute(0, 2, 3, 1).numpy()))
-        return found[0], found[1]
+            return list(np.ascontiguousarray(residual.permute(0, 2, 3, 1).numpy()))
+
+        mouths = found(self.mouth_expert, [p.mouth_guides.stack() for p in proxies], mirrored_mouth, of_mouth)
+        if mouth_alone:
+            return [None] * len(proxies), mouths
+        return found(self.denoiser, [p.face_guides.stack() for p in proxies], mirrored, of_face), mouths
 
     @torch.inference_mode()
     def denoise(self, network: ResidualDenoiser, guide: Tensor, noise: Tensor, num_inference_steps: int) -> Tensor:
@@ -240,11 +241,11 @@ class FaceRenderer(DiffusionPipeline):
         """
         device, dtype = network.device, network.dtype
         guide = guide.to(device, dtype, memory_format=torch.channels_last)
-        sample = noise.to(device).expand(len(guide), -1, -1, -1)
+        sample = noise.to(device)
         scheduler = deepcopy(self.scheduler)  # it counts its steps, and another chunk may be at another one
         scheduler.set_timesteps(sigmas=np.linspace(1.0, 1.0 / num_inference_steps, num_inference_steps).tolist())
         for timestep, sigma in zip(scheduler.timesteps, scheduler.sigmas, strict=False):
-            clean = network(sample.to(dtype), sigma.to(device).expand(len(guide)), guide).float()
+            clean = network(sample.to(dtype, memory_format=torch.channels_last), sigma.to(device).reshape(1), guide).float()
             velocity = (sample - clean) / sigma
             sample = scheduler.step(velocity, timestep, sample).prev_sample
         residual: Tensor = sample.float().cpu() * network.config.residual_scale

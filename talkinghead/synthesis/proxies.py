@@ -8,6 +8,7 @@ lids and turn with the gaze. Knows nothing of networks.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 import cv2
@@ -23,6 +24,7 @@ from talkinghead.synthesis.geometry import (
     polygon_mask,
     rigid_map,
     similarity,
+    stacked,
 )
 from talkinghead.synthesis.interior import lay_in_eye, without_lids
 from talkinghead.synthesis.mouth import MouthProxies, ReferenceMouth, build_mouth, lay_in_mouth
@@ -39,19 +41,15 @@ MATTE_SEES_FACE: Final = 0.9
 
 
 @dataclass(frozen=True, eq=False)
-class FaceProxies:
-    """The guides of one frame, in the aligned crop unless said otherwise (h, w = 192, 160).
+class FaceGuides:
+    """What the denoiser of the face sees of one frame, in the aligned crop (h, w = 192, 160).
 
-    composite: (H, W, 3) float32 the user's whole picture, warped, with the eyeballs laid in, [0, 255].
-    guide: (h, w, 3) float32 the same in the aligned crop, with the rig's parts between the lips, [0, 1].
+    guide: (h, w, 3) float32 the warped picture with the eyeballs and the rig's parts between the lips, [0, 1].
     skull_reference, jaw_reference: (h, w, 3) the picture moved rigidly with the skull and with the jaw, [0, 1].
     normals: (h, w, 3) of the mesh in camera space; stretch: (h, w) log of how much larger the skin became.
     skin, mouth, eyes: (h, w) region masks in [0, 1].
-    to_aligned: (2, 3) px of the picture -> px of the aligned crop.
-    mouth_guides: those of the mouth's expert, in a crop of their own.
     """
 
-    composite: FloatArray
     guide: FloatArray
     skull_reference: FloatArray
     jaw_reference: FloatArray
@@ -60,14 +58,32 @@ class FaceProxies:
     skin: FloatArray
     mouth: FloatArray
     eyes: FloatArray
+
+    def stack(self) -> FloatArray:
+        """(C, h, w) float32, the condition of the denoiser, its channels last in memory; `NUM_GUIDE_CHANNELS` says C."""
+        maps = (self.stretch, self.skin, self.mouth, self.eyes)
+        return stacked((self.guide, self.skull_reference, self.jaw_reference), (self.normals, *maps))
+
+
+@dataclass(frozen=True, eq=False)
+class FaceProxies:
+    """One frame before the networks.
+
+    composite: (H, W, 3) float32 the user's whole picture, warped, with the eyeballs laid in, [0, 255].
+    to_aligned: (2, 3) px of the picture -> px of the aligned crop.
+    mouth_guides: those of the mouth's expert, in a crop of their own.
+    """
+
+    reference: ReferenceFace
+    target_px: FloatArray
+    composite: FloatArray
     to_aligned: FloatArray
     mouth_guides: MouthProxies
 
-    def stack(self) -> FloatArray:
-        """(C, h, w) float32, the condition of the denoiser; `NUM_GUIDE_CHANNELS` says C."""
-        maps = np.stack([self.stretch, self.skin, self.mouth, self.eyes], -1)
-        pictures = [self.guide * 2 - 1, self.skull_reference * 2 - 1, self.jaw_reference * 2 - 1]
-        return np.concatenate([*pictures, self.normals, maps], -1).transpose(2, 0, 1).astype(np.float32)
+    @cached_property
+    def face_guides(self) -> FaceGuides:
+        """Those of the face's network, made when they are first asked for: `draft` never does."""
+        return _face_guides(self)
 
 
 NUM_GUIDE_CHANNELS: Final = 16
@@ -126,8 +142,13 @@ def build_proxies(reference: ReferenceFace, target_px: FloatArray) -> FaceProxie
     mouth_guides = build_mouth(reference.mouth, target_px)
     composite = warp_picture(reference, target_px)
     lay_in_eyes(composite, reference, target_px)
+    to_aligned = similarity(target_px[SKULL, :2], reference.topology.layout_px[SKULL])
+    return FaceProxies(reference, target_px, composite, to_aligned, mouth_guides)
+
+
+def _face_guides(proxies: FaceProxies) -> FaceGuides:
+    reference, target_px, to_aligned = proxies.reference, proxies.target_px, proxies.to_aligned
     topology = reference.topology
-    to_aligned = similarity(target_px[SKULL, :2], topology.layout_px[SKULL])
     aligned_px = target_px.copy()
     aligned_px[:, :2] = target_px[:, :2] @ to_aligned[:, :2].T + to_aligned[:, 2]
     upright = aligned_px[:468] * np.array([1, -1, -1], np.float32)
@@ -136,9 +157,9 @@ def build_proxies(reference: ReferenceFace, target_px: FloatArray) -> FaceProxie
     mouth = polygon_mask([aligned_px[INNER_LIPS, :2]], ALIGNED_HEIGHT, ALIGNED_WIDTH)
     eyes = polygon_mask([aligned_px[RIGHT_EYE, :2], aligned_px[LEFT_EYE, :2]], ALIGNED_HEIGHT, ALIGNED_WIDTH)
     skull, jaw = rigid_map(reference.mesh_px, target_px, SKULL), rigid_map(reference.mesh_px, target_px, JAW)
-    return FaceProxies(
-        composite=composite,
-        guide=_with_mouth(aligned_crop(composite, to_aligned) / np.float32(255), to_aligned, mouth_guides),
+    warped = aligned_crop(proxies.composite, to_aligned) / np.float32(255)
+    return FaceGuides(
+        guide=_with_mouth(warped, to_aligned, proxies.mouth_guides),
         skull_reference=aligned_crop(reference.image, composed(to_aligned, skull)) / np.float32(255),
         jaw_reference=aligned_crop(reference.image, composed(to_aligned, jaw)) / np.float32(255),
         normals=maps[..., :3],
@@ -146,8 +167,6 @@ def build_proxies(reference: ReferenceFace, target_px: FloatArray) -> FaceProxie
         skin=np.maximum(maps[..., 4], np.maximum(mouth, eyes)),
         mouth=mouth,
         eyes=eyes,
-        to_aligned=to_aligned,
-        mouth_guides=mouth_guides,
     )
 
 

@@ -21,6 +21,7 @@ import numpy as np
 
 from talkinghead.errors import AudioError, OutputError
 from talkinghead.types import FPS, SAMPLE_RATE, Audio, ByteArray
+from talkinghead.video.yuv import yuv420
 
 CONTAINERS: Final[dict[str, str]] = {".mp4": "mp4", ".mov": "mov", ".mkv": "matroska"}
 MIN_FPS: Final = 1.0
@@ -107,7 +108,7 @@ class VideoWriter:
         with self._disk_errors():
             # The middle of an output frame's time says which input frame it shows.
             while int((self.num_frames_out + Fraction(1, 2)) * FPS / self._fps) <= self.num_frames_in:
-                picture = _picture(frame) if picture is None else picture
+                picture = yuv420(_even(frame)) if picture is None else picture
                 self._encode_picture(picture)
         self.num_frames_in += 1
 
@@ -149,8 +150,7 @@ class VideoWriter:
         self._sound_chunks = all_chunks()
 
     def _encode_picture(self, picture: Any) -> None:
-        frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
-        frame = frame.reformat(format="yuv420p", dst_colorspace=_BT709)
+        frame = av.VideoFrame.from_ndarray(picture, format="yuv420p")
         frame.pts, frame.time_base = self.num_frames_out, 1 / self._fps
         frame.colorspace = frame.color_primaries = frame.color_trc = _BT709
         frame.color_range = _LIMITED_RANGE
@@ -229,12 +229,12 @@ def _exact_rate(fps: float) -> Fraction:
     return ntsc if abs(float(ntsc) - fps) < 0.005 and round(fps) != fps else Fraction(fps).limit_denominator(1000)
 
 
-def _picture(frame: ByteArray) -> ByteArray:
+def _even(frame: ByteArray) -> ByteArray:
     """The frame with even sides: yuv420p has one colour for 2 x 2 px, so the last row or column stands twice."""
     odd_rows, odd_columns = frame.shape[0] % 2, frame.shape[1] % 2
     if odd_rows or odd_columns:
         frame = np.pad(frame, ((0, odd_rows), (0, odd_columns), (0, 0)), mode="edge")
-    return np.ascontiguousarray(frame)
+    return frame
 
 
 def _chunks_of_array(audio: Audio) -> Generator[Any]:

@@ -81,8 +81,8 @@ def test_a_shut_eye_shows_no_eyeball(face, left_open_px):
     assert magenta(points)[centre_y, centre_x] > 250
     assert magenta(shut).max() < 5
     assert (
-        build_proxies(reference, shut).eyes[:, : ALIGNED_WIDTH // 2].sum()
-        < 0.15 * build_proxies(reference, points).eyes[:, : ALIGNED_WIDTH // 2].sum()
+        build_proxies(reference, shut).face_guides.eyes[:, : ALIGNED_WIDTH // 2].sum()
+        < 0.15 * build_proxies(reference, points).face_guides.eyes[:, : ALIGNED_WIDTH // 2].sum()
     )
 
 
@@ -104,11 +104,11 @@ def test_gaze_moves_the_iris_and_not_the_corners(face, picture):
 def test_guides_have_their_shape(face, picture):
     points, topology = face
     proxies = build_proxies(ReferenceFace(picture, points, topology), points)
-    stack = proxies.stack()
+    stack = proxies.face_guides.stack()
     assert stack.shape == (NUM_GUIDE_CHANNELS, ALIGNED_HEIGHT, ALIGNED_WIDTH)
     assert stack.dtype == np.float32
     assert np.isfinite(stack).all()
-    assert 0.3 < proxies.skin.mean() < 0.9
+    assert 0.3 < proxies.face_guides.skin.mean() < 0.9
 
 
 def test_similarity_recovers_turn_scale_and_shift():
