@@ -5,11 +5,13 @@ As EMOTE (Danecek et al., "Emotional Speech-Driven Animation with Content-Emotio
 (`motion.expression`), and the temporal head hears no label. So the emotion of a clip is put on the predicted talking as a
 performance puts it there, and what the losses teach the head is talking that holds under it:
 
-- the lip terms of the exchange (one clip's talking under another's expression) move the opening and the width to where an
-  expression that fills the columns lets them through. The expression is another at each step, so what is learnt is right on
-  the average of them, and is paid for with lips that follow a little less well without one.
+- the lip terms of the exchange (one clip's talking under another's expression) teach mostly the closures: an expression parts
+  the lips by a twentieth of the eye distance, and a score of closed lips that leaves a neutral mouth nearly shut leaves an
+  angry one open. How the opening moves is held by `lips.restrain_parting` whatever is felt, so there is little to learn. The
+  score speaks where the speech encoder names no articulations; with those of the default one it is not asked.
 - the emotion terms can only make the head leave out what contradicts the label: a smile that is heard in the voice and shall
   not be seen. They cannot teach what an emotion looks like; `train.py expression` does.
+- the expression is another at each step and not known to the head, so what is learnt is right on the average of them.
 
 All faces are the rig's own, still and from straight ahead: a person's shape and head are nobody's mouth's business. Knows
 columns and tensors; how vertices become what a network sees is given to it.
@@ -29,24 +31,24 @@ from torch.nn import functional
 from talkinghead import arkit
 from talkinghead.errors import ConfigError
 from talkinghead.facemesh import NUM_SKIN
-from talkinghead.motion.articulator import COLUMNS, Articulator
+from talkinghead.motion.articulator import CLOSURE_SLOPE, COLUMNS, Articulator
 from talkinghead.motion.lips import LipTravel
 from talkinghead.motion.training_clips import ArticulatorConfig
-from talkinghead.motion.worn import as_said, worn
+from talkinghead.motion.worn import as_said, shut, worn
 from talkinghead.types import FloatArray, IntArray
 
 EMOTION_STRIDE: Final = 5
 """Every which frame the video-emotion network looks at: what is felt changes slowly."""
 READING_FRAMES: Final = 5
 """How many frames a feature of the lip reader sees: it counts where a face was seen in all of them."""
-_MOVED_M: Final = 1e-3
+_UNDER_NOSE: Final = 2
 _MM: Final = 1e3
 _COLUMN_INDICES: Final = [arkit.INDEX[name] for name in COLUMNS]
 
 
 @dataclass(frozen=True, eq=False)
 class FaceSurface:
-    """neutral: (V, 3) m. deltas: (52, V, 3) m of each column at 1. lower: (L,) the skin that speech moves by a millimetre."""
+    """neutral: (V, 3) m. deltas: (52, V, 3) m of each column at 1. lower: (L,) the skin below the nose."""
 
     neutral: FloatArray
     deltas: FloatArray
@@ -57,9 +59,8 @@ class FaceSurface:
         """A rig as a callable, (T, 52) -> (T, V, 3) m -> its linear map, a column at a time: what turns goes by the chord."""
         columns = len(arkit.BLENDSHAPES)
         vertices = express(np.concatenate([np.zeros((1, columns)), np.eye(columns)]).astype(np.float32))
-        deltas = vertices[1:] - vertices[0]
-        travel = np.linalg.norm(deltas[_COLUMN_INDICES, :NUM_SKIN], axis=-1).max(0)
-        return FaceSurface(vertices[0], deltas, np.flatnonzero(travel > _MOVED_M))
+        lower = np.flatnonzero(vertices[0, :NUM_SKIN, 1] < vertices[0, _UNDER_NOSE, 1])
+        return FaceSurface(vertices[0], vertices[1:] - vertices[0], lower)
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,7 +140,7 @@ class FaceLosses(nn.Module):
         """said: (B, T, K + 3) predicted, less the mean as targets are -> term -> its loss times its weight."""
         config, said = self.config, said.float()
         outputs = torch.cat([said[..., :-1] @ self.projection, said[..., -1:]], -1)
-        ours, theirs = self.talking(outputs, batch), self.talking(batch.target, batch)
+        ours, theirs = self.performed(outputs, batch), self.performed(batch.target, batch)
         terms = {}
         if config.vertex_weight:
             terms["vertex"] = config.vertex_weight * self.vertex_error(ours, theirs, batch.seen)
@@ -149,11 +150,11 @@ class FaceLosses(nn.Module):
             terms["lip_reading"] = config.lip_reading_weight * self._reading_error(ours, read, batch.seen)
         if config.video_emotion_weight:
             shown = self._shown(batch.face, batch.seen)
-            own = worn(ours, batch.felt[:, None], self.travel)
+            own = self.performed(outputs, batch, batch.felt)
             terms["video_emotion"] = config.video_emotion_weight * self._emotion_error(own, shown, batch.seen, batch.seen)
         if config.exchange_weight:
             # Each clip's talking with the emotion of the next: batches are drawn by chance, so it is anybody's.
-            exchanged = worn(ours, batch.felt.roll(-1, 0)[:, None], self.travel)
+            exchanged = self.performed(outputs, batch, batch.felt.roll(-1, 0))
             loss = self.lip_error(exchanged, batch)
             if read is not None:
                 loss = loss + config.lip_reading_weight * self._reading_error(exchanged, read, batch.seen)
@@ -163,12 +164,21 @@ class FaceLosses(nn.Module):
             terms["exchange"] = config.exchange_weight * loss
         return terms
 
-    def talking(self, outputs: torch.Tensor, batch: FaceBatch) -> torch.Tensor:
-        """outputs: (B, T, K + 3) less the mean -> (B, T, 52) the face that says so, without expression and stretching."""
+    def performed(self, outputs: torch.Tensor, batch: FaceBatch, felt: torch.Tensor | None = None) -> torch.Tensor:
+        """What is said, and felt, on a face, as `MotionPipeline.face` puts it there.
+
+        outputs: (B, T, K + 3) less the mean; the lips are shut by its own score, and nothing is stretched by `gain`.
+        felt: (B, 52) the expression, None is neutral.
+        Returns (B, T, 52) in [0, 1].
+        """
         outputs = outputs + batch.mean[:, None]
         blendshapes = outputs.new_zeros(*outputs.shape[:2], len(arkit.BLENDSHAPES))
         blendshapes[..., _COLUMN_INDICES] = outputs[..., :-3]
-        return as_said(blendshapes, outputs[..., -3], outputs[..., -2], self.travel)
+        face = as_said(blendshapes, outputs[..., -3], outputs[..., -2], self.travel)
+        if felt is not None:
+            face = worn(face, felt[:, None], self.travel)
+        closed = (0.5 + (outputs[..., -1] - self.config.closed_threshold) * CLOSURE_SLOPE).clamp(0, 1)
+        return shut(face, closed, self.travel)
 
     def vertices(self, blendshapes: torch.Tensor) -> torch.Tensor:
         """(..., 52) -> (..., V, 3) m."""

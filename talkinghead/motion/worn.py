@@ -1,7 +1,7 @@
-"""What the face does with talking and an expression, on tensors and with gradients: the lips as said, and both on one face.
+"""What the face does with talking and an expression, on tensors and with gradients: lips as said, both on one face, lips shut.
 
-The same as `lips.spread_lips`, `lips.open_lips`, `lips.restrain_parting` and `expression.compose`, which a performance goes
-through; a test holds the two together. The touch of lips that are shut is not here: it leaves nothing to learn.
+The same as `lips.spread_lips`, `lips.open_lips`, `lips.restrain_parting`, `lips.close_lips` and `expression.compose`, which a
+performance goes through; a test holds the two together.
 """
 
 from __future__ import annotations
@@ -13,10 +13,18 @@ import torch
 from talkinghead.motion.expression import GIVE_WAY, OPPOSED, both_sides
 from talkinghead.motion.lips import (
     FELT_PARTING,
+    JAW_LETS_GO,
     JAW_OPEN,
+    LIP_PARTERS,
     MOUTH_CLOSE,
     NARROW,
     NARROWERS,
+    PARTERS_LET_GO,
+    PRESSED,
+    PRESSERS,
+    SHUT_BEYOND_REST,
+    SNEERS,
+    SNEERS_LET_GO,
     SPEAKING,
     WIDE,
     WIDENERS,
@@ -54,6 +62,23 @@ def worn(talking: torch.Tensor, emotional: torch.Tensor, travel: torch.Tensor) -
     both = giving + emotional - giving * emotional
     excess = ((both - talking) @ parting - FELT_PARTING).clamp(min=0) * (talking.amax(-1) / SPEAKING).clamp(0, 1)
     return _added(both, [MOUTH_CLOSE], -excess / parting[MOUTH_CLOSE])
+
+
+def shut(blendshapes: torch.Tensor, closed: torch.Tensor, travel: torch.Tensor) -> torch.Tensor:
+    """The same face with the lips shut where they are said to be.
+
+    blendshapes: (..., 52) in [0, 1]. closed: (...) in [0, 1]. travel: as in `as_said`. Returns (..., 52) in [0, 1].
+    """
+    parting, result = travel[0], blendshapes
+    for columns, part in ((LIP_PARTERS, PARTERS_LET_GO), (SNEERS, SNEERS_LET_GO), ([JAW_OPEN], JAW_LETS_GO)):
+        result = _scaled(result, columns, 1 - part * closed)
+    pressed = torch.maximum(result, PRESSED * closed[..., None])
+    result = torch.where(_among(result, PRESSERS), pressed, result)
+    gap = result @ parting
+    wanted = (1 - closed) * gap.clamp(min=-SHUT_BEYOND_REST) - closed * SHUT_BEYOND_REST
+    result = _added(result, [MOUTH_CLOSE], (wanted - gap) / parting[MOUTH_CLOSE])
+    left_over = (result @ parting - wanted.clamp(min=0)).clamp(min=0) * closed
+    return _added(result, [JAW_OPEN], -left_over / parting[JAW_OPEN])
 
 
 def _scaled(values: torch.Tensor, columns: Sequence[int], factor: torch.Tensor) -> torch.Tensor:

@@ -20,6 +20,10 @@ from talkinghead.errors import CheckpointError
 
 USUAL_SIZE_PX: Final = 224
 _REMEDY: Final = "give an image network's folder, saved by transformers' save_pretrained(folder, safe_serialization=True)"
+_FAULTS: Final = (
+    OSError, SafetensorError, ValueError, TypeError, RuntimeError, LookupError, AttributeError, ArithmeticError,
+)  # fmt: skip
+"""What transformers raises on files that are damaged or do not belong together."""
 _UNUSED: Final = ("pooler.", "embeddings.mask_token")
 """Of a backbone, tensors that files of classifiers have not and that are not used here."""
 
@@ -81,7 +85,7 @@ class VideoEmotionNetwork(nn.Module):
                 raise ValueError(f"model.safetensors lacks {len(missing)} of its tensors, {missing[0]} for one")
             file = folder / "preprocessor_config.json"
             loaded = VideoEmotionNetwork(network, json.loads(file.read_text()) if file.is_file() else {})
-        except (OSError, SafetensorError, ValueError, TypeError, RuntimeError, AttributeError, KeyError) as error:
+        except _FAULTS as error:
             reason = " ".join(str(error).split())[:160]
             raise CheckpointError(f"video_emotion {folder}: no image network ({reason}); {_REMEDY}.") from error
         return loaded.requires_grad_(False).eval()

@@ -6,8 +6,8 @@ import torch
 
 from talkinghead import arkit
 from talkinghead.motion.expression import PROTOTYPE_MATRIX, compose
-from talkinghead.motion.lips import LipTravel, open_lips, restrain_parting, spread_lips
-from talkinghead.motion.worn import as_said, worn
+from talkinghead.motion.lips import LipTravel, close_lips, open_lips, restrain_parting, spread_lips
+from talkinghead.motion.worn import as_said, shut, worn
 from talkinghead.rig.face_rig import FaceRig
 
 
@@ -40,11 +40,20 @@ def test_an_expression_is_worn_as_in_a_performance(travel, emotion):
     assert np.abs(ours.numpy() - expected).max() < 1e-5
 
 
+def test_lips_are_shut_as_in_a_performance(travel):
+    random = np.random.default_rng(0)
+    blendshapes = random.uniform(0, 0.7, (200, 52)).astype(np.float32)
+    closed = np.clip(random.uniform(-0.5, 1.5, 200), 0, 1).astype(np.float32)
+    ours = shut(torch.from_numpy(blendshapes), torch.from_numpy(closed), on_tensors(travel))
+    assert np.abs(ours.numpy() - close_lips(blendshapes, closed, travel)).max() < 1e-5
+
+
 def test_gradients_reach_what_is_said(travel):
-    blendshapes, opening, width = torch.full((1, 52), 0.1), torch.tensor([0.1]), torch.tensor([0.02])
-    for value in (blendshapes, opening, width):
+    blendshapes, opening, width, closed = torch.full((1, 52), 0.1), *(torch.tensor([x]) for x in (0.1, 0.02, 0.2))
+    for value in (blendshapes, opening, width, closed):
         value.requires_grad_()
-    felt = torch.from_numpy(PROTOTYPE_MATRIX[4])[None]
-    face = worn(as_said(blendshapes, opening, width, on_tensors(travel)), felt, on_tensors(travel))
-    (face @ on_tensors(travel).T).sum().backward()
+    felt, travels = torch.from_numpy(PROTOTYPE_MATRIX[4])[None], on_tensors(travel)
+    face = shut(worn(as_said(blendshapes, opening, width, travels), felt, travels), closed, travels)
+    (face @ travels.T).sum().backward()
     assert opening.grad > 0 and width.grad > 0 and blendshapes.grad[0, arkit.INDEX["mouthSmileLeft"]] != 0
+    assert closed.grad < 0
