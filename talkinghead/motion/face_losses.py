@@ -5,10 +5,10 @@ As EMOTE (Danecek et al., "Emotional Speech-Driven Animation with Content-Emotio
 (`motion.expression`), and the temporal head hears no label. So the emotion of a clip is put on the predicted talking as a
 performance puts it there, and what the losses teach the head is talking that holds under it:
 
-- the lip terms of the exchange (one clip's talking under another's expression) teach mostly the closures: an expression parts
-  the lips by a twentieth of the eye distance, and a score of closed lips that leaves a neutral mouth nearly shut leaves an
-  angry one open. How the opening moves is held by `lips.restrain_parting` whatever is felt, so there is little to learn. The
-  score speaks where the speech encoder names no articulations; with those of the default one it is not asked.
+- the lip terms of the exchange (one clip's talking under another's expression) have above all the closures to teach: an
+  expression parts the lips by a twentieth of the eye distance, and a score of closed lips that leaves a neutral mouth nearly
+  shut leaves an angry one open. How the opening moves is held by `lips.restrain_parting` whatever is felt. The score speaks
+  where the speech encoder names no articulations; with those of the default one it is not asked.
 - the emotion terms can only make the head leave out what contradicts the label: a smile that is heard in the voice and shall
   not be seen. They cannot teach what an emotion looks like; `train.py expression` does.
 - the expression is another at each step and not known to the head, so what is learnt is right on the average of them.
