@@ -23,11 +23,13 @@ def train_articulator(config: Path, stage: str) -> str:
     from talkinghead.motion.lips import LipTravel
     from talkinghead.motion.trainer import train_articulator
     from talkinghead.motion.training_clips import ArticulatorConfig
+    from talkinghead.perception import face_losses
     from talkinghead.rig.face_rig import FaceRig
 
     options = load_config(config, ArticulatorConfig, stage)
     rig = FaceRig.from_pretrained(Path(options.rig))
-    return str(train_articulator(options, LipTravel.of_rig(rig.neutral, rig.deltas), print, logged(options.output, config)))
+    travel, losses = LipTravel.of_rig(rig.neutral, rig.deltas), face_losses(options, rig)
+    return str(train_articulator(options, travel, print, logged(options.output, config), losses))
 
 
 def train_speech_encoder(config: Path, stage: str) -> str:

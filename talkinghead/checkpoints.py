@@ -5,7 +5,9 @@ Knows the names of files; knows nothing of what is in them.
 
 from __future__ import annotations
 
+import contextlib
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -113,3 +115,19 @@ def checkpoint_folder(folder: Path | None = None) -> Path:
     if missing:
         raise CheckpointError(f"checkpoint {folder}: {', '.join(missing)} missing or empty; {_REMEDY}.")
     return folder
+
+
+@contextlib.contextmanager
+def without_progress() -> Iterator[None]:
+    """Load without transformers' bars and tables: what is wrong is said in one line."""
+    from transformers.utils import logging
+
+    level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
+        if bars:
+            logging.enable_progress_bar()

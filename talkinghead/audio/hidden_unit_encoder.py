@@ -8,9 +8,7 @@ Sources: Baevski et al., "wav2vec 2.0", NeurIPS 2020; Hsu et al., "HuBERT", TASL
 
 from __future__ import annotations
 
-import contextlib
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,6 +24,7 @@ from talkinghead.audio.speech_encoder import (
     check_samples,
     loudness_dbfs,
 )
+from talkinghead.checkpoints import without_progress
 from talkinghead.errors import CheckpointError
 from talkinghead.types import SAMPLES_PER_FRAME, Audio, FloatArray, SpeechFeatures
 
@@ -83,7 +82,7 @@ class HiddenUnitEncoder:
             config = AutoConfig.from_pretrained(folder, local_files_only=True)
             if config.model_type not in MODEL_TYPES:
                 raise ValueError(f"model_type {config.model_type}; {', '.join(MODEL_TYPES)} are known")
-            with _in_silence():
+            with without_progress():
                 network, found = AutoModel.from_pretrained(
                     folder, local_files_only=True, use_safetensors=True, trust_remote_code=False, output_loading_info=True
                 )
@@ -141,22 +140,6 @@ class HiddenUnitEncoder:
         return {
             layer: hidden[layer][0].reshape(num_frames, -1, hidden[layer].shape[-1]).mean(1).cpu().numpy() for layer in wanted
         }
-
-
-@contextlib.contextmanager
-def _in_silence() -> Iterator[None]:
-    """Without transformers' bars and tables: what is wrong is said in one line."""
-    from transformers.utils import logging
-
-    level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        logging.set_verbosity(level)
-        if bars:
-            logging.enable_progress_bar()
 
 
 AnySpeechEncoder = SpeechEncoder | HiddenUnitEncoder

@@ -35,6 +35,7 @@ class SpeechClip:
     """One clip with sound, sound and face cut to the same frames.
 
     features: (T, C) and loudness. motion: T frames. points: (T, 478, 3) px as tracked. seen: (T,) whether a face was seen.
+    emotion, level: as the manifest has them, empty and 0 where it has not.
     """
 
     name: str
@@ -45,6 +46,8 @@ class SpeechClip:
     motion: FaceMotion
     points: FloatArray
     seen: FloatArray
+    emotion: str = ""
+    level: int = 0
 
     def __len__(self) -> int:
         return len(self.features)
@@ -108,6 +111,8 @@ def speech_clips(data: Path, prepared: Path, part: str, aligned: bool, split: st
             motion=motion[picture],
             points=points[picture],
             seen=seen[picture].astype(np.float32),
+            emotion=row.get("emotion") or "",
+            level=row.get("level") or 0,
         )
 
 

@@ -56,7 +56,7 @@ PROTOTYPES: Final[dict[str, dict[str, float]]] = {
 }  # fmt: skip
 
 # How much the rest of talking gives way to a full expression: a smile cannot be kept while the lips are pushed forward.
-_OPPOSED: Final[tuple[tuple[str, str], ...]] = (
+OPPOSED: Final[tuple[tuple[str, str], ...]] = (
     ("mouthSmile", "mouthPucker"),
     ("mouthSmile", "mouthFrown"),
     ("mouthSmile", "mouthShrugLower"),
@@ -64,7 +64,7 @@ _OPPOSED: Final[tuple[tuple[str, str], ...]] = (
     ("mouthFrown", "mouthDimple"),
     ("mouthStretch", "mouthPucker"),
 )
-_GIVE_WAY: Final = 0.6
+GIVE_WAY: Final = 0.6
 WHOLE_S: Final = 2.2
 EACH_S: Final = 1.6
 """How slowly an expression swells and ebbs, as a whole and each column."""
@@ -157,9 +157,9 @@ def compose(talking: FloatArray, emotional: FloatArray) -> FloatArray:
     share the face with gives way. The lips' closure comes after this (`articulator.close_lips`).
     """
     talking = talking.copy()
-    for ours, theirs in _OPPOSED:
+    for ours, theirs in OPPOSED:
         strength = emotional[:, both_sides(ours)].mean(1)
-        talking[:, both_sides(theirs)] *= (1 - _GIVE_WAY * strength)[:, None]
+        talking[:, both_sides(theirs)] *= (1 - GIVE_WAY * strength)[:, None]
     # 1 - (1 - a)(1 - b): equal to a where b is 0, rises with either, never above 1.
     result: FloatArray = (talking + emotional - talking * emotional).astype(np.float32)
     return result

@@ -28,6 +28,13 @@ FELT_PARTING: Final = 0.045
 """By how much an emotion may part the lips of who speaks, over the eye distance: a raised lip must not drown what is said."""
 SPEAKING: Final = 0.05
 """From this much of any column on somebody speaks."""
+PARTERS_LET_GO: Final = 0.95
+SNEERS_LET_GO: Final = 0.15
+JAW_LETS_GO: Final = 0.4
+"""What part of each gives way while the lips are shut. A wrinkled nose stays: brows and cheeks move with it, and would twitch
+at every p."""
+PRESSED: Final = 0.12
+"""At least this much are shut lips pressed together."""
 TUCKED_GAP: Final = 0.012
 """The gap at f and v: the lower lip is at the upper teeth, the upper lip a little off them."""
 TUCK: Final = {
@@ -163,11 +170,10 @@ def close_lips(blendshapes: FloatArray, closed: FloatArray, travel: LipTravel) -
     blendshapes: (T, 52). closed: (T,) in [0, 1].
     """
     result, parting = blendshapes.copy(), travel.parting
-    result[:, LIP_PARTERS] *= (1 - 0.95 * closed)[:, None]
-    # A wrinkled nose stays: brows and cheeks move with it, and would twitch at every p.
-    result[:, SNEERS] *= (1 - 0.15 * closed)[:, None]
-    result[:, JAW_OPEN] *= 1 - 0.4 * closed
-    result[:, PRESSERS] = np.maximum(result[:, PRESSERS], 0.12 * closed[:, None])
+    result[:, LIP_PARTERS] *= (1 - PARTERS_LET_GO * closed)[:, None]
+    result[:, SNEERS] *= (1 - SNEERS_LET_GO * closed)[:, None]
+    result[:, JAW_OPEN] *= 1 - JAW_LETS_GO * closed
+    result[:, PRESSERS] = np.maximum(result[:, PRESSERS], PRESSED * closed[:, None])
     gap = result @ parting
     wanted = (1 - closed) * np.maximum(gap, -SHUT_BEYOND_REST) - closed * SHUT_BEYOND_REST
     result[:, MOUTH_CLOSE] = np.clip(result[:, MOUTH_CLOSE] + (wanted - gap) / parting[MOUTH_CLOSE], 0, 1)

@@ -11,7 +11,7 @@ import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -23,13 +23,14 @@ from talkinghead.corpus.splits import record
 from talkinghead.corpus.store import trained_on
 from talkinghead.errors import ConfigError
 from talkinghead.motion.articulator import Articulator
+from talkinghead.motion.face_losses import FaceBatch, FaceLosses, check_weights, mean_where
 from talkinghead.motion.lip_correlation import lip_correlation
 from talkinghead.motion.lips import LipTravel
 from talkinghead.motion.readout import fit_readout, predict
 from talkinghead.motion.training_clips import ArticulatorConfig, TrainingClip, held_out_clips, training_clips
 from talkinghead.training import check_resumable, save_config
 from talkinghead.training_log import Report, unheard
-from talkinghead.types import FloatArray
+from talkinghead.types import FloatArray, IntArray
 
 FREE_KEYS: Final = ("output", "num_threads", "save_every")
 """What may differ when a run is resumed: nothing that is learnt depends on it."""
@@ -40,16 +41,23 @@ MIN_CLIP_FRAMES: Final = 8
 
 
 def train_articulator(
-    config: ArticulatorConfig, travel: LipTravel | None, say: Callable[[str], None], report: Report = unheard
+    config: ArticulatorConfig,
+    travel: LipTravel | None,
+    say: Callable[[str], None],
+    report: Report = unheard,
+    losses: FaceLosses | None = None,
 ) -> Path:
     """Run one configuration to its end, or from where it was killed; returns the folder of the finished articulator.
 
-    travel: of the rig that the motion is for. report: called with the loss when it is saved.
+    travel: of the rig that the motion is for. report: called with the loss when it is saved. losses: on what the face looks
+    like, of `perception.face_losses`; needed where the configuration has a weight for one.
 
     Raises:
-        ConfigError: no clip to learn from, or the output folder holds a run of another configuration.
+        ConfigError: no clip to learn from, the output folder holds a run of another configuration, or losses that are not here.
         InputError: no manifest.
     """
+    if check_weights(config) and losses is None:
+        raise ConfigError("losses: the configuration has weights for them; give those of talkinghead.perception.face_losses.")
     torch.set_num_threads(config.num_threads)
     accelerator = Accelerator()
     output = Path(config.output)
@@ -73,7 +81,7 @@ def train_articulator(
         say(f"read-out, {len(others)} people kept out: " + ", ".join(f"{name} {r:.3f}" for name, r in found.items()))
         report(0, found)
     if config.steps and model.head is not None:
-        trainer = HeadTrainer(model, config, accelerator)
+        trainer = HeadTrainer(model, config, accelerator, losses)
         if state.is_dir():
             trainer.load(state)
             say(f"going on from step {trainer.step}")
@@ -82,7 +90,7 @@ def train_articulator(
             if accelerator.is_main_process and (trainer.step % config.save_every == 0 or trainer.step == config.steps):
                 _replace(state, trainer.save)
                 say(f"step {trainer.step}: loss {loss:.4f}")
-                report(trainer.step, {"loss": loss} | trainer.lips_of_others(others))
+                report(trainer.step, {"loss": loss} | trainer.terms | trainer.lips_of_others(others))
         model = trainer.finished()
     if accelerator.is_main_process:
         trained = trained_on(Path(config.data), config.split)
@@ -119,22 +127,34 @@ def _recover(folder: Path) -> None:
 
 @dataclass(frozen=True, eq=False)
 class _HeadClip:
-    """content: (T, C), kept in half precision; targets and said: (T, K + 3) less their means, wanted and said; seen: (T,)."""
+    """content: (T, C), kept in half precision; targets and said: (T, K + 3) less their means, wanted and said; seen: (T,).
+
+    The last three are the losses' on the face: mean and face as in `TrainingClip`, felt: (52,) the emotion as it looks.
+    """
 
     content: npt.NDArray[np.float16]
     targets: FloatArray
     said: FloatArray
     seen: npt.NDArray[np.bool_]
     common: bool
+    mean: FloatArray
+    face: FloatArray | None
+    felt: FloatArray | None
 
 
 class HeadTrainer:
-    """The temporal head on a fixed read-out. Every batch is a function of (seed, step)."""
+    """The temporal head on a fixed read-out. Every batch is a function of (seed, step).
 
-    def __init__(self, model: Articulator, config: ArticulatorConfig, accelerator: Accelerator) -> None:
+    terms: of the last step, what each of the losses on the face was, weighted.
+    """
+
+    def __init__(
+        self, model: Articulator, config: ArticulatorConfig, accelerator: Accelerator, losses: FaceLosses | None = None
+    ) -> None:
         if model.head is None:
             raise ConfigError("head_width is 0; give the temporal head channels, or set steps to 0.")
         self.config, self.accelerator, self.step = config, accelerator, 0
+        self.losses, self.terms = losses, dict[str, float]()
         self._clips = self._prepared(model)
         common = np.array([clip.common for clip in self._clips])
         lengths = np.array([len(clip.content) for clip in self._clips], np.float64)
@@ -145,6 +165,8 @@ class HeadTrainer:
         head.set_normalisation(*self._content_statistics())
         variance = np.mean([clip.targets[clip.seen].var(0) for clip in self._clips], axis=0)
         self._scale = torch.from_numpy(np.sqrt(variance) + 1e-3).float()
+        if losses is not None:
+            losses.fit(model, self._scale, accelerator.device)
         torch.manual_seed(config.seed)
         head.restart()
         head.to(accelerator.device)
@@ -160,9 +182,18 @@ class HeadTrainer:
             if len(clip.content) >= MIN_CLIP_FRAMES:
                 said = predict(model, clip.content)
                 said = said - said[clip.seen].mean(0)
-                clips.append(_HeadClip(clip.content.astype(np.float16), clip.targets, said, clip.seen, clip.common))
+                content = clip.content.astype(np.float16)
+                face = felt = None
+                if self.losses is not None:
+                    face, felt = clip.face, (clip.strength * self.losses.prototypes[clip.emotion]).cpu().numpy()
+                clips.append(_HeadClip(content, clip.targets, said, clip.seen, clip.common, clip.mean, face, felt))
         if not clips:
             raise ConfigError(f"data {self.config.data}: no training clip of {MIN_CLIP_FRAMES} frames; set steps to 0.")
+        if self.config.exchange_weight and not any(clip.felt is not None and clip.felt.any() for clip in clips):
+            raise ConfigError(
+                f"exchange_weight: no training clip of data {self.config.data} has an emotion other than neutral to exchange; "
+                "prepare a set that says them (docs/mead.md), or set it to 0."
+            )
         return clips
 
     def _content_statistics(self) -> tuple[FloatArray, FloatArray]:
@@ -181,25 +212,41 @@ class HeadTrainer:
 
         A clip shorter than a crop repeats its last frame.
         """
+        drawn = self._drawn(step)
+        x = self._stacked([clip.content[frames].astype(np.float32) for clip, frames in drawn])
+        y = self._stacked([clip.targets[frames] for clip, frames in drawn])
+        z = self._stacked([clip.said[frames] for clip, frames in drawn])
+        return x, y, z, self._stacked([clip.seen[frames] for clip, frames in drawn])
+
+    def face_batch(self, step: int) -> FaceBatch:
+        """What the losses on the face know of the crops of a step; `losses` must be there."""
+        drawn = self._drawn(step)
+        return FaceBatch(
+            target=self._stacked([clip.targets[frames] for clip, frames in drawn]),
+            mean=self._stacked([clip.mean for clip, _ in drawn]),
+            seen=self._stacked([clip.seen[frames] for clip, frames in drawn]),
+            face=self._stacked([clip.face[frames] for clip, frames in drawn if clip.face is not None]),
+            felt=self._stacked([clip.felt for clip, _ in drawn if clip.felt is not None]),
+        )
+
+    def _drawn(self, step: int) -> list[tuple[_HeadClip, IntArray]]:
+        """The clips of a step and which frames of each."""
         config = self.config
         random = np.random.default_rng([config.seed, step, self.accelerator.process_index])
-        contents, targets, said, seen = [], [], [], []
+        drawn = []
         for index in random.choice(len(self._clips), config.batch_size, p=self._odds):
             clip = self._clips[index]
             start = random.integers(0, max(1, len(clip.content) - config.crop_frames + 1))
-            frames = np.minimum(np.arange(start, start + config.crop_frames), len(clip.content) - 1)
-            contents.append(clip.content[frames].astype(np.float32))
-            targets.append(clip.targets[frames])
-            said.append(clip.said[frames])
-            seen.append(clip.seen[frames])
-        rows = (contents, targets, said, seen)
-        x, y, z, keep = (torch.from_numpy(np.stack(row)).float().to(self.accelerator.device) for row in rows)
-        return x, y, z, keep
+            drawn.append((clip, np.minimum(np.arange(start, start + config.crop_frames), len(clip.content) - 1)))
+        return drawn
+
+    def _stacked(self, rows: Sequence[npt.NDArray[Any]]) -> torch.Tensor:
+        return torch.from_numpy(np.stack(rows)).float().to(self.accelerator.device)
 
     def train_step(self) -> float:
         """One update; the loss is on values and on their change from frame to frame, each output in its own deviations.
 
-        Frames without a face count nothing: nobody knows what their lips did.
+        Frames without a face count nothing: nobody knows what their lips did. The losses on the face are added to it.
         """
         config, head = self.config, self.model.head
         assert head is not None
@@ -216,7 +263,11 @@ class HeadTrainer:
         weight = torch.ones_like(self._scale).to(output)
         weight[-3:] = LIP_WEIGHT
         both = seen[:, 1:] * seen[:, :-1]
-        loss = _mean_where((weight * error**2).mean(-1), seen) + _mean_where((weight * change**2).mean(-1), both)
+        loss = mean_where((weight * error**2).mean(-1), seen) + mean_where((weight * change**2).mean(-1), both)
+        if self.losses is not None:
+            terms = self.losses(readout + output, self.face_batch(self.step))
+            loss = sum(terms.values(), start=loss)
+            self.terms = {name: float(term.detach()) for name, term in terms.items()}
         self.optimiser.zero_grad(set_to_none=True)
         self.accelerator.backward(loss)
         self.accelerator.clip_grad_norm_(head.parameters(), 1.0)
@@ -272,8 +323,3 @@ class HeadTrainer:
                 value.copy_(self._average[name])
         self.model.cpu().eval()
         return self.model
-
-
-def _mean_where(values: torch.Tensor, keep: torch.Tensor) -> torch.Tensor:
-    """values: (B, T), keep: (B, T) 0 or 1 -> the mean of those that are kept, 0 when none is."""
-    return (values * keep).sum() / keep.sum().clamp(min=1)

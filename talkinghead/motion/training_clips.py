@@ -26,7 +26,8 @@ from talkinghead.motion.dataset import (
     speech_clips,
     symmetric,
 )
-from talkinghead.types import FloatArray
+from talkinghead.motion.expression_fitting import NEUTRAL, NUM_LEVELS
+from talkinghead.types import EMOTIONS, FloatArray
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,10 @@ class ArticulatorConfig:
     split: which of `corpus.splits` says who is trained on; empty is the manifest's own.
     held_out: share of the people, but for who is of `common_source`, that are kept out; how well their lips follow is reported
         as it goes.
+    vertex_weight: what a mm^2 of the lower face's vertices weighs in the temporal head's loss. lip_reading, video_emotion:
+        folders of the user's networks, and their weights. exchange_weight: of one clip's talking under another's emotion. All
+        are of `motion.face_losses`. picture_frames: of a crop, how many the lip reader looks at, from its start.
+    expression: folder of what each emotion looks like, which these losses put on talking; empty is the action units.
     """
 
     data: str = "../shared/data"
@@ -60,6 +65,14 @@ class ArticulatorConfig:
     learning_rate: float = 3e-4
     weight_decay: float = 1e-2
     warmup_steps: int = 50
+    vertex_weight: float = 0.0
+    lip_reading: str = ""
+    lip_reading_weight: float = 0.0
+    video_emotion: str = ""
+    video_emotion_weight: float = 0.0
+    exchange_weight: float = 0.0
+    picture_frames: int = 25
+    expression: str = ""
     save_every: int = 100
     num_threads: int = 1
     seed: int = 0
@@ -72,7 +85,8 @@ class TrainingClip:
     content: (T, C) less its mean, `content_mean` (C,): voice and room are not what is said. targets: (T, K + 3) less their
     mean, for what a mouth is at rest is the person's, not the sound's, and 0 where no face was seen. mean: (K + 3,).
     seen: (T,) bool, whether a face was seen; it was in one frame at least. common: of the one source that has more clips than
-    all others.
+    all others. face: (T, 52) blendshapes as tracked, 0 where no face was seen. emotion: row of `EMOTIONS`; strength: (0, 1], 0
+    where the manifest knows no emotion.
     """
 
     content: FloatArray
@@ -81,6 +95,9 @@ class TrainingClip:
     mean: FloatArray
     seen: npt.NDArray[np.bool_]
     common: bool
+    face: FloatArray | None = None
+    emotion: int = NEUTRAL
+    strength: float = 0.0
 
 
 def training_clips(config: ArticulatorConfig) -> Iterator[TrainingClip]:
@@ -142,7 +159,11 @@ def training_clip(clip: SpeechClip, common: bool = False) -> TrainingClip:
     content = clip.features.content.astype(np.float32)
     content_mean: FloatArray = content.mean(0)
     targets = np.where(seen[:, None], targets - mean, 0)
-    return TrainingClip(content - content_mean, content_mean, targets, mean, seen, common)
+    face = np.where(seen[:, None], clip.motion.blendshapes, 0).astype(np.float32)
+    known = clip.emotion in EMOTIONS
+    emotion = EMOTIONS.index(clip.emotion) if known else NEUTRAL
+    strength = min(1.0, (clip.level or NUM_LEVELS) / NUM_LEVELS) if known else 0.0
+    return TrainingClip(content - content_mean, content_mean, targets, mean, seen, common, face, emotion, strength)
 
 
 def _targets(clip: SpeechClip, seen: npt.NDArray[np.bool_]) -> FloatArray:
