@@ -4,7 +4,9 @@
     python scripts/bench.py --motion              # speech to motion alone, a batch of clips, as a multiple of real time
     python scripts/bench.py --stream              # speech to motion as it is spoken: first frame, real time, memory
     python scripts/bench.py --live                # speech to pictures as it is spoken: how far behind, how many were left out
-    python scripts/bench.py --memory              # peak memory of the command line at 10 s and 5 min (takes minutes)
+    python scripts/bench.py --sizes               # each quality at 256, 512 and 1024 px
+    python scripts/bench.py --lengths             # time and peak memory of the command line, 10 s to 10 min (takes a while)
+    python scripts/bench.py --published           # networks of published systems' shape, weights of chance, here: compute only
 
 Loading the models is counted apart. No figure here is a test: machines differ.
 """
@@ -18,10 +20,12 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from published_shapes import WarpingDecoder
 from rich.console import Console
 from rich.table import Table
 
@@ -29,6 +33,7 @@ if TYPE_CHECKING:
     from talkinghead.types import FloatArray, SpeechFeatures
 
 MAX_BEHIND_S = 0.25
+LOADING = "loading (once)"
 ASSETS = Path(__file__).parents[1] / "assets"
 
 
@@ -58,7 +63,8 @@ class Stopwatch:
             yield item
 
 
-def stages(seconds: float, size: int, quality: str, console: Console) -> None:
+def timed(seconds: float, size: int, quality: str) -> dict[str, float]:
+    """Seconds that each stage of one video takes; what is loaded or compiled once is not in the whole."""
     watch = Stopwatch()
     started = time.perf_counter()
     from talkinghead.audio.waveform import load_audio
@@ -68,10 +74,10 @@ def stages(seconds: float, size: int, quality: str, console: Console) -> None:
     from talkinghead.video.writer import VideoWriter
 
     head = TalkingHead.from_pretrained()
-    watch.add("loading (once)", started)
+    watch.add(LOADING, started)
     audio = Audio(lengthened(load_audio(ASSETS / "speech.wav").samples, seconds))
     portrait = head.load_portrait(ASSETS / "astronaut.jpg", size=size)
-    list(head.render(portrait, head.animate(Audio(audio.samples[:16000])), quality=quality))  # compile and warm up
+    list(head.render(portrait, head.animate(Audio(audio.samples[:16000]), "happy"), quality=quality))  # compile and warm up
     whole = time.perf_counter()
     started = time.perf_counter()
     features = head.speech_encoder.encode(audio)
@@ -85,9 +91,23 @@ def stages(seconds: float, size: int, quality: str, console: Console) -> None:
             writer.write(frame)
             watch.add("video file", started)
     watch.seconds["whole, after loading"] = time.perf_counter() - whole
+    return watch.seconds
+
+
+def stages(seconds: float, size: int, quality: str, console: Console) -> None:
     table = Table("stage", "seconds", "s per second of video", title=f"{seconds:g} s at {size} px, {quality}")
-    for name, spent in watch.seconds.items():
-        table.add_row(name, f"{spent:.2f}", "" if "loading (once)" in name else f"{spent / seconds:.3f}")
+    for name, spent in timed(seconds, size, quality).items():
+        table.add_row(name, f"{spent:.2f}", "" if name == LOADING else f"{spent / seconds:.3f}")
+    console.print(table)
+
+
+def sizes(seconds: float, console: Console) -> None:
+    table = Table("px", "quality", "synthesis", "video file", "whole", title=f"s per second of video, {seconds:g} s")
+    for size in (256, 512, 1024):
+        for quality in ("draft", "standard", "best"):
+            spent = timed(seconds, size, quality)
+            parts = (spent[name] / seconds for name in ("synthesis", "video file", "whole, after loading"))
+            table.add_row(str(size), quality, *(f"{part:.2f}" for part in parts))
     console.print(table)
 
 
@@ -208,21 +228,68 @@ def peak_memory_mb(*arguments: str) -> int:
     return int(result.stdout.split("PEAK")[-1])
 
 
-def memory(console: Console) -> None:
+def lengths(size: int, quality: str, console: Console) -> None:
     import soundfile
 
     from talkinghead.audio.waveform import load_audio
 
     samples = load_audio(ASSETS / "speech.wav").samples
-    table = Table("speech", "peak memory, MB", title="the whole command, 512 px")
-    for seconds in (10, 300):
+    table = Table("speech", "seconds", "s per second", "peak memory, MB", title=f"the whole command, {size} px, {quality}")
+    for seconds in (10, 60, 600):
         with tempfile.TemporaryDirectory() as folder:
             sound, video = Path(folder) / "a.wav", Path(folder) / "a.mp4"
             soundfile.write(sound, lengthened(samples, seconds), 16_000)
             inputs = ("--image", str(ASSETS / "astronaut.jpg"), "--audio", str(sound))
-            peak_mb = peak_memory_mb("generate", *inputs, "--size", "512", "-o", str(video))
-            table.add_row(f"{seconds} s", str(peak_mb))
+            started = time.perf_counter()
+            peak_mb = peak_memory_mb("generate", *inputs, "--size", str(size), "--quality", quality, "-o", str(video))
+            took = time.perf_counter() - started
+        table.add_row(f"{seconds} s", f"{took:.0f}", f"{took / seconds:.2f}", str(peak_mb))
     console.print(table)
+
+
+def published(console: Console) -> None:
+    """Networks of the shape of published systems, weights of chance: what computing one frame costs here, and nothing else.
+
+    A latent video denoiser is Stable Diffusion 1.5's UNet (Rombach et al. 2022), which Hallo, EchoMimic and AniPortrait build
+    on, at 25 steps for 512 px; their reference networks, temporal layers and guidance come on top. The warping generator is the
+    decoder of LivePortrait (Guo et al. 2024, after SPADE, Park et al. 2019) alone, its motion network left out.
+    """
+    import torch
+    from diffusers import UNet2DConditionModel
+
+    from talkinghead.synthesis.pipeline import working_dtype
+
+    torch.manual_seed(0)
+    steps, frames = [], []
+    # In the type that is the quicker here for each.
+    for dtype in {torch.float32, working_dtype(torch.device("cpu"))}:
+        with torch.inference_mode():
+            unet = UNet2DConditionModel(cross_attention_dim=768).to(dtype, memory_format=torch.channels_last).eval()
+            latent, words = torch.randn(1, 4, 64, 64, dtype=dtype), torch.randn(1, 77, 768, dtype=dtype)
+            steps.append(median_s(partial(unet, latent, 500, words), 3))
+            decoder = WarpingDecoder().to(dtype, memory_format=torch.channels_last).eval()
+            feature = torch.randn(1, 256, 64, 64, dtype=dtype).to(memory_format=torch.channels_last)
+            frames.append(median_s(partial(decoder, feature), 3))
+    step, frame = min(steps), min(frames)
+    ours = {quality: timed(4, 512, quality)["synthesis"] / 4 for quality in ("draft", "standard")}
+    table = Table("network", "million weights", "s per frame", "s per second of video", title="compute only, 512 px")
+    for name, network, spent in (("latent denoiser, 25 steps", unet, 25 * step), ("warping decoder", decoder, frame)):
+        weights = sum(p.numel() for p in network.parameters()) / 1e6
+        table.add_row(name, f"{weights:.0f}", f"{spent:.3f}", f"{spent * 25:.1f}")
+    for quality, spent in ours.items():
+        table.add_row(f"talkinghead, {quality}, guides and compositor too", "", f"{spent / 25:.3f}", f"{spent:.2f}")
+    console.print(table)
+
+
+def median_s(work: Callable[[], object], times: int) -> float:
+    """Of so many runs, after one that is not counted."""
+    work()
+    spent = []
+    for _ in range(times):
+        started = time.perf_counter()
+        work()
+        spent.append(time.perf_counter() - started)
+    return float(np.median(spent))
 
 
 def main() -> None:
@@ -232,13 +299,19 @@ def main() -> None:
     parser.add_argument("--quality", default="standard")
     parser.add_argument("--motion", action="store_true", help="speech to motion alone")
     parser.add_argument("--clips", type=int, default=12, help="how many, with --motion")
-    parser.add_argument("--memory", action="store_true")
+    parser.add_argument("--sizes", action="store_true", help="each quality at three sizes")
+    parser.add_argument("--lengths", action="store_true", help="the command line, 10 s to 10 min")
+    parser.add_argument("--published", action="store_true", help="the compute of published systems' networks")
     parser.add_argument("--stream", action="store_true", help="speech to motion as it is spoken")
     parser.add_argument("--live", action="store_true", help="speech to pictures as it is spoken, in real time")
     options = parser.parse_args()
     console = Console()
-    if options.memory:
-        memory(console)
+    if options.sizes:
+        sizes(options.seconds, console)
+    elif options.lengths:
+        lengths(options.size, options.quality, console)
+    elif options.published:
+        published(console)
     elif options.live:
         live(options.seconds, options.size, options.quality, console)
     elif options.stream:

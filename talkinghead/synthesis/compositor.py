@@ -48,11 +48,13 @@ def add_residuals(proxies: FaceProxies, residual: FloatArray | None, mouth_resid
     [0, 1]. Where the mouth's expert has the say, the face's network has none.
     """
     picture, mouth = proxies.composite.copy(), proxies.mouth_guides
+    colour = proxies.reference.colour
+    mouth_residual = _coloured(mouth_residual, colour)
     weight, inside = mouth.weight[..., None], mouth.inside[..., None]
     if residual is not None:
         in_face = composed(proxies.to_aligned, np.asarray(cv2.invertAffineTransform(mouth.to_crop), np.float32))
         taken = np.asarray(cv2.warpAffine(weight, in_face, (ALIGNED_WIDTH, ALIGNED_HEIGHT)), np.float32)
-        _add(picture, residual * residual_mask(proxies) * (1 - taken[..., None]), proxies.to_aligned)
+        _add(picture, _coloured(residual, colour) * residual_mask(proxies) * (1 - taken[..., None]), proxies.to_aligned)
     # On the lips the picture keeps its own detail. Between them it is the expert's alone: what the warp stretched there goes.
     seen = mouth_seen(mouth, mouth_residual)
     _add(picture, weight * (1 - inside) * (seen - mouth.warp), mouth.to_crop)
@@ -60,6 +62,14 @@ def add_residuals(proxies: FaceProxies, residual: FloatArray | None, mouth_resid
     picture += np.float32(0.5)
     result: ByteArray = np.clip(picture, 0, 255, out=picture).astype(np.uint8)
     return result
+
+
+def _coloured(residual: FloatArray, colour: float) -> FloatArray:
+    """(h, w, 3) with so much of its colour: the networks know people, and a statue does not blush."""
+    if colour >= 1:
+        return residual
+    grey = residual.mean(-1, keepdims=True)
+    return np.asarray(grey + np.float32(colour) * (residual - grey), np.float32)
 
 
 def _add(picture: FloatArray, change: FloatArray, to_crop: FloatArray) -> None:

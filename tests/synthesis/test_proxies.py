@@ -122,6 +122,20 @@ def _no_change(height, width):
     return np.zeros((height, width, 3), np.float32)
 
 
+@pytest.mark.parametrize(("skin", "kept"), [((150, 150, 150), 0.0), ((200, 150, 120), 1.0)])
+def test_a_grey_picture_is_given_no_colour(face, skin, kept):
+    points, topology = face
+    picture = np.full((256, 256, 3), skin, np.uint8)
+    proxies = build_proxies(ReferenceFace(picture, points, topology), points)
+    reddish = np.full((ALIGNED_HEIGHT, ALIGNED_WIDTH, 3), (0.12, 0.03, 0.03), np.float32)
+    mouth = np.full((MOUTH_HEIGHT, MOUTH_WIDTH, 3), (0.2, 0.0, 0.0), np.float32)
+    change = add_residuals(proxies, reddish, mouth).astype(int) - picture
+    brow, lips = change[90, 128], change[int(points[13, 1]), 128]
+    assert brow.mean() == pytest.approx(0.06 * 255, abs=1.5)
+    assert np.ptp(brow) == pytest.approx(kept * 0.09 * 255, abs=1.5)
+    assert kept or np.ptp(lips) <= 1
+
+
 def test_residual_stays_on_the_face(face, picture):
     points, topology = face
     proxies = build_proxies(ReferenceFace(picture, points, topology), points)
