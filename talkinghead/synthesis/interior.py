@@ -39,7 +39,7 @@ _IRIS_FALL: Final = 1.5
 _SHUT_GAP: Final = 0.02
 _OPEN_GAP: Final = 0.08
 """Parts of the eye's width: the tracker leaves the one between shut lids; from the other on the whole eyeball shows."""
-_LID_DOWN, _LID_UP = 0.45, 0.9
+_LID_DOWN, _LID_UP = 0.25, 0.65
 """Parts of the portrait's own gap: where a lid has come down and is bare, and where it has not."""
 _MIN_SEEN: Final = 0.02
 """A portrait that shows less of its eyeballs than this has its eyes shut."""
