@@ -17,9 +17,10 @@ from talkinghead.motion.articulator import Articulator
 from talkinghead.motion.expression import PROTOTYPE_MATRIX
 from talkinghead.motion.expression_fitting import save_prototypes
 from talkinghead.motion.face_losses import FaceSurface
+from talkinghead.motion.head_trainer import HeadTrainer
 from talkinghead.motion.io import save_motion
 from talkinghead.motion.lips import LipTravel
-from talkinghead.motion.trainer import HeadTrainer, train_articulator
+from talkinghead.motion.trainer import train_articulator
 from talkinghead.motion.training_clips import ArticulatorConfig
 from talkinghead.perception import face_losses, face_picture, mouth_picture
 from talkinghead.rig.face_rig import FaceRig
