@@ -12,18 +12,10 @@ import cv2
 import numpy as np
 from scipy import ndimage
 
+from talkinghead.synthesis.closing import SHUT_GAP, lash_colour, lid_gap, smooth_step
 from talkinghead.synthesis.geometry import box_around, far_blurred, polygon_mask
 from talkinghead.synthesis.rasteriser import rasterise, vertex_normals
-from talkinghead.synthesis.regions import (
-    INNER_LIPS,
-    LEFT_CREASE,
-    LEFT_EYE,
-    LEFT_RIDGE,
-    RIGHT_CREASE,
-    RIGHT_EYE,
-    RIGHT_RIDGE,
-    strip,
-)
+from talkinghead.synthesis.regions import INNER_LIPS, LEFT_EYE, RIGHT_EYE
 from talkinghead.types import ByteArray, FloatArray, IntArray
 
 if TYPE_CHECKING:
@@ -36,24 +28,14 @@ _MARGIN_PX: Final = 3
 _IRIS_REACH: Final = 2.8
 _IRIS_FALL: Final = 1.5
 """In radii of the iris: as far as the eye moves with the gaze at all, and over how much of that its motion fades."""
-_SHUT_GAP: Final = 0.02
 _OPEN_GAP: Final = 0.08
-"""Parts of the eye's width: the tracker leaves the one between shut lids; from the other on the whole eyeball shows."""
-_LID_DOWN, _LID_UP = 0.25, 0.65
-"""Parts of the portrait's own gap: where a lid has come down and is bare, and where it has not."""
+"""Part of the eye's width: from such a gap on the whole eyeball shows."""
 _MIN_SEEN: Final = 0.02
 """A portrait that shows less of its eyeballs than this has its eyes shut."""
-_LASH_SHADE: Final = 0.7
-"""Between shut lids, of the upper one's rim."""
 _BLURS_ACROSS: Final = 60
 """So many blurs go into the width of what they soften; none is much under a pixel."""
 _LID_MARGIN: Final = 0.35
 """Part of the eye's width that its inside is continued over its lids."""
-_LID_MIRROR: Final = 0.15
-"""Of what is between crease and brow, where the skin is mirrored."""
-_LASH_OPACITY: Final = 0.97
-_LASH_FALL: Final = 8
-"""Of the dark of the lashes at the lid's rim, and the power by which it falls towards the crease."""
 _SURE_INSIDE: Final = 0.6
 """Coverage from which a pixel is the eye's alone."""
 _MIN_EYE_PX: Final = 8
@@ -105,40 +87,15 @@ def lay_in_eye(
     p = p - (shift * weight).astype(np.float32)
     eye = cv2.remap(reference.eyeballs, p[..., 0], p[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     eye = eye + (1 - _openness(target_px[loop, :2], reference.mesh_px[loop, :2])) * (
-        _lash_colour(reference.image, reference.mesh_px, loop) - eye
+        lash_colour(reference.image, reference.mesh_px, loop) - eye
     )
     picture[y0:y1, x0:x1] += mask * (eye - picture[y0:y1, x0:x1])
 
 
-def lowered(lids: FloatArray, own: FloatArray) -> float:
-    """lids, own: (16, 2) px of a loop round an eye, in a frame and in the portrait -> how far the lid has come down, 0 to 1."""
-    return 1 - _smooth(_gap(lids) / max(_gap(own), _SHUT_GAP), _LID_DOWN, _LID_UP)
-
-
 def _openness(lids: FloatArray, own: FloatArray) -> float:
     """0 when the lids are shut but for what the tracker leaves between them, 1 when as open as the portrait's own."""
-    own_gap = _smooth(_gap(own), _SHUT_GAP, _OPEN_GAP)
-    return min(1.0, _smooth(_gap(lids), _SHUT_GAP, _OPEN_GAP) / own_gap) if own_gap > _MIN_SEEN else 1.0
-
-
-def _gap(loop: FloatArray) -> float:
-    """Between the lids, in parts of the eye's width."""
-    gap = float(np.linalg.norm(loop[3:6] - loop[13:10:-1], axis=1).mean())
-    return gap / max(1e-3, float(np.linalg.norm(loop[0] - loop[8])))
-
-
-def _smooth(value: float, low: float, high: float) -> float:
-    x = float(np.clip((value - low) / (high - low), 0, 1))
-    return x * x * (3 - 2 * x)
-
-
-def _lash_colour(image: ByteArray, mesh_px: FloatArray, loop: IntArray) -> FloatArray:
-    """(3,) what shows between shut lids: the shade of the upper lid's rim."""
-    height, width = image.shape[:2]
-    rim = np.clip(mesh_px[loop[2:7], :2].round().astype(int), 0, (width - 1, height - 1))
-    colours = image[rim[:, 1], rim[:, 0]].astype(np.float32)
-    shade: FloatArray = (np.median(colours, 0) * _LASH_SHADE).astype(np.float32)
-    return shade
+    own_gap = smooth_step(lid_gap(own), SHUT_GAP, _OPEN_GAP)
+    return min(1.0, smooth_step(lid_gap(lids), SHUT_GAP, _OPEN_GAP) / own_gap) if own_gap > _MIN_SEEN else 1.0
 
 
 def draw_mouth(
@@ -192,51 +149,6 @@ def without_lids(image: ByteArray, mesh_px: FloatArray) -> ByteArray:
         filled = part[nearest[0], nearest[1]].astype(np.float32)
         soft = cv2.GaussianBlur(filled, (0, 0), max(0.6, (x1 - x0) / _BLURS_ACROSS))
         result[y0:y1, x0:x1] = np.where(inside[..., None], part, soft).astype(np.uint8)
-    return result
-
-
-def with_bare_lids(image: ByteArray, mesh_px: FloatArray) -> ByteArray:
-    """The picture with each upper lid as the skin above it goes on, for lids that come down.
-
-    What stands between an open lid's rim and its crease is lashes, make-up and a rim of iris: stretched over the eyeball by a
-    lid that shuts, it would be a stain. The skin between crease and brow is mirrored over the crease instead, softly, and the
-    lid's rim stays dark.
-    """
-    result = image.copy()
-    for loop, crease, ridge in ((RIGHT_EYE, RIGHT_CREASE, RIGHT_RIDGE), (LEFT_EYE, LEFT_CREASE, LEFT_RIDGE)):
-        rim, low, high = mesh_px[loop[1:8], :2], mesh_px[crease, :2], mesh_px[ridge, :2]
-        eye_px = float(np.linalg.norm(mesh_px[loop[0], :2] - mesh_px[loop[8], :2]))
-        if eye_px < _MIN_EYE_PX:
-            continue
-        # Three rows of a strip: the rim, the crease, and where the mirror stands.
-        mirror = low + _LID_MIRROR * (high - low)
-        rows = [rim, low, mirror]
-        away = [np.linalg.norm(row - mirror, axis=1, keepdims=True) for row in rows]
-        sources = [mirror + (high - mirror) * np.minimum(1, d / np.maximum(away[0], 1e-3)) for d in away]
-        across = np.sin(np.linspace(0.12, 0.88, len(rim)) * np.pi)[:, None] ** 0.5
-        opacity = [across * part for part in (1.0, 0.9, 0.0)]
-        lashes = [np.full_like(across, part) for part in (_LASH_OPACITY, 0.0, 0.0)]
-        points = np.c_[np.concatenate(rows), np.zeros(3 * len(rim))].astype(np.float32)
-        values = np.c_[np.concatenate(sources), np.concatenate(opacity), np.concatenate(lashes)].astype(np.float32)
-        box = box_around(np.concatenate([points[:, :2], mesh_px[loop, :2]]), _MARGIN_PX, image)
-        if box is None:
-            continue
-        x0, y0, x1, y1 = box
-        drawn, _ = rasterise(points - np.array([x0, y0, 0], np.float32), strip(3, len(rim)), values, y1 - y0, x1 - x0)
-        blur = max(0.6, eye_px / _BLURS_ACROSS)
-        skin = cv2.remap(
-            cv2.GaussianBlur(image, (0, 0), 3 * blur),
-            drawn[..., 0] - np.float32(0.5),
-            drawn[..., 1] - np.float32(0.5),
-            cv2.INTER_LINEAR,
-        )
-        dark = _lash_colour(image, mesh_px, loop)
-        opaque, lash = (cv2.GaussianBlur(drawn[..., k], (0, 0), blur)[..., None] for k in (2, 3))
-        part = image[y0:y1, x0:x1].astype(np.float32)
-        # Of the eye nothing is left but the dark between the lids.
-        part += polygon_mask([mesh_px[loop, :2] - (x0, y0)], y1 - y0, x1 - x0)[..., None] * (dark - part)
-        lid = np.where(drawn[..., 2:3] > 0, skin + lash**_LASH_FALL * (dark - skin), part)
-        result[y0:y1, x0:x1] = np.clip(part + opaque * (lid - part), 0, 255).astype(np.uint8)
     return result
 
 

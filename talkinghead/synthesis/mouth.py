@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 from torch import Tensor
 
+from talkinghead.synthesis.closing import met, with_whole_lips
 from talkinghead.synthesis.geometry import (
     area_crop,
     box_around,
@@ -55,6 +56,9 @@ _COARSE_PX, _FINE_PX = 1.3, 1.0
 """Pixels of the mouth's crop to one of the picture: from the one on it is coarse, from the other fine."""
 _LIP_LIGHT: Final = 0.5
 """Of the tones that the expert adds to the lips so much of the light is taken, and nothing of the colour."""
+_MIN_LIP_TONE: Final = 0.05
+_SHUT_KNOWN: Final = 0.9
+"""Where lips that the portrait parts have met, so much of what the expert adds is left out: it learnt on smeared lips."""
 FEATHER_PX: Final = 5.0
 _FEATHER_REACH: Final = 6
 """The expert's say ends so far outside the lips, and so softly; by eye."""
@@ -70,6 +74,7 @@ class MouthProxies:
     inside, lips: (h, w) between the lips, and the lips themselves, coverage in [0, 1].
     skull_shown, jaw_shown: (h, w) where the portrait, moved with either, shows the inside of its own mouth.
     to_crop: (2, 3) px of the picture -> px of the crop.
+    shut: how far lips that the portrait parts have come together, 0 to 1.
     """
 
     warp: FloatArray
@@ -81,6 +86,7 @@ class MouthProxies:
     skull_shown: FloatArray
     jaw_shown: FloatArray
     to_crop: FloatArray
+    shut: float
 
     @property
     def base(self) -> FloatArray:
@@ -116,6 +122,7 @@ class ReferenceMouth:
         to_patch[:, 2] += PATCH_MARGIN_PX
         size = (MOUTH_WIDTH + 2 * PATCH_MARGIN_PX, MOUTH_HEIGHT + 2 * PATCH_MARGIN_PX)
         self.patch = area_crop(image, to_patch, *size) / np.float32(255)
+        self.shut = area_crop(with_whole_lips(image, mesh_px), to_patch, *size) / np.float32(255)
         self.points = moved_px(mesh_px, to_patch)
         shown = polygon_mask([self.points[INNER_LIPS, :2]], size[1], size[0])
         self.shown: FloatArray = shown
@@ -126,7 +133,8 @@ def build_mouth(reference: ReferenceMouth, target_px: FloatArray) -> MouthProxie
     to_crop = mouth_crop(target_px, reference.topology)
     points = moved_px(target_px, to_crop)
     skull, jaw = (rigid_map(reference.points, points, part) for part in (SKULL, JAW))
-    warp = _warped(reference, points, skull)
+    shut = met(points, reference.points)
+    warp = _warped(reference, points, skull, shut)
     loops = [points[loop, :2] for loop in (INNER_LIPS, OUTER_LIPS)]
     inside, outside = (polygon_mask([loop], MOUTH_HEIGHT, MOUTH_WIDTH) for loop in loops)
     interior = np.zeros((MOUTH_HEIGHT, MOUTH_WIDTH, 3), np.float32)
@@ -149,6 +157,7 @@ def build_mouth(reference: ReferenceMouth, target_px: FloatArray) -> MouthProxie
         skull_shown=ridden(reference.shown, skull, cv2.BORDER_CONSTANT),
         jaw_shown=ridden(reference.shown, jaw, cv2.BORDER_CONSTANT),
         to_crop=to_crop,
+        shut=shut,
     )
 
 
@@ -183,9 +192,12 @@ def mouth_seen(mouth: MouthProxies, residual: FloatArray) -> FloatArray:
     detail, tint = (coarse + fine * (best - coarse) for coarse, best in (_DETAIL, _TINT))
     toned = known + _tones(seen - known, mouth.inside, tint)
     seen = seen + inside * np.float32(detail) * (toned - seen)
-    tones = _tones(residual, mouth.lips, tint=1)
-    on_lips = np.minimum(1, 1.5 * cv2.GaussianBlur(mouth.lips, (0, 0), 2))[..., None] * (1 - inside)
-    seen = seen - on_lips * (tones - np.float32(_LIP_LIGHT) * tones.mean(-1, keepdims=True))
+    # Light that falls on lips and skin, or leaves them, has their colour; of that of the lips a part is taken.
+    on_lips = np.minimum(1, 1.5 * cv2.GaussianBlur(mouth.lips, (0, 0), 2))[..., None]
+    light = (residual - np.float32(1 - _LIP_LIGHT) * on_lips * _tones(residual, mouth.lips, tint=1)).mean(-1, keepdims=True)
+    light = light * (1 - np.float32(_SHUT_KNOWN * mouth.shut) * on_lips)
+    colour = mouth.base / np.maximum(mouth.base.mean(-1, keepdims=True), np.float32(_MIN_LIP_TONE))
+    seen = seen + (1 - inside) * (light * colour - residual)
     return np.asarray(seen, np.float32)
 
 
@@ -218,7 +230,7 @@ def mouth_crop(target_px: FloatArray, topology: MeshTopology) -> FloatArray:
     return matrix
 
 
-def _warped(reference: ReferenceMouth, points: FloatArray, skull: FloatArray) -> FloatArray:
+def _warped(reference: ReferenceMouth, points: FloatArray, skull: FloatArray, shut: float) -> FloatArray:
     """The portrait's patch carried by the skin and the shell round it; what they leave open rides with the skull."""
     topology = reference.topology
     faces = np.concatenate([topology.closed_skin, topology.ring])
@@ -229,7 +241,8 @@ def _warped(reference: ReferenceMouth, points: FloatArray, skull: FloatArray) ->
     rigid = np.stack([x, y], -1) @ back[:, :2].T.astype(np.float32) + back[:, 2].astype(np.float32)
     # The rasteriser interpolates at the middle of a pixel, and remap counts from the middle of the first.
     place = np.where(found[..., 2:] > 0, found[..., :2] - np.float32(0.5), rigid).astype(np.float32)
-    picture = cv2.remap(reference.patch, place[..., 0], place[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    patch = reference.patch + np.float32(shut) * (reference.shut - reference.patch) if shut else reference.patch
+    picture = cv2.remap(patch, place[..., 0], place[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     return np.asarray(picture, np.float32)
 
 

@@ -16,6 +16,7 @@ import numpy as np
 from torch import Tensor
 
 from talkinghead.synthesis.backdrop import folds, room_behind, soften_folds
+from talkinghead.synthesis.closing import lowered, met, with_bare_lids, with_whole_lips
 from talkinghead.synthesis.geometry import (
     ALIGNED_HEIGHT,
     ALIGNED_WIDTH,
@@ -27,10 +28,10 @@ from talkinghead.synthesis.geometry import (
     similarity,
     stacked,
 )
-from talkinghead.synthesis.interior import lay_in_eye, lowered, skin_colour, with_bare_lids, without_lids
+from talkinghead.synthesis.interior import lay_in_eye, skin_colour, without_lids
 from talkinghead.synthesis.mouth import MouthProxies, ReferenceMouth, build_mouth, lay_in_mouth
 from talkinghead.synthesis.rasteriser import rasterise, vertex_normals
-from talkinghead.synthesis.regions import INNER_LIPS, JAW, LEFT_EYE, LEFT_IRIS, RIGHT_EYE, RIGHT_IRIS, SKULL
+from talkinghead.synthesis.regions import INNER_LIPS, JAW, LEFT_EYE, LEFT_IRIS, OUTER_LIPS, RIGHT_EYE, RIGHT_IRIS, SKULL
 from talkinghead.synthesis.topology import MeshTopology
 from talkinghead.types import ByteArray, FloatArray, IntArray
 
@@ -39,9 +40,10 @@ MATTE_MARGIN: Final = 0.06
 """How far beyond the matte the picture still moves with the person, of the face's width; by eye, for loose hair."""
 _LID_MARGIN: Final = 0.6
 """Part of the eye's width round it within which its lids lie."""
+_LIP_MARGIN: Final = 0.05
 _COLOURED: Final = 0.12
 """Skin of less colour than this is a statue's or a pencil's: photographs have .15 and more."""
-_LIDS_MOVE: Final = 0.05
+_MOVES: Final = 0.05
 MATTE_SEES_FACE: Final = 0.9
 """A matte that leaves out more of the face's points than this is no matte."""
 
@@ -130,7 +132,7 @@ class ReferenceFace:
         self.mesh_px = mesh_px.astype(np.float32)
         self.topology = topology
         self.eyeballs = without_lids(self.image, self.mesh_px)
-        self.bare_lids = with_bare_lids(self.image, self.mesh_px)
+        self.shut = with_whole_lips(with_bare_lids(self.image, self.mesh_px), self.mesh_px)
         height, width = image.shape[:2]
         ring = np.unique(topology.ring) if len(topology.ring) else np.arange(468)
         margin = 0.05 * float(np.ptp(self.mesh_px[ring, 0]))
@@ -152,7 +154,7 @@ class ReferenceFace:
 def build_proxies(reference: ReferenceFace, target_px: FloatArray) -> FaceProxies:
     """target_px: (V, 3) px, z away from the camera: where the mesh goes in this frame."""
     mouth_guides = build_mouth(reference.mouth, target_px)
-    composite = _warped(reference, target_px, lids=True)
+    composite = _warped(reference, target_px, closing=True)
     lay_in_eyes(composite, reference, target_px)
     to_aligned = similarity(target_px[SKULL, :2], reference.topology.layout_px[SKULL])
     return FaceProxies(reference, target_px, composite, to_aligned, mouth_guides)
@@ -184,11 +186,11 @@ def _face_guides(proxies: FaceProxies) -> FaceGuides:
 
 def warp_picture(reference: ReferenceFace, target_px: FloatArray) -> FloatArray:
     """The picture carried by the mesh alone, (H, W, 3) float32 in [0, 255]: the baseline that all else is measured by."""
-    return _warped(reference, target_px, lids=False)
+    return _warped(reference, target_px, closing=False)
 
 
-def _warped(reference: ReferenceFace, target_px: FloatArray, lids: bool) -> FloatArray:
-    """lids: whether upper lids become the barer the further they come down."""
+def _warped(reference: ReferenceFace, target_px: FloatArray, closing: bool) -> FloatArray:
+    """closing: whether lids and lips that come together look as such (`synthesis.closing`)."""
     topology, source_px = reference.topology, reference.mesh_px
     left, top, right, bottom = reference.left, reference.top, reference.right, reference.bottom
     scale = min(1.0, reference.warp_px / max(right - left, bottom - top))
@@ -206,8 +208,8 @@ def _warped(reference: ReferenceFace, target_px: FloatArray, lids: bool) -> Floa
     map_y = displacement[..., 1] + np.arange(top, bottom, dtype=np.float32)[:, None]
     picture = reference.image.astype(np.float32)
     warped = np.asarray(cv2.remap(reference.image, map_x, map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), np.uint8)
-    if lids:
-        _lay_bare_lids(warped, reference, target_px, map_x, map_y)
+    if closing:
+        _lay_shut(warped, reference, target_px, map_x, map_y)
     if folds(source_px, target_px, faces):
         warped = soften_folds(warped, drawn)
     if reference.matte is not None and reference.behind is not None:
@@ -220,19 +222,17 @@ def _warped(reference: ReferenceFace, target_px: FloatArray, lids: bool) -> Floa
     return picture
 
 
-def _lay_bare_lids(
-    warped: ByteArray, reference: ReferenceFace, target_px: FloatArray, map_x: FloatArray, map_y: FloatArray
-) -> None:
+def _lay_shut(warped: ByteArray, reference: ReferenceFace, target_px: FloatArray, map_x: FloatArray, map_y: FloatArray) -> None:
     """warped: (h, w, 3) of the moving part of the picture; map_x, map_y: (h, w) px of the portrait where it comes from."""
-    for loop in (RIGHT_EYE, LEFT_EYE):
-        shut = lowered(target_px[loop, :2], reference.mesh_px[loop, :2])
-        lids = target_px[loop, :2] - (reference.left, reference.top)
-        box = box_around(lids, int(_LID_MARGIN * float(np.ptp(lids[:, 0]))), warped)
-        if shut < _LIDS_MOVE or box is None:
+    parts = [(loop, _LID_MARGIN, lowered(target_px[loop, :2], reference.mesh_px[loop, :2])) for loop in (RIGHT_EYE, LEFT_EYE)]
+    for loop, margin, shut in [*parts, (OUTER_LIPS, _LIP_MARGIN, met(target_px, reference.mesh_px))]:
+        outline = target_px[loop, :2] - (reference.left, reference.top)
+        box = box_around(outline, int(margin * float(np.ptp(outline[:, 0]))), warped)
+        if shut < _MOVES or box is None:
             continue
         here = np.s_[box[1] : box[3], box[0] : box[2]]
-        bare = cv2.remap(reference.bare_lids, map_x[here], map_y[here], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        warped[here] = cv2.addWeighted(warped[here], 1 - shut, bare, shut, 0)
+        other = cv2.remap(reference.shut, map_x[here], map_y[here], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        warped[here] = cv2.addWeighted(warped[here], 1 - shut, other, shut, 0)
 
 
 def _trusted(matte: FloatArray, mesh_px: FloatArray) -> FloatArray | None:
@@ -249,7 +249,7 @@ def _trusted(matte: FloatArray, mesh_px: FloatArray) -> FloatArray | None:
 
 def compose_guide(reference: ReferenceFace, target_px: FloatArray) -> FloatArray:
     """The warped picture with eyeballs under the lids and the rig's parts between the lips, (H, W, 3) float32: to look at."""
-    picture = _warped(reference, target_px, lids=True)
+    picture = _warped(reference, target_px, closing=True)
     lay_in_eyes(picture, reference, target_px)
     lay_in_mouth(picture, build_mouth(reference.mouth, target_px), target_px[INNER_LIPS, :2])
     return picture

@@ -1,0 +1,174 @@
+"""What a portrait does not show of lids and lips that are open in it: how they look when they come together.
+
+Lids that come down are skin, not the lashes and the paint that stand before an open one's crease; lips that meet are lips, not
+the rim of the teeth behind them. Made once from the portrait, in its own place, for the warp to carry. Knows pixels and points.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import cv2
+import numpy as np
+
+from talkinghead.synthesis.geometry import box_around, polygon_mask
+from talkinghead.synthesis.rasteriser import rasterise
+from talkinghead.synthesis.regions import (
+    INNER_LIPS,
+    LEFT_CREASE,
+    LEFT_EYE,
+    LEFT_RIDGE,
+    OUTER_LIPS,
+    RIGHT_CREASE,
+    RIGHT_EYE,
+    RIGHT_RIDGE,
+    strip,
+)
+from talkinghead.types import ByteArray, FloatArray, IntArray
+
+# All these were set by eye.
+SHUT_GAP: Final = 0.02
+"""Part of the eye's width that the tracker leaves between shut lids."""
+_MARGIN_PX: Final = 3
+_MIN_PX: Final = 8
+"""An eye or a mouth of fewer pixels shows nothing of this."""
+_BLURS_ACROSS: Final = 60
+"""So many blurs go into the width of an eye; none is much under a pixel."""
+_LID_DOWN, _LID_UP = 0.25, 0.65
+"""Parts of the portrait's own gap: where a lid has come down and is bare, and where it has not."""
+_LASH_SHADE: Final = 0.7
+"""Between shut lids, of the upper one's rim."""
+_LID_MIRROR: Final = 0.15
+"""Of what is between crease and brow, where the skin is mirrored."""
+_LASH_OPACITY: Final = 0.97
+_LASH_FALL: Final = 8
+"""Of the dark of the lashes at the lid's rim, and the power by which it falls towards the crease."""
+_LIPS_MET, _LIPS_APART = 0.35, 0.9
+"""Parts of the portrait's own gap: where lips are as if whole, and where they are as they are."""
+_MIN_LIP_GAP: Final = 0.03
+"""Lips that are less apart than this part of the eyes' distance show nothing behind them."""
+_LIP_MIRROR: Final = 0.5
+"""Of the way from a lip's outer rim to its inner one, where what follows is mirrored: the inner rim is half teeth."""
+_LIP_KEPT: Final = 0.15
+"""Of that way, how near to the outer rim the mirror reaches at most."""
+_BETWEEN_SHADE: Final = 0.55
+"""Of the lips' colour, what is between them when they meet."""
+
+
+def lowered(lids: FloatArray, own: FloatArray) -> float:
+    """lids, own: (16, 2) px of a loop round an eye, in a frame and in the portrait -> how far the lid has come down, 0 to 1."""
+    return 1 - smooth_step(lid_gap(lids) / max(lid_gap(own), SHUT_GAP), _LID_DOWN, _LID_UP)
+
+
+def met(points: FloatArray, own: FloatArray) -> float:
+    """points, own: (V, 2 or more) px, in a frame and in the portrait -> how far the lips have come together, 0 to 1."""
+    own_gap = _lip_gap(own)
+    return 1 - smooth_step(_lip_gap(points) / own_gap, _LIPS_MET, _LIPS_APART) if own_gap > _MIN_LIP_GAP else 0.0
+
+
+def _lip_gap(points: FloatArray) -> float:
+    """Between the lips, in parts of the distance of the outer corners of the eyes."""
+    eyes = float(np.linalg.norm(points[RIGHT_EYE[0], :2] - points[LEFT_EYE[0], :2]))
+    return float(np.linalg.norm(points[13, :2] - points[14, :2])) / max(1e-3, eyes)
+
+
+def lid_gap(loop: FloatArray) -> float:
+    """loop: (16, 2) px round an eye -> how far its lids are apart, in parts of its width."""
+    gap = float(np.linalg.norm(loop[3:6] - loop[13:10:-1], axis=1).mean())
+    return gap / max(1e-3, float(np.linalg.norm(loop[0] - loop[8])))
+
+
+def smooth_step(value: float, low: float, high: float) -> float:
+    """0 up to `low`, 1 from `high` on, without a corner."""
+    x = float(np.clip((value - low) / (high - low), 0, 1))
+    return x * x * (3 - 2 * x)
+
+
+def lash_colour(image: ByteArray, mesh_px: FloatArray, loop: IntArray) -> FloatArray:
+    """(3,) what shows between shut lids: the shade of the upper lid's rim."""
+    height, width = image.shape[:2]
+    rim = np.clip(mesh_px[loop[2:7], :2].round().astype(int), 0, (width - 1, height - 1))
+    colours = image[rim[:, 1], rim[:, 0]].astype(np.float32)
+    shade: FloatArray = (np.median(colours, 0) * _LASH_SHADE).astype(np.float32)
+    return shade
+
+
+def with_bare_lids(image: ByteArray, mesh_px: FloatArray) -> ByteArray:
+    """The picture with each upper lid as the skin above it goes on, for lids that come down.
+
+    What stands between an open lid's rim and its crease is lashes, make-up and a rim of iris: stretched over the eyeball by a
+    lid that shuts, it would be a stain. The skin between crease and brow is mirrored over the crease instead, softly, and the
+    lid's rim stays dark.
+    """
+    result = image.copy()
+    for loop, crease, ridge in ((RIGHT_EYE, RIGHT_CREASE, RIGHT_RIDGE), (LEFT_EYE, LEFT_CREASE, LEFT_RIDGE)):
+        rim, low, high = mesh_px[loop[1:8], :2], mesh_px[crease, :2], mesh_px[ridge, :2]
+        eye_px = float(np.linalg.norm(mesh_px[loop[0], :2] - mesh_px[loop[8], :2]))
+        if eye_px < _MIN_PX:
+            continue
+        # Three rows of a strip: the rim, the crease, and where the mirror stands.
+        mirror = low + _LID_MIRROR * (high - low)
+        rows = [rim, low, mirror]
+        away = [np.linalg.norm(row - mirror, axis=1, keepdims=True) for row in rows]
+        sources = [mirror + (high - mirror) * np.minimum(1, d / np.maximum(away[0], 1e-3)) for d in away]
+        across = np.sin(np.linspace(0.12, 0.88, len(rim)) * np.pi)[:, None] ** 0.5
+        opacity = [across * part for part in (1.0, 0.9, 0.0)]
+        lashes = [np.full_like(across, part) for part in (_LASH_OPACITY, 0.0, 0.0)]
+        points = np.c_[np.concatenate(rows), np.zeros(3 * len(rim))].astype(np.float32)
+        values = np.c_[np.concatenate(sources), np.concatenate(opacity), np.concatenate(lashes)].astype(np.float32)
+        box = box_around(np.concatenate([points[:, :2], mesh_px[loop, :2]]), _MARGIN_PX, image)
+        if box is None:
+            continue
+        x0, y0, x1, y1 = box
+        drawn, _ = rasterise(points - np.array([x0, y0, 0], np.float32), strip(3, len(rim)), values, y1 - y0, x1 - x0)
+        blur = max(0.6, eye_px / _BLURS_ACROSS)
+        skin = cv2.remap(
+            cv2.GaussianBlur(image, (0, 0), 3 * blur),
+            drawn[..., 0] - np.float32(0.5),
+            drawn[..., 1] - np.float32(0.5),
+            cv2.INTER_LINEAR,
+        )
+        dark = lash_colour(image, mesh_px, loop)
+        opaque, lash = (cv2.GaussianBlur(drawn[..., k], (0, 0), blur)[..., None] for k in (2, 3))
+        part = image[y0:y1, x0:x1].astype(np.float32)
+        # Of the eye nothing is left but the dark between the lids.
+        part += polygon_mask([mesh_px[loop, :2] - (x0, y0)], y1 - y0, x1 - x0)[..., None] * (dark - part)
+        lid = np.where(drawn[..., 2:3] > 0, skin + lash**_LASH_FALL * (dark - skin), part)
+        result[y0:y1, x0:x1] = np.clip(part + opaque * (lid - part), 0, 255).astype(np.uint8)
+    return result
+
+
+def with_whole_lips(image: ByteArray, mesh_px: FloatArray) -> ByteArray:
+    """The picture with lips whose inner half is as their outer one, and nothing but the dark between them.
+
+    Where a smile or a word parts the lips, their tracked inner rim runs through the edge of the teeth, and the lip itself is
+    thin: drawn together by a warp, it would be a pale band. A mouth that is shut stays as it is.
+    """
+    result = image.copy()
+    outer, inner = mesh_px[OUTER_LIPS, :2], mesh_px[INNER_LIPS, :2]
+    width = float(np.linalg.norm(outer[0] - outer[10]))
+    box = box_around(outer, _MARGIN_PX, image)
+    if box is None or width < _MIN_PX or _lip_gap(mesh_px) <= _MIN_LIP_GAP:
+        return result
+    x0, y0, x1, y1 = box
+    mirror = outer + _LIP_MIRROR * (inner - outer)
+    kept = outer + _LIP_KEPT * (inner - outer)
+    ring = [np.concatenate([row, row[:1]]) for row in (mirror, inner, mirror, kept)]
+    points = np.c_[np.concatenate(ring[:2]), np.zeros(2 * len(ring[0]))].astype(np.float32)
+    drawn, _ = rasterise(
+        points - np.array([x0, y0, 0], np.float32),
+        strip(2, len(ring[0])),
+        np.c_[np.concatenate(ring[2:]), np.ones(len(points))].astype(np.float32),
+        y1 - y0,
+        x1 - x0,
+    )
+    place = drawn[..., :2] - np.float32(0.5)
+    lips = np.asarray(cv2.remap(image, place[..., 0], place[..., 1], cv2.INTER_LINEAR), np.float32)
+    part = image[y0:y1, x0:x1].astype(np.float32)
+    covered = drawn[..., 2:] > 0
+    part = np.where(covered, lips, part)
+    between = polygon_mask([inner - (x0, y0)], y1 - y0, x1 - x0)[..., None]
+    rim = np.clip(kept.round().astype(int), 0, (image.shape[1] - 1, image.shape[0] - 1))
+    dark = _BETWEEN_SHADE * np.median(image[rim[:, 1], rim[:, 0]], 0)
+    result[y0:y1, x0:x1] = np.clip(part + between * (dark - part), 0, 255).astype(np.uint8)
+    return result

@@ -1,0 +1,107 @@
+"""Lids and lips that come together look like lids and lips."""
+
+import numpy as np
+import pytest
+
+from talkinghead.synthesis.closing import lowered, met, with_bare_lids, with_whole_lips
+from talkinghead.synthesis.geometry import polygon_mask
+from talkinghead.synthesis.mouth import ReferenceMouth, build_mouth
+from talkinghead.synthesis.proxies import ReferenceFace, build_proxies, warp_picture
+from talkinghead.synthesis.regions import (
+    INNER_LIPS,
+    LEFT_CREASE,
+    LEFT_EYE,
+    LEFT_RIDGE,
+    OUTER_LIPS,
+    RIGHT_CREASE,
+    RIGHT_EYE,
+    RIGHT_RIDGE,
+)
+
+SKIN, LIP, TOOTH, PAINT = (np.uint8(colour) for colour in ([200, 150, 120], [190, 90, 90], [250, 250, 245], [20, 30, 90]))
+
+
+@pytest.fixture
+def lidded(face):
+    """The face's mesh with creases and ridges 3 and 12 px over the rims of its upper lids."""
+    points = face[0].copy()
+    for eye, crease, ridge in ((RIGHT_EYE, RIGHT_CREASE, RIGHT_RIDGE), (LEFT_EYE, LEFT_CREASE, LEFT_RIDGE)):
+        for row, over in ((crease, 3), (ridge, 12)):
+            points[row] = points[eye[1:8]] - np.float32([0, over, 0])
+    return points
+
+
+def test_a_bare_lid_has_the_skin_above_it_and_a_dark_rim(lidded):
+    """Whatever lashes and paint stand on the open one."""
+    image = np.full((256, 256, 3), SKIN, np.uint8)
+    lid = np.concatenate([lidded[RIGHT_EYE[1:8], :2], lidded[RIGHT_CREASE[::-1], :2]])
+    image[polygon_mask([lid], 256, 256) > 0] = PAINT
+    bare = with_bare_lids(image, lidded)
+    x, crease_y, rim_y = (int(v) for v in (*lidded[RIGHT_CREASE[3], :2], lidded[RIGHT_EYE[4], 1]))
+    assert np.abs(image[crease_y + 1, x].astype(int) - SKIN).max() > 100
+    assert np.abs(bare[crease_y + 1, x].astype(int) - SKIN).max() < 40
+    assert bare[rim_y + 1, x].mean() < 80
+    far = np.ones((256, 256), bool)
+    far[80:120] = False
+    assert np.array_equal(bare[far], image[far])
+
+
+def test_a_lid_is_as_far_down_as_the_gap_is_smaller(lidded):
+    own, shut, wide = (lidded[RIGHT_EYE, :2].copy() for _ in range(3))
+    shut[:, 1] = own[:, 1].max()
+    wide[:, 1] = own[:, 1].mean() + 1.5 * (own[:, 1] - own[:, 1].mean())
+    half = (own + shut) / 2
+    assert lowered(shut, own) == 1 and lowered(own, own) == 0 and lowered(wide, own) == 0
+    assert 0.2 < lowered(half, own) < 0.8
+
+
+@pytest.fixture
+def smile(face):
+    """A picture of parted lips whose inner third is teeth by mistake, its mesh, and the mesh with the lips together."""
+    points, topology = face
+    points = points.copy()
+    points[INNER_LIPS[1:10], 1] -= 5
+    points[INNER_LIPS[11:], 1] += 5
+    points[OUTER_LIPS[1:10], 1] -= 5
+    points[OUTER_LIPS[11:], 1] += 5
+    image = np.full((256, 256, 3), SKIN, np.uint8)
+    image[polygon_mask([points[OUTER_LIPS, :2]], 256, 256) > 0.5] = LIP
+    wrong = points[INNER_LIPS, :2] + 0.33 * (points[OUTER_LIPS, :2] - points[INNER_LIPS, :2])
+    image[polygon_mask([wrong], 256, 256) > 0.5] = TOOTH
+    together = points.copy()
+    middle = points[INNER_LIPS, 1].mean()
+    for loop in (INNER_LIPS, OUTER_LIPS):
+        gap = np.where(np.arange(20) < 10, -1, 1) * np.abs(points[INNER_LIPS, 1] - middle)
+        together[loop, 1] -= gap
+    return image, points, together, topology
+
+
+def test_lips_that_are_parted_are_whole_and_dark_between(smile):
+    image, points, _, _ = smile
+    whole = with_whole_lips(image, points)
+    rim = (0.85 * points[INNER_LIPS, :2] + 0.15 * points[OUTER_LIPS, :2]).round().astype(int)[[4, 5, 6, 14, 15, 16]]
+    assert image[rim[:, 1], rim[:, 0]].mean() > 230
+    np.testing.assert_allclose(whole[rim[:, 1], rim[:, 0]], np.tile(LIP, (6, 1)), atol=25)
+    centre = points[INNER_LIPS, :2].mean(0).astype(int)
+    assert whole[centre[1], centre[0]].max() < 140
+    outside = polygon_mask([points[OUTER_LIPS, :2]], 256, 256) == 0
+    assert np.array_equal(whole[outside], image[outside])
+
+
+def test_a_mouth_that_is_shut_stays_as_it_is(smile):
+    image, _, together, _ = smile
+    assert np.array_equal(with_whole_lips(image, together), image)
+    assert met(together, together) == 0
+
+
+def test_lips_that_meet_show_no_teeth_and_lips_that_stay_are_the_warps(smile):
+    """In the picture and in the mouth's guides alike."""
+    image, points, together, topology = smile
+    reference = ReferenceFace(image, points, topology)
+    assert met(together, points) == 1 and met(points, points) == 0
+    bright = [(build_proxies(reference, mesh).composite.min(-1) > 200).sum() for mesh in (points, together)]
+    by_the_warp = (warp_picture(reference, together).min(-1) > 200).sum()
+    assert bright[0] > 100 and bright[1] == 0 and by_the_warp > 20
+    mouths = [build_mouth(ReferenceMouth(image, points, topology), mesh) for mesh in (points, together)]
+    assert [mouth.shut for mouth in mouths] == [0, 1]
+    assert (mouths[0].warp.min(-1) > 0.8).any() and not (mouths[1].warp.min(-1) > 0.8).any()
