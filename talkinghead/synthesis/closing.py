@@ -38,6 +38,8 @@ _LID_DOWN, _LID_UP = 0.25, 0.65
 """Parts of the portrait's own gap: where a lid has come down and is bare, and where it has not."""
 _LASH_SHADE: Final = 0.7
 """Between shut lids, of the upper one's rim."""
+_COARSE_EYE_PX, _FINE_EYE_PX = 24.0, 40.0
+"""Widths of an eye. In pictures of 256 px lashes do not show, and the network, which learnt there, does the better lids alone."""
 _LID_MIRROR: Final = 0.15
 """Of what is between crease and brow, where the skin is mirrored."""
 _LASH_OPACITY: Final = 0.97
@@ -56,8 +58,12 @@ _BETWEEN_SHADE: Final = 0.55
 
 
 def lowered(lids: FloatArray, own: FloatArray) -> float:
-    """lids, own: (16, 2) px of a loop round an eye, in a frame and in the portrait -> how far the lid has come down, 0 to 1."""
-    return 1 - smooth_step(lid_gap(lids) / max(lid_gap(own), SHUT_GAP), _LID_DOWN, _LID_UP)
+    """lids, own: (16, 2) px of a loop round an eye, in a frame and in the portrait -> how bare the lid is, 0 to 1.
+
+    The further it has come down, in a portrait that is fine enough to show lashes.
+    """
+    fine = smooth_step(float(np.linalg.norm(own[0] - own[8])), _COARSE_EYE_PX, _FINE_EYE_PX)
+    return fine * (1 - smooth_step(lid_gap(lids) / max(lid_gap(own), SHUT_GAP), _LID_DOWN, _LID_UP))
 
 
 def met(points: FloatArray, own: FloatArray) -> float:

@@ -47,12 +47,13 @@ def test_a_bare_lid_has_the_skin_above_it_and_a_dark_rim(lidded):
 
 
 def test_a_lid_is_as_far_down_as_the_gap_is_smaller(lidded):
-    own, shut, wide = (lidded[RIGHT_EYE, :2].copy() for _ in range(3))
+    own, shut, wide = (3 * lidded[RIGHT_EYE, :2] for _ in range(3))
     shut[:, 1] = own[:, 1].max()
     wide[:, 1] = own[:, 1].mean() + 1.5 * (own[:, 1] - own[:, 1].mean())
     half = (own + shut) / 2
     assert lowered(shut, own) == 1 and lowered(own, own) == 0 and lowered(wide, own) == 0
     assert 0.2 < lowered(half, own) < 0.8
+    assert lowered(shut / 5, own / 5) == 0  # too coarse for lashes to show
 
 
 @pytest.fixture
