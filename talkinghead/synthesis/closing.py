@@ -39,7 +39,7 @@ _LID_DOWN, _LID_UP = 0.25, 0.65
 _LASH_SHADE: Final = 0.7
 """Between shut lids, of the upper one's rim."""
 _COARSE_EYE_PX, _FINE_EYE_PX = 24.0, 40.0
-"""Widths of an eye. In pictures of 256 px lashes do not show, and the network, which learnt there, does the better lids alone."""
+"""Widths of an eye. In pictures of 256 px lashes do not show, and the network, which learnt there, does better alone."""
 _LID_MIRROR: Final = 0.15
 """Of what is between crease and brow, where the skin is mirrored."""
 _LASH_OPACITY: Final = 0.97
