@@ -29,6 +29,7 @@ from talkinghead.rig.refinement import (
     load_clips,
     mean_face,
     refine_deltas,
+    ring_deltas,
     smile_left,
 )
 from talkinghead.training import save_arrays
@@ -147,9 +148,7 @@ def _deltas_of_parts(deltas: Array, parts: dict[str, tuple[int, int]], count: in
     lips = deltas[:, list(topology.INNER_LIPS)].reshape(52, 20, 3)
     whole[:, slice(*parts["mouth_cavity"])] = np.einsum("vl,clk->cvk", anatomy.cavity_follow(), lips)
     # The first two shells under the chin move with it, ever less.
-    oval = deltas[:, list(topology.FACE_OVAL)]
-    ring = np.concatenate([oval * share for share in (0.6, 0.25, 0.08, 0.0)], axis=1)
-    whole[:, slice(*parts["ring"])] = ring
+    whole[:, slice(*parts["ring"])] = ring_deltas(deltas)
     tongue = np.zeros((parts["tongue"][1] - parts["tongue"][0], 3), np.float32)
     along = np.repeat(np.linspace(0, 1, 12), 11)
     tongue[:, 2] = 0.040 * along**1.3

@@ -8,9 +8,10 @@
 A wav2vec2, HuBERT or WavLM encoder is your own transformers folder: --speech_encoder wavlm-base-plus. Alone it makes a
 checkpoint to prepare data with; with an articulator that learnt from its features, one that speaks.
 
-Takes the finished models of RUNS/speech_encoder, RUNS/articulator, RUNS/expression, RUNS/gesture, RUNS/emotion_encoder,
-RUNS/denoiser and RUNS/mouth_expert or else RUNS/latent_denoiser, those that are there (or other folders, by option), and
-everything else from `--base`. What each was trained on goes with it, so that nobody is scored on people whom it has seen.
+Takes the finished models of RUNS/speech_encoder, RUNS/rig, RUNS/articulator, RUNS/expression, RUNS/gesture,
+RUNS/emotion_encoder, RUNS/denoiser and RUNS/mouth_expert or else RUNS/latent_denoiser, those that are there (or other
+folders, by option), and everything else from `--base`. What each was trained on goes with it, so that nobody is scored on
+people whom it has seen.
 Needs no extra.
 """
 
@@ -35,11 +36,13 @@ from talkinghead.motion.articulator import Articulator
 from talkinghead.motion.expression_fitting import load_prototypes
 from talkinghead.motion.gesture_denoiser import GestureDenoiser
 from talkinghead.pipeline import TalkingHead
+from talkinghead.rig.face_rig import FaceRig
 from talkinghead.synthesis.denoiser import ResidualDenoiser
 from talkinghead.synthesis.pipeline import FaceRenderer
 
 FINISHED = {
     "speech_encoder": "adapter.safetensors",
+    "rig": "rig/config.json",
     "articulator": "articulator/config.json",
     "expression": "expression/config.json",
     "gesture": "gesture/config.json",
@@ -103,6 +106,9 @@ def make_checkpoint(models: dict[str, Path], base: Path, output: Path) -> None:
         elif "speech_encoder" in models:
             ArticulationAdapter.load(models["speech_encoder"] / FILE)
             shutil.copyfile(models["speech_encoder"] / FILE, part / "speech_encoder" / FILE)
+        if "rig" in models:
+            FaceRig.from_pretrained(models["rig"])
+            shutil.copytree(models["rig"], part / "rig", dirs_exist_ok=True)
         if "articulator" in models:
             _replaced(Articulator.load(models["articulator"]), part / "articulator")
         if "expression" in models:

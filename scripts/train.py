@@ -99,6 +99,14 @@ def train_prior(config: Path, stage: str) -> str:
     return str(train_prior(options, print, logged(options.output, config)))
 
 
+def train_rig(config: Path, stage: str) -> str:
+    """How skin moves with each blendshape, from tracked clips alone."""
+    from talkinghead.rig.training import RigConfig, train_rig
+
+    options = load_config(config, RigConfig, stage)
+    return str(train_rig(options, print, logged(options.output, config)))
+
+
 def every_twentieth(keep: Report) -> Callable[[int, dict[str, float]], None]:
     """A report that prints and keeps one step in twenty, and what is measured on people who were kept out."""
 
@@ -125,6 +133,7 @@ STAGES: Final[dict[str, Callable[[Path, str], str]]] = {
     "latent_denoiser": train_latent_denoiser,
     "mouth_expert": train_denoiser,
     "prior": train_prior,
+    "rig": train_rig,
     "speech_encoder": train_speech_encoder,
 }
 

@@ -1,6 +1,6 @@
 """Tracked clips to a mean face and to better expression deltas.
 
-Needed only to rebuild the rig. Knows the prepared `.npz` files; knows no pictures.
+Needed only to build a rig or to refine one. Knows tracked points; knows no pictures.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from talkinghead.types import FloatArray, TrackedFace
 
 MAX_CLIPS_OF_ONE_FOLDER: Final = {"grid_s1": 7}
 FRAMES_PER_CLIP: Final = 30
+RING_SHARES: Final = (0.6, 0.25, 0.08, 0.0)
 MIN_LEFTOVER_M: Final = 0.0006
 """Drawings leave the people that the modes were learnt from further than photographs do."""
 
@@ -194,6 +195,13 @@ def identity_modes(
     left = (both - (both @ modes[:num_modes].T) @ modes[:num_modes]).reshape(-1, topology.NUM_POINTS, 3)
     variance = np.maximum((left**2).mean((0, 2)), MIN_LEFTOVER_M**2).astype(np.float32)
     return (modes[:num_modes] * size[:num_modes, None]).reshape(num_modes, topology.NUM_POINTS, 3), variance
+
+
+def ring_deltas(skin: Array) -> Array:
+    """skin: (52, 478, 3) m -> (52, R, 3) m of the shell round the face, whose rows follow the face's rim less and less."""
+    oval = skin[:, list(topology.FACE_OVAL)]
+    ring: Array = np.concatenate([oval * share for share in RING_SHARES], axis=1)
+    return ring
 
 
 def refine_deltas(fitted: list[FittedClip], deltas: Array, prior: Array, mirror: Any, strength: float) -> Array:
