@@ -25,7 +25,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from published_shapes import WarpingDecoder
 from rich.console import Console
 from rich.table import Table
 
@@ -256,6 +255,7 @@ def published(console: Console) -> None:
     """
     import torch
     from diffusers import UNet2DConditionModel
+    from published_shapes import WarpingDecoder
 
     from talkinghead.synthesis.pipeline import working_dtype
 

@@ -113,7 +113,7 @@ def test_a_learnt_expression_goes_into_the_checkpoint(make, tmp_path):
 
 
 def test_nothing_is_written_over_and_nothing_half_is_left(make, runs, tmp_path):
-    stages = "speech_encoder, articulator, expression, gesture, emotion_encoder, .*denoiser, mouth_expert"
+    stages = "speech_encoder, rig, articulator, expression, gesture, emotion_encoder, .*denoiser, mouth_expert"
     with pytest.raises(SystemExit, match=rf"none of {stages}.*; train one with scripts/train"):
         make(tmp_path, "-o", tmp_path / "mine")
     (tmp_path / "there").mkdir()
