@@ -234,7 +234,7 @@ def lengths(size: int, quality: str, console: Console) -> None:
 
     samples = load_audio(ASSETS / "speech.wav").samples
     table = Table("speech", "seconds", "s per second", "peak memory, MB", title=f"the whole command, {size} px, {quality}")
-    for seconds in (10, 60, 600):
+    for seconds in (10, 60, 300, 600):
         with tempfile.TemporaryDirectory() as folder:
             sound, video = Path(folder) / "a.wav", Path(folder) / "a.mp4"
             soundfile.write(sound, lengthened(samples, seconds), 16_000)

@@ -25,7 +25,7 @@ from pathlib import Path
 import yaml
 
 ROOT = Path(__file__).parents[1]
-STAGES = ("articulator", "gesture", "prior", "speech_encoder", "denoiser", "mouth_expert", "emotion")
+STAGES = ("articulator", "gesture", "prior", "speech_encoder", "denoiser", "mouth_expert", "emotion", "rig")
 UNTIMED = ("lock", "config.json", "run.json", "versions.json", "metrics.jsonl", "dataset.json", "held_out.json")
 """What says where, when or how often something was made."""
 

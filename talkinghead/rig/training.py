@@ -65,11 +65,12 @@ def train_rig(config: RigConfig, say: Callable[[str], None], report: Report = un
         InputError: no manifest. CheckpointError: no rig to begin with.
     """
     output = Path(config.output)
+    rig = FaceRig.from_pretrained(config.rig)
+    clips, others = _clips(config)
+    # Only now: a folder that was named wrongly leaves no run behind that the right one would not fit.
     if not (output / "config.json").is_file():
         save_config(output / "config.json", config)
     check_resumable(output / "config.json", config, FREE_KEYS)
-    rig = FaceRig.from_pretrained(config.rig)
-    clips, others = _clips(config)
     prior = rig.deltas[:, : topology.NUM_POINTS].astype(np.float64)
     mirror = topology.mirror_index(rig.neutral[: topology.NUM_POINTS])
     for step in range(config.rounds + 1):

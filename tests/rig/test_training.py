@@ -8,7 +8,7 @@ import pytest
 from talkinghead import arkit
 from talkinghead.checkpoints import default_folder
 from talkinghead.corpus.splits import read
-from talkinghead.errors import ConfigError
+from talkinghead.errors import CheckpointError, ConfigError
 from talkinghead.rig.face_rig import FaceRig
 from talkinghead.rig.refinement import RING_SHARES
 from talkinghead.rig.topology import FACE_OVAL
@@ -91,6 +91,9 @@ def test_the_shell_round_the_face_moves_with_its_rim(rig):
 def test_nobody_to_learn_from_and_another_run_are_told(prepared, tmp_path):
     with pytest.raises(ConfigError, match="no tracked clip"):
         train_rig(config_of(prepared, tmp_path / "a", prepared=str(tmp_path)), print)
+    with pytest.raises(CheckpointError):
+        train_rig(config_of(prepared, tmp_path / "a", rig=str(tmp_path)), print)
+    assert not (tmp_path / "a").exists()  # so that the same output takes the mended configuration
     train_rig(config_of(prepared, tmp_path / "b", rounds=0), print)
     with pytest.raises(ConfigError, match="rounds"):
         train_rig(config_of(prepared, tmp_path / "b", rounds=1), print)
