@@ -11,7 +11,7 @@ from typing import Final
 import cv2
 import numpy as np
 
-from talkinghead.synthesis.geometry import box_around, polygon_mask
+from talkinghead.synthesis.geometry import box_around, polygon_mask, similarity
 from talkinghead.synthesis.rasteriser import rasterise
 from talkinghead.synthesis.regions import (
     INNER_LIPS,
@@ -22,6 +22,7 @@ from talkinghead.synthesis.regions import (
     RIGHT_CREASE,
     RIGHT_EYE,
     RIGHT_RIDGE,
+    SKULL,
     strip,
 )
 from talkinghead.types import ByteArray, FloatArray, IntArray
@@ -47,12 +48,18 @@ _LASH_FALL: Final = 8
 """Of the dark of the lashes at the lid's rim, and the power by which it falls towards the crease."""
 _LIPS_MET, _LIPS_APART = 0.35, 0.9
 """Parts of the portrait's own gap: where lips are as if whole, and where they are as they are."""
+_LIPS_STAY, _LIPS_GONE = 0.02, 0.08
+"""How far the rim of the lips is from where the portrait has it, in parts of the mouth's width, likewise."""
 _MIN_LIP_GAP: Final = 0.03
 """Lips that are less apart than this part of the eyes' distance show nothing behind them."""
 _LIP_MIRROR: Final = 0.5
 """Of the way from a lip's outer rim to its inner one, where what follows is mirrored: the inner rim is half teeth."""
 _LIP_KEPT: Final = 0.15
 """Of that way, how near to the outer rim the mirror reaches at most."""
+_UPPER, _LOWER = np.r_[0:11], np.r_[10:20, 0]
+"""Of a loop round the lips."""
+_LIP_TONED, _UPPER_SHADE = 0.6, 0.93
+"""How far the upper lip takes the colour of the lower one, and how much darker it is: it looks down."""
 _BETWEEN_SHADE: Final = 0.55
 """Of the lips' colour, what is between them when they meet."""
 
@@ -66,16 +73,30 @@ def lowered(lids: FloatArray, own: FloatArray) -> float:
     return fine * (1 - smooth_step(lid_gap(lids) / max(lid_gap(own), SHUT_GAP), _LID_DOWN, _LID_UP))
 
 
-def met(points: FloatArray, own: FloatArray) -> float:
-    """points, own: (V, 2 or more) px, in a frame and in the portrait -> how far the lips have come together, 0 to 1."""
+def met(points: FloatArray, own: FloatArray, fine: float) -> float:
+    """points, own: (V, 2 or more) px, in a frame and in the portrait -> how far lips that it parts are as if whole, 0 to 1.
+
+    The nearer they have come together; and in a picture that is `fine`, 0 to 1, the further they are from where it has them.
+    """
     own_gap = _lip_gap(own)
-    return 1 - smooth_step(_lip_gap(points) / own_gap, _LIPS_MET, _LIPS_APART) if own_gap > _MIN_LIP_GAP else 0.0
+    if own_gap <= _MIN_LIP_GAP:
+        return 0.0
+    closer = 1 - smooth_step(_lip_gap(points) / own_gap, _LIPS_MET, _LIPS_APART)
+    to_own = similarity(points[SKULL, :2], own[SKULL, :2])
+    moved = points[INNER_LIPS, :2] @ to_own[:, :2].T + to_own[:, 2] - own[INNER_LIPS, :2]
+    way = float(np.linalg.norm(moved, axis=1).mean()) / max(1e-3, float(np.linalg.norm(own[61, :2] - own[291, :2])))
+    return max(closer, fine * smooth_step(way, _LIPS_STAY, _LIPS_GONE))
 
 
 def _lip_gap(points: FloatArray) -> float:
     """Between the lips, in parts of the distance of the outer corners of the eyes."""
+    return _apart(points, 13, 14)
+
+
+def _apart(points: FloatArray, one: int, other: int) -> float:
+    """In parts of the distance of the outer corners of the eyes."""
     eyes = float(np.linalg.norm(points[RIGHT_EYE[0], :2] - points[LEFT_EYE[0], :2]))
-    return float(np.linalg.norm(points[13, :2] - points[14, :2])) / max(1e-3, eyes)
+    return float(np.linalg.norm(points[one, :2] - points[other, :2])) / max(1e-3, eyes)
 
 
 def lid_gap(loop: FloatArray) -> float:
@@ -173,8 +194,25 @@ def with_whole_lips(image: ByteArray, mesh_px: FloatArray) -> ByteArray:
     part = image[y0:y1, x0:x1].astype(np.float32)
     covered = drawn[..., 2:] > 0
     part = np.where(covered, lips, part)
+    halves = [np.concatenate([inner[half], outer[half][::-1]]) - np.array([x0, y0], np.float32) for half in (_UPPER, _LOWER)]
+    upper, lower = (polygon_mask([half.astype(np.float32)], y1 - y0, x1 - x0) for half in halves)
+    part += _as_full(part, upper, lower, width)
     between = polygon_mask([inner - (x0, y0)], y1 - y0, x1 - x0)[..., None]
     rim = np.clip(kept.round().astype(int), 0, (image.shape[1] - 1, image.shape[0] - 1))
     dark = _BETWEEN_SHADE * np.median(image[rim[:, 1], rim[:, 0]], 0)
     result[y0:y1, x0:x1] = np.clip(part + between * (dark - part), 0, 255).astype(np.uint8)
     return result
+
+
+def _as_full(part: FloatArray, upper: FloatArray, lower: FloatArray, width: float) -> FloatArray:
+    """What a stretched upper lip lacks of the colour of the lower one: (h, w, 3); upper, lower: (h, w), where they are.
+
+    A smile draws it so thin that hardly more than its rim and the skin above it show.
+    """
+    colour = np.median(part[lower > 0.5], 0) if (lower > 0.5).any() else None
+    if colour is None:
+        return np.zeros_like(part)
+    soft = cv2.GaussianBlur(upper, (0, 0), max(0.6, width / _BLURS_ACROSS))[..., None]
+    local = cv2.GaussianBlur(part, (0, 0), max(0.6, 2 * width / _BLURS_ACROSS))
+    weight = np.float32(_LIP_TONED) * soft * upper[..., None]
+    return np.asarray(weight * (np.float32(_UPPER_SHADE) * colour - local), np.float32)

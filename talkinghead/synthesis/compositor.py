@@ -12,6 +12,7 @@ from typing import Final
 import cv2
 import numpy as np
 
+from talkinghead.synthesis.fine_mouth import lay_in_fine_mouth
 from talkinghead.synthesis.geometry import ALIGNED_HEIGHT, ALIGNED_WIDTH, composed, crop_box, uncropped
 from talkinghead.synthesis.mouth import mouth_seen
 from talkinghead.synthesis.proxies import FaceProxies
@@ -56,9 +57,10 @@ def add_residuals(proxies: FaceProxies, residual: FloatArray | None, mouth_resid
         taken = np.asarray(cv2.warpAffine(weight, in_face, (ALIGNED_WIDTH, ALIGNED_HEIGHT)), np.float32)
         _add(picture, _coloured(residual, colour) * residual_mask(proxies) * (1 - taken[..., None]), proxies.to_aligned)
     # On the lips the picture keeps its own detail. Between them it is the expert's alone: what the warp stretched there goes.
-    seen = mouth_seen(mouth, mouth_residual)
+    seen, tones = mouth_seen(mouth, mouth_residual)
     _add(picture, weight * (1 - inside) * (seen - mouth.warp), mouth.to_crop)
     _lay_over(picture, inside * seen, mouth.inside, mouth.to_crop)
+    lay_in_fine_mouth(picture, proxies.reference, proxies.target_px, mouth, tones)
     picture += np.float32(0.5)
     result: ByteArray = np.clip(picture, 0, 255, out=picture).astype(np.uint8)
     return result

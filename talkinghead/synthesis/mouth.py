@@ -47,13 +47,15 @@ _DRAWN_MARGIN_PX: Final = 8
 """The inside of the mouth is drawn so far beyond the lips' rim: its own soft light reaches as far."""
 _TONES_PX: Final = 8.0
 """What is blurred by so much are tones, the rest is detail."""
-_DETAIL: Final = (0.4, 0.85)
-"""How much of the detail is that of known teeth, in a coarse picture and in a fine one: teeth get edges. On people kept out of
-training, in video of 256 px, half of it costs a mouth 0.1 dB and .8 0.2."""
-_TINT: Final = (1.0, 0.4)
-"""How much of the colour of the expert's tones is taken, likewise; by eye, on fifteen pictures."""
+_DETAIL: Final = 0.4
+"""How much of the detail is the rig's. On people kept out of training, in video of 256 px, half of it costs a mouth 0.1 dB and
+.8 0.2; in finer pictures, where more of it would do, all is drawn at their size."""
+_FINE_TONES, _TINT = 0.4, 0.4
+"""How much of the expert's tones is taken there, and how much of their colour."""
 _COARSE_PX, _FINE_PX = 1.3, 1.0
-"""Pixels of the mouth's crop to one of the picture: from the one on it is coarse, from the other fine."""
+"""Pixels of the mouth's crop to one of the portrait: from the one on it is coarse, from the other fine."""
+_HUE_PX: Final = 3.0
+"""The hue of lips and skin is taken from so far round: that of a single dark pixel is chance."""
 _LIP_LIGHT: Final = 0.5
 """Of the tones that the expert adds to the lips so much of the light is taken, and nothing of the colour."""
 _MIN_LIP_TONE: Final = 0.05
@@ -74,7 +76,8 @@ class MouthProxies:
     inside, lips: (h, w) between the lips, and the lips themselves, coverage in [0, 1].
     skull_shown, jaw_shown: (h, w) where the portrait, moved with either, shows the inside of its own mouth.
     to_crop: (2, 3) px of the picture -> px of the crop.
-    shut: how far lips that the portrait parts have come together, 0 to 1.
+    shut: how far lips that the portrait parts are as if whole, 0 to 1.
+    fine: 0 where this crop is finer than the picture, 1 where the picture is.
     """
 
     warp: FloatArray
@@ -87,6 +90,7 @@ class MouthProxies:
     jaw_shown: FloatArray
     to_crop: FloatArray
     shut: float
+    fine: float
 
     @property
     def base(self) -> FloatArray:
@@ -119,12 +123,14 @@ class ReferenceMouth:
         self.topology = topology
         self.inner_colours = lit_colours(topology.colours, image, mesh_px)
         to_patch = mouth_crop(mesh_px, topology)
+        size = float(np.sqrt(abs(np.linalg.det(to_patch[:, :2]))))
+        self.fine = float(np.clip((_COARSE_PX - size) / (_COARSE_PX - _FINE_PX), 0, 1))
         to_patch[:, 2] += PATCH_MARGIN_PX
-        size = (MOUTH_WIDTH + 2 * PATCH_MARGIN_PX, MOUTH_HEIGHT + 2 * PATCH_MARGIN_PX)
-        self.patch = area_crop(image, to_patch, *size) / np.float32(255)
-        self.shut = area_crop(with_whole_lips(image, mesh_px), to_patch, *size) / np.float32(255)
+        width, height = MOUTH_WIDTH + 2 * PATCH_MARGIN_PX, MOUTH_HEIGHT + 2 * PATCH_MARGIN_PX
+        self.patch = area_crop(image, to_patch, width, height) / np.float32(255)
+        self.shut = area_crop(with_whole_lips(image, mesh_px), to_patch, width, height) / np.float32(255)
         self.points = moved_px(mesh_px, to_patch)
-        shown = polygon_mask([self.points[INNER_LIPS, :2]], size[1], size[0])
+        shown = polygon_mask([self.points[INNER_LIPS, :2]], height, width)
         self.shown: FloatArray = shown
 
 
@@ -133,7 +139,7 @@ def build_mouth(reference: ReferenceMouth, target_px: FloatArray) -> MouthProxie
     to_crop = mouth_crop(target_px, reference.topology)
     points = moved_px(target_px, to_crop)
     skull, jaw = (rigid_map(reference.points, points, part) for part in (SKULL, JAW))
-    shut = met(points, reference.points)
+    shut = met(points, reference.points, reference.fine)
     warp = _warped(reference, points, skull, shut)
     loops = [points[loop, :2] for loop in (INNER_LIPS, OUTER_LIPS)]
     inside, outside = (polygon_mask([loop], MOUTH_HEIGHT, MOUTH_WIDTH) for loop in loops)
@@ -158,6 +164,7 @@ def build_mouth(reference: ReferenceMouth, target_px: FloatArray) -> MouthProxie
         jaw_shown=ridden(reference.shown, jaw, cv2.BORDER_CONSTANT),
         to_crop=to_crop,
         shut=shut,
+        fine=reference.fine,
     )
 
 
@@ -173,32 +180,27 @@ def lay_in_mouth(picture: FloatArray, mouth: MouthProxies, lips_px: FloatArray) 
         picture[y0:y1, x0:x1] += inside * (drawn - picture[y0:y1, x0:x1])
 
 
-def mouth_seen(mouth: MouthProxies, residual: FloatArray) -> FloatArray:
-    """What is to be seen in the mouth's crop, (h, w, 3) in [0, 1]; residual: (h, w, 3) of the expert on the base.
+def mouth_seen(mouth: MouthProxies, residual: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """residual: (h, w, 3) of the expert on the base -> what is to be seen in the mouth's crop, and tones; (h, w, 3) in [0, 1].
 
     Of what opens between the lips the expert knows the tones better than the rig does, and the edges worse: of teeth that it
-    cannot see it paints the mean. So its tones are kept, and of the detail a part is the known teeth's: the portrait's own
-    where it shows them, else the rig's. How large a part hangs on how fine the picture is: more detail than its own would
-    look pasted. On the lips the portrait's colour holds.
+    cannot see it paints the mean. So its tones are kept, and of the detail a part is the rig's. In pictures finer than the crop
+    all of it is drawn (`synthesis.fine_mouth`); the tones, what the expert adds to the rig's, are for that. On the lips the
+    portrait's colour holds.
     """
-    size = float(np.sqrt(abs(np.linalg.det(mouth.to_crop[:, :2]))))
-    fine = float(np.clip((_COARSE_PX - size) / (_COARSE_PX - _FINE_PX), 0, 1))
     seen = mouth.base + residual
-    skull = _rim_softened(mouth.skull_shown)[..., None] * np.float32(fine)
-    jaw = _rim_softened(mouth.jaw_shown)[..., None] * np.float32(fine)
-    known = mouth.interior + jaw * (mouth.jaw_reference - mouth.interior)
-    known = known + skull * (mouth.skull_reference - known)
     inside = mouth.inside[..., None]
-    detail, tint = (coarse + fine * (best - coarse) for coarse, best in (_DETAIL, _TINT))
-    toned = known + _tones(seen - known, mouth.inside, tint)
-    seen = seen + inside * np.float32(detail) * (toned - seen)
+    added = seen - mouth.interior
+    seen = seen + inside * np.float32(_DETAIL) * (mouth.interior + _tones(added, mouth.inside, 1) - seen)
     # Light that falls on lips and skin, or leaves them, has their colour; of that of the lips a part is taken.
     on_lips = np.minimum(1, 1.5 * cv2.GaussianBlur(mouth.lips, (0, 0), 2))[..., None]
     light = (residual - np.float32(1 - _LIP_LIGHT) * on_lips * _tones(residual, mouth.lips, tint=1)).mean(-1, keepdims=True)
     light = light * (1 - np.float32(_SHUT_KNOWN * mouth.shut) * on_lips)
-    colour = mouth.base / np.maximum(mouth.base.mean(-1, keepdims=True), np.float32(_MIN_LIP_TONE))
+    light = light * np.float32(1 - mouth.fine)
+    hue = cv2.GaussianBlur(mouth.base, (0, 0), _HUE_PX)
+    colour = hue / np.maximum(hue.mean(-1, keepdims=True), np.float32(_MIN_LIP_TONE))
     seen = seen + (1 - inside) * (light * colour - residual)
-    return np.asarray(seen, np.float32)
+    return np.asarray(seen, np.float32), np.float32(_FINE_TONES) * _tones(added, mouth.inside, _TINT)
 
 
 def _tones(picture: FloatArray, where: FloatArray, tint: float) -> FloatArray:
@@ -207,11 +209,6 @@ def _tones(picture: FloatArray, where: FloatArray, tint: float) -> FloatArray:
     blurred = far_blurred(picture * where[..., None], _TONES_PX) / weight
     grey = blurred.mean(-1, keepdims=True)
     return np.asarray(grey + np.float32(tint) * (blurred - grey), np.float32)
-
-
-def _rim_softened(shown: FloatArray) -> FloatArray:
-    inner = cv2.erode(shown, np.ones((3, 3), np.uint8))
-    return np.asarray(cv2.GaussianBlur(inner, (0, 0), 1.0), np.float32)
 
 
 def mirrored_mouth(stack: Tensor) -> Tensor:

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from talkinghead.synthesis.backdrop import folds, room_behind, soften_folds
 from talkinghead.synthesis.closing import lowered, met, with_bare_lids, with_whole_lips
+from talkinghead.synthesis.fine_mouth import OwnTeeth
 from talkinghead.synthesis.geometry import (
     ALIGNED_HEIGHT,
     ALIGNED_WIDTH,
@@ -141,6 +142,7 @@ class ReferenceFace:
         self.left, self.top = max(0, int(low[0])), max(0, int(low[1]))
         self.right, self.bottom = min(width, int(high[0])), min(height, int(high[1]))
         self.mouth = ReferenceMouth(self.image, self.mesh_px, topology)
+        self.own_teeth = OwnTeeth.of(self.image, self.mesh_px, topology, self.mouth.inner_colours)
         skin = skin_colour(self.image, self.mesh_px)
         self.colour = min(1.0, float(np.ptp(skin) / skin.mean()) / _COLOURED)
         self._star_area = _star_areas(self.mesh_px, topology.skin)
@@ -225,7 +227,7 @@ def _warped(reference: ReferenceFace, target_px: FloatArray, closing: bool) -> F
 def _lay_shut(warped: ByteArray, reference: ReferenceFace, target_px: FloatArray, map_x: FloatArray, map_y: FloatArray) -> None:
     """warped: (h, w, 3) of the moving part of the picture; map_x, map_y: (h, w) px of the portrait where it comes from."""
     parts = [(loop, _LID_MARGIN, lowered(target_px[loop, :2], reference.mesh_px[loop, :2])) for loop in (RIGHT_EYE, LEFT_EYE)]
-    for loop, margin, shut in [*parts, (OUTER_LIPS, _LIP_MARGIN, met(target_px, reference.mesh_px))]:
+    for loop, margin, shut in [*parts, (OUTER_LIPS, _LIP_MARGIN, met(target_px, reference.mesh_px, reference.mouth.fine))]:
         outline = target_px[loop, :2] - (reference.left, reference.top)
         box = box_around(outline, int(margin * float(np.ptp(outline[:, 0]))), warped)
         if shut < _MOVES or box is None:

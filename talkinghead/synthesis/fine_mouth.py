@@ -1,0 +1,129 @@
+"""The inside of a mouth at the picture's own resolution: the portrait's teeth where it shows them, elsewhere the rig's.
+
+The mouth's network learnt from video in which a mouth is fifty pixels wide. It knows how light and how warm an open mouth is,
+and paints the mean of many where teeth have edges. In a picture that is finer than its crop the edges are therefore drawn, at
+the size of the picture, and the network gives them their tones. Knows no networks.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import cv2
+import numpy as np
+
+from talkinghead.synthesis.geometry import box_around, polygon_mask, rigid_map, uncropped
+from talkinghead.synthesis.interior import draw_mouth
+from talkinghead.synthesis.rasteriser import rasterise
+from talkinghead.synthesis.regions import INNER_LIPS, SKULL
+
+if TYPE_CHECKING:
+    from talkinghead.synthesis.mouth import MouthProxies
+    from talkinghead.synthesis.proxies import ReferenceFace
+    from talkinghead.synthesis.topology import MeshTopology
+    from talkinghead.types import ByteArray, FloatArray
+
+# All these were set by eye.
+_MARGIN_PX: Final = 3
+_DRAWN_MARGIN: Final = 0.15
+"""Of the mouth's width: the inside is drawn so far beyond the lips, for its own soft light reaches as far."""
+_KNOWN: Final = 0.9
+"""Opacity of what is drawn over what the network painted."""
+_BLUR, _MIN_BLUR_PX = 0.006, 0.6
+"""Of the mouth's width, how soft the rig's edges are, and at least."""
+_RIM: Final = 0.012
+"""Of the mouth's width, how soft the portrait's own teeth end."""
+_MIN_SHOWN_PX: Final = 30
+_OPEN_SHARE: Final = 0.2
+_TOOTH_GAIN: Final = np.array([1.17, 1.26, 1.28], np.float32)
+"""RGB: by so much the front teeth in 139 of `train`'s photographs are lighter than the rig's; half lie within a tenth."""
+_MIN_TOOTH, _MAX_TOOTH = 0.75, 1.5
+"""What is darker is no tooth, and none is lighter."""
+_GUM_CHROMA: Final = 0.2
+
+
+@dataclass(frozen=True, eq=False)
+class OwnTeeth:
+    """What a portrait shows of its teeth.
+
+    shown: (H, W) float32 in [0, 1], where the picture shows its upper row, which rides with the skull.
+    colours: (V, 3) RGB in [0, 1] of the rig's inner parts, its teeth as light as those that are shown, or as most people's are.
+    """
+
+    shown: FloatArray
+    colours: FloatArray
+
+    @staticmethod
+    def of(image: ByteArray, mesh_px: FloatArray, topology: MeshTopology, inner_colours: FloatArray) -> OwnTeeth:
+        """image: (H, W, 3) uint8 RGB; mesh_px: (V, 3) px, where its vertices stand in it; colours as `lit_colours`.
+
+        Which row a pixel is of, the rig says, whose rows stand where the portrait shows them (`synthesis.teeth_placement`).
+        """
+        height, width = image.shape[:2]
+        shown, gain = np.zeros((height, width), np.float32), _TOOTH_GAIN
+        lips = mesh_px[INNER_LIPS, :2]
+        box = box_around(lips, _MARGIN_PX, image)
+        if box is None:
+            return OwnTeeth(shown, _lightened(inner_colours, topology, gain))
+        x0, y0, x1, y1 = box
+        rows = np.zeros((len(mesh_px), 2), np.float32)
+        rows[topology.upper_teeth, 0] = 1
+        rows[topology.lower_teeth, 1] = 1
+        local = mesh_px - np.array([x0, y0, 0], np.float32)
+        found, _ = rasterise(local, topology.inner, rows, y1 - y0, x1 - x0)
+        found = (found > 0.5).astype(np.float32)
+        inside = cv2.erode(polygon_mask([local[INNER_LIPS, :2]], y1 - y0, x1 - x0), np.ones((3, 3), np.uint8))
+        behind = float((inside * (1 - found.max(-1))).sum() / max(1, inside.sum()))
+        sure = inside * found[..., 0] > 0.5
+        drawn = draw_mouth(topology, inner_colours, mesh_px, box)
+        real = image[y0:y1, x0:x1].astype(np.float32)
+        if sure.sum() >= _MIN_SHOWN_PX:
+            lighter = np.median(real[sure], 0) / np.maximum(1, np.median(drawn[sure], 0))
+            if lighter.mean() >= _MIN_TOOTH:
+                upper = found[..., 0] if behind > _OPEN_SHARE else np.ones_like(inside)
+                blur = max(0.5, _RIM * float(np.ptp(lips[:, 0])))
+                shown[y0:y1, x0:x1] = cv2.GaussianBlur(inside * upper, (0, 0), blur)
+                gain = np.clip(lighter, _MIN_TOOTH, _MAX_TOOTH)
+        return OwnTeeth(shown, _lightened(inner_colours, topology, gain))
+
+
+def _lightened(colours: FloatArray, topology: MeshTopology, gain: FloatArray) -> FloatArray:
+    """(V, 3) with the teeth, not the gum around them, lighter by (3,) RGB."""
+    result = colours.copy()
+    for row in (topology.upper_teeth, topology.lower_teeth):
+        tooth = np.ptp(topology.colours[row], axis=1) < _GUM_CHROMA
+        result[row][tooth] *= gain.astype(np.float32)
+    return result
+
+
+def lay_in_fine_mouth(
+    picture: FloatArray, reference: ReferenceFace, target_px: FloatArray, mouth: MouthProxies, tones: FloatArray
+) -> None:
+    """Draw known teeth between the lips, in place, (H, W, 3) float32 in [0, 255].
+
+    target_px: (V, 3) px, where the mesh is in this frame; tones: (h, w, 3) of the mouth's crop, what the network adds to the
+    rig's, in units of [0, 1].
+    """
+    lips = target_px[INNER_LIPS, :2]
+    box = box_around(lips, _MARGIN_PX, picture)
+    if box is None or mouth.fine == 0:
+        return
+    x0, y0, x1, y1 = box
+    inside = polygon_mask([lips - (x0, y0)], y1 - y0, x1 - x0)
+    if inside.max() < 1 / 255:
+        return
+    margin = _MARGIN_PX + int(_DRAWN_MARGIN * np.ptp(lips[:, 0]))
+    wide = (x0 - margin, y0 - margin, x1 + margin, y1 + margin)
+    drawn = draw_mouth(reference.topology, reference.own_teeth.colours, target_px, wide)
+    soft = cv2.GaussianBlur(drawn, (0, 0), max(_MIN_BLUR_PX, _BLUR * float(np.ptp(lips[:, 0]))))
+    known = soft[margin : margin + y1 - y0, margin : margin + x1 - x0]
+    if reference.own_teeth.shown.any():
+        skull = rigid_map(reference.mesh_px, target_px, SKULL)
+        skull[:, 2] -= (x0, y0)
+        size = (x1 - x0, y1 - y0)
+        shown = cv2.warpAffine(reference.own_teeth.shown, skull, size)[..., None]
+        own = cv2.warpAffine(reference.image, skull, size, borderMode=cv2.BORDER_REPLICATE)
+        known = known + shown * (own - known)
+    known = known + uncropped(tones * np.float32(255), mouth.to_crop, box)
+    picture[y0:y1, x0:x1] += inside[..., None] * np.float32(mouth.fine * _KNOWN) * (known - picture[y0:y1, x0:x1])
