@@ -212,7 +212,9 @@ def _as_full(part: FloatArray, upper: FloatArray, lower: FloatArray, width: floa
     colour = np.median(part[lower > 0.5], 0) if (lower > 0.5).any() else None
     if colour is None:
         return np.zeros_like(part)
-    soft = cv2.GaussianBlur(upper, (0, 0), max(0.6, width / _BLURS_ACROSS))[..., None]
-    local = cv2.GaussianBlur(part, (0, 0), max(0.6, 2 * width / _BLURS_ACROSS))
+    blur = max(0.6, width / _BLURS_ACROSS)
+    soft = cv2.GaussianBlur(upper, (0, 0), blur)[..., None]
+    known = np.maximum(cv2.GaussianBlur(upper, (0, 0), 2 * blur)[..., None], np.float32(1e-3))
+    local = cv2.GaussianBlur(part * upper[..., None], (0, 0), 2 * blur) / known
     weight = np.float32(_LIP_TONED) * soft * upper[..., None]
     return np.asarray(weight * (np.float32(_UPPER_SHADE) * colour - local), np.float32)

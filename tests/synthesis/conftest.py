@@ -45,6 +45,23 @@ def face():
 
 
 @pytest.fixture(scope="session")
+def coarse_face(face):
+    """The same in a picture that is coarser than the networks' crops."""
+    return _scaled(face, 0.9)
+
+
+@pytest.fixture(scope="session")
+def fine_face(face):
+    """The same in one that is finer; its lower part is cut off."""
+    return _scaled(face, 1.3)
+
+
+def _scaled(face, scale):
+    points, topology = face
+    return (points * np.float32(scale) + np.float32([128 * (1 - scale), 128 * (1 - scale), 0])).astype(np.float32), topology
+
+
+@pytest.fixture(scope="session")
 def picture():
     """(256, 256, 3) uint8, smooth colours."""
     y, x = np.mgrid[:256, :256]

@@ -57,9 +57,9 @@ def test_a_lid_is_as_far_down_as_the_gap_is_smaller(lidded):
 
 
 @pytest.fixture
-def smile(face):
+def smile(coarse_face):
     """A picture of parted lips whose inner third is teeth by mistake, its mesh, and the mesh with the lips together."""
-    points, topology = face
+    points, topology = coarse_face
     points = points.copy()
     points[INNER_LIPS[1:10], 1] -= 5
     points[INNER_LIPS[11:], 1] += 5
@@ -92,14 +92,17 @@ def test_lips_that_are_parted_are_whole_and_dark_between(smile):
 def test_a_mouth_that_is_shut_stays_as_it_is(smile):
     image, _, together, _ = smile
     assert np.array_equal(with_whole_lips(image, together), image)
-    assert met(together, together) == 0
+    assert met(together, together, 1) == 0
 
 
 def test_lips_that_meet_show_no_teeth_and_lips_that_stay_are_the_warps(smile):
     """In the picture and in the mouth's guides alike."""
     image, points, together, topology = smile
     reference = ReferenceFace(image, points, topology)
-    assert met(together, points) == 1 and met(points, points) == 0
+    assert met(together, points, 0) == 1 and met(points, points, 1) == 0
+    wide = points.copy()
+    wide[INNER_LIPS[11:], 1] += 10
+    assert met(wide, points, 0) == 0 and met(wide, points, 1) > 0.9  # a fine picture shows what the rim of a lip is made of
     bright = [(build_proxies(reference, mesh).composite.min(-1) > 200).sum() for mesh in (points, together)]
     by_the_warp = (warp_picture(reference, together).min(-1) > 200).sum()
     assert bright[0] > 100 and bright[1] == 0 and by_the_warp > 20

@@ -92,60 +92,53 @@ def test_what_is_laid_in_stays_between_the_lips(face, picture):
     assert (far == 200).all()
 
 
-@pytest.mark.parametrize(("scale", "left"), [(0.6, 0.6), (1.0, 0.15)])
-def test_of_what_the_expert_says_tones_stay_and_detail_gives_way_to_known_teeth(scale, left):
+def _mouth(**changed):
+    """A grey mouth in a coarse picture."""
+    grey, none = np.full((MOUTH_HEIGHT, MOUTH_WIDTH, 3), 0.5, np.float32), np.zeros((MOUTH_HEIGHT, MOUTH_WIDTH), np.float32)
+    pictures = dict.fromkeys(("warp", "interior", "skull_reference", "jaw_reference"), grey)
+    masks = dict.fromkeys(("inside", "lips", "skull_shown", "jaw_shown"), none)
+    return MouthProxies(**(pictures | masks | {"to_crop": np.eye(2, 3, dtype=np.float32), "shut": 0.0, "fine": 0.0} | changed))
+
+
+def _stripes(across):
+    return np.where(across[..., None] % 4 < 2, 0.1, -0.1).astype(np.float32) * np.ones(3, np.float32)
+
+
+def test_of_what_the_expert_says_tones_stay_and_detail_gives_way_to_the_rigs():
     rows, columns = np.mgrid[:MOUTH_HEIGHT, :MOUTH_WIDTH]
     inside = ((rows > 20) & (rows < 60) & (columns > 20) & (columns < 90)).astype(np.float32)
-    grey = np.full((MOUTH_HEIGHT, MOUTH_WIDTH, 3), 0.4, np.float32)
-    mouth = MouthProxies(
-        warp=grey, interior=grey + 0.1, skull_reference=grey, jaw_reference=grey, inside=inside, lips=np.zeros_like(inside),
-        skull_shown=0 * inside, jaw_shown=0 * inside, to_crop=np.float32([[1 / scale, 0, 0], [0, 1 / scale, 0]]), shut=0.0,
-    )  # fmt: skip
-    middle = np.s_[30:50, 40:70]
-    brighter = mouth_seen(mouth, np.full_like(grey, 0.2))
+    mouth, middle = _mouth(inside=inside), np.s_[30:50, 40:70]
+    brighter, tones = mouth_seen(mouth, np.full_like(mouth.warp, 0.2))
     np.testing.assert_allclose(brighter[middle], 0.7, atol=0.01)
-    stripes = np.where(columns[..., None] % 4 < 2, 0.1, -0.1).astype(np.float32) * np.ones(3, np.float32)
-    found = mouth_seen(mouth, stripes)[middle] - 0.5
-    np.testing.assert_allclose(np.abs(found), 0.1 * left, atol=0.01)
+    np.testing.assert_allclose(tones[middle], 0.08, atol=0.01)  # of which a finer picture takes a part
+    found, tones = mouth_seen(mouth, _stripes(columns))
+    np.testing.assert_allclose(np.abs(found[middle] - 0.5), 0.06, atol=0.01)
+    assert np.abs(tones[middle]).max() < 0.02
 
 
-def test_the_portraits_own_teeth_are_the_known_ones_where_it_shows_them():
-    rows, columns = np.mgrid[:MOUTH_HEIGHT, :MOUTH_WIDTH]
-    inside = ((rows > 20) & (rows < 60)).astype(np.float32)
-    stripes = np.where(columns[..., None] % 4 < 2, 0.6, 0.4).astype(np.float32) * np.ones(3, np.float32)
-    grey = np.full_like(stripes, 0.5)
-    parts = {
-        "warp": grey, "interior": grey, "skull_reference": stripes, "jaw_reference": grey, "inside": inside,
-        "lips": 0 * inside, "skull_shown": inside * (columns < 50), "jaw_shown": 0 * inside,
-    }  # fmt: skip
-    seen = [mouth_seen(MouthProxies(**parts, to_crop=np.eye(2, 3, dtype=np.float32) * s, shut=0), 0 * grey) for s in (1, 2)]
-    shown, hidden = np.s_[30:50, 10:40], np.s_[30:50, 60:100]
-    assert seen[0][shown].std() == pytest.approx(0.085, abs=0.01)
-    assert seen[0][hidden].std() < 0.01 and seen[1][shown].std() < 0.01  # a coarse picture has no detail to give
+def test_in_a_fine_picture_lips_and_skin_keep_their_own_light():
+    rows, _ = np.mgrid[:MOUTH_HEIGHT, :MOUTH_WIDTH]
+    lips = ((rows > 15) & (rows < 65)).astype(np.float32)
+    added = np.full((MOUTH_HEIGHT, MOUTH_WIDTH, 3), 0.2, np.float32)
+    coarse, fine = (mouth_seen(_mouth(lips=lips, fine=f), added)[0] for f in (0.0, 1.0))
+    assert coarse.mean() > 0.58 and fine == pytest.approx(np.full_like(fine, 0.5), abs=1e-6)
 
 
 def test_lips_keep_the_portraits_colour_and_half_the_light_that_is_added():
     rows, _ = np.mgrid[:MOUTH_HEIGHT, :MOUTH_WIDTH]
     lips = ((rows > 15) & (rows < 65)).astype(np.float32)
-    grey, none = np.full((MOUTH_HEIGHT, MOUTH_WIDTH, 3), 0.5, np.float32), np.zeros_like(lips)
-    mouth = MouthProxies(grey, grey, grey, grey, none, lips, none, none, np.eye(2, 3, dtype=np.float32), 0)
-    bluish = np.broadcast_to(np.float32([0.0, 0.0, 0.3]), grey.shape)
+    mouth = _mouth(lips=lips)
+    bluish = np.broadcast_to(np.float32([0.0, 0.0, 0.3]), mouth.warp.shape)
     on_lips = np.s_[30:50, 30:80]
-    np.testing.assert_allclose(mouth_seen(mouth, bluish)[on_lips], 0.55, atol=0.01)
-    lines = np.where(rows[..., None] % 4 < 2, 0.1, -0.1).astype(np.float32) * np.ones(3, np.float32)
-    np.testing.assert_allclose(mouth_seen(mouth, lines)[on_lips] - 0.5, lines[on_lips], atol=0.02)
+    np.testing.assert_allclose(mouth_seen(mouth, bluish)[0][on_lips], 0.55, atol=0.01)
+    lines = _stripes(rows)
+    np.testing.assert_allclose(mouth_seen(mouth, lines)[0][on_lips] - 0.5, lines[on_lips], atol=0.02)
 
 
 def test_where_parted_lips_have_met_the_expert_adds_little_to_them_and_a_warm_mouth_stays_warm():
     rows, _ = np.mgrid[:MOUTH_HEIGHT, :MOUTH_WIDTH]
     lips = ((rows > 15) & (rows < 65)).astype(np.float32)
-    pink = np.broadcast_to(np.float32([0.8, 0.5, 0.5]), (MOUTH_HEIGHT, MOUTH_WIDTH, 3))
-    none, on_lips = np.zeros_like(lips), np.s_[30:50, 30:80]
-    parted, shut = (
-        mouth_seen(
-            MouthProxies(pink, pink, pink, pink, none, lips, none, none, np.eye(2, 3, dtype=np.float32), s), 0 * pink - 0.2
-        )
-        for s in (0.0, 1.0)
-    )
+    pink, on_lips = np.broadcast_to(np.float32([0.8, 0.5, 0.5]), (MOUTH_HEIGHT, MOUTH_WIDTH, 3)), np.s_[30:50, 30:80]
+    parted, shut = (mouth_seen(_mouth(warp=pink, interior=pink, lips=lips, shut=s), 0 * pink - 0.2)[0] for s in (0.0, 1.0))
     assert parted[on_lips].mean() == pytest.approx(0.5, abs=0.02) and shut[on_lips].mean() == pytest.approx(0.59, abs=0.02)
     assert (parted[..., 0] / parted[..., 1])[on_lips] == pytest.approx(1.6, abs=0.02)

@@ -123,8 +123,8 @@ def _no_change(height, width):
 
 
 @pytest.mark.parametrize(("skin", "kept"), [((150, 150, 150), 0.0), ((200, 150, 120), 1.0)])
-def test_a_grey_picture_is_given_no_colour(face, skin, kept):
-    points, topology = face
+def test_a_grey_picture_is_given_no_colour(coarse_face, skin, kept):
+    points, topology = coarse_face
     picture = np.full((256, 256, 3), skin, np.uint8)
     proxies = build_proxies(ReferenceFace(picture, points, topology), points)
     reddish = np.full((ALIGNED_HEIGHT, ALIGNED_WIDTH, 3), (0.12, 0.03, 0.03), np.float32)
@@ -136,8 +136,8 @@ def test_a_grey_picture_is_given_no_colour(face, skin, kept):
     assert kept or np.ptp(lips) <= 1
 
 
-def test_residual_stays_on_the_face(face, picture):
-    points, topology = face
+def test_residual_stays_on_the_face(coarse_face, picture):
+    points, topology = coarse_face
     proxies = build_proxies(ReferenceFace(picture, points, topology), points)
     change = np.full((ALIGNED_HEIGHT, ALIGNED_WIDTH, 3), 0.2, np.float32)
     changed = add_residuals(proxies, change, _no_change(MOUTH_HEIGHT, MOUTH_WIDTH))
@@ -148,8 +148,20 @@ def test_residual_stays_on_the_face(face, picture):
     assert residual_mask(proxies).max() <= 1
 
 
-def test_in_the_mouth_its_expert_has_the_say_and_elsewhere_none(face, picture):
-    points, topology = face
+def test_a_fine_picture_takes_light_from_the_faces_network_in_the_skins_hue_and_keeps_its_eyes(fine_face):
+    points, topology = fine_face
+    picture = np.full((256, 256, 3), (200, 150, 120), np.uint8)
+    proxies = build_proxies(ReferenceFace(picture, points, topology), points)
+    bluish = np.full((ALIGNED_HEIGHT, ALIGNED_WIDTH, 3), (0.0, 0.0, 0.3), np.float32)
+    change = add_residuals(proxies, bluish, _no_change(MOUTH_HEIGHT, MOUTH_WIDTH)).astype(int) - picture
+    brow, eye = change[100, 128], change[int(points[RIGHT_EYE, 1].mean()), int(points[RIGHT_EYE, 0].mean())]
+    assert brow.mean() == pytest.approx(0.35 * 0.1 * 255, abs=1)
+    assert brow / brow.mean() == pytest.approx(np.array([200, 150, 120]) / (470 / 3), abs=0.15)
+    assert np.abs(eye).max() <= 3
+
+
+def test_in_the_mouth_its_expert_has_the_say_and_elsewhere_none(coarse_face, picture):
+    points, topology = coarse_face
     opened = points.copy()
     opened[INNER_LIPS[11:20], 1] += 14
     proxies = build_proxies(ReferenceFace(picture, points, topology), opened)

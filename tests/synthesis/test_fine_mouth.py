@@ -1,0 +1,101 @@
+"""In a picture finer than the network's crop the inside of the mouth is drawn at its size, own teeth where it shows them."""
+
+import numpy as np
+import pytest
+
+from talkinghead import arkit
+from talkinghead.pipeline import TalkingHead
+from talkinghead.rig.placement import meshes_of
+from talkinghead.rig.retargeting import retarget
+from talkinghead.synthesis.fine_mouth import OwnTeeth, lay_in_fine_mouth
+from talkinghead.synthesis.geometry import polygon_mask
+from talkinghead.synthesis.mouth import MOUTH_HEIGHT, MOUTH_WIDTH
+from talkinghead.synthesis.pipeline import QUALITIES
+from talkinghead.synthesis.proxies import build_proxies
+from talkinghead.synthesis.regions import INNER_LIPS, SKULL
+from talkinghead.types import FaceMotion
+
+
+@pytest.fixture(scope="module")
+def head():
+    return TalkingHead.from_pretrained()
+
+
+def _frame(head, root, name, size, jaw=0.4, smile=0.0):
+    """A portrait whose jaw is open, and which smiles -> its proxies."""
+    portrait = head.load_portrait(root / "assets" / name, size=size)
+    face, rig, crop = head.placed(portrait, QUALITIES["standard"])
+    motion = FaceMotion.neutral(1)
+    motion.blendshapes[:, arkit.INDEX["jawOpen"]] = jaw
+    motion.blendshapes[:, [arkit.INDEX["mouthSmileLeft"], arkit.INDEX["mouthSmileRight"]]] = smile
+    (mesh,) = meshes_of(rig, retarget(motion, face), face)
+    return build_proxies(crop.reference, mesh - np.array([crop.left, crop.top, 0], np.float32))
+
+
+def _laid_in(frame, tones=0.0):
+    picture = frame.composite.copy()
+    added = np.full((MOUTH_HEIGHT, MOUTH_WIDTH, 3), tones, np.float32)
+    lay_in_fine_mouth(picture, frame.reference, frame.target_px, frame.mouth_guides, added)
+    return picture
+
+
+def _inside(frame, picture):
+    return polygon_mask([frame.target_px[INNER_LIPS, :2]], *picture.shape[:2])
+
+
+def test_teeth_are_drawn_between_the_lips_and_nowhere_else(head, root):
+    frame = _frame(head, root, "drawn_woman.png", 768)
+    picture = _laid_in(frame)
+    inside = _inside(frame, picture)
+    assert np.abs(picture - frame.composite)[inside == 0].max() == 0
+    mouth = picture[inside > 0.9]
+    assert np.percentile(mouth.mean(1), 95) > 1.8 * np.percentile(mouth.mean(1), 20)  # teeth and the dark behind them
+    lighter = _laid_in(frame, 0.1) - picture
+    assert np.median(lighter[inside > 0.99]) == pytest.approx(0.9 * 0.1 * 255, abs=1)
+
+
+def test_a_coarse_picture_is_left_to_the_network(head, root):
+    frame = _frame(head, root, "drawn_woman.png", 256)
+    assert frame.mouth_guides.fine == 0
+    assert np.array_equal(_laid_in(frame), frame.composite)
+
+
+def test_a_smiles_own_teeth_ride_with_the_skull(head, root):
+    frame = _frame(head, root, "astronaut.jpg", 1024, jaw=0.2, smile=0.8)
+    reference = frame.reference
+    shown = reference.own_teeth.shown
+    assert shown.max() > 0.9
+    own = polygon_mask([reference.mesh_px[INNER_LIPS, :2]], *shown.shape)
+    assert shown[own == 0].max() < 0.5
+    picture = _laid_in(frame)
+    shift = (frame.target_px[SKULL, :2] - reference.mesh_px[SKULL, :2]).mean(0).round().astype(int)
+    moved = np.roll(shown, shift[::-1], (0, 1))
+    there = (moved > 0.95) & (_inside(frame, picture) > 0.95)
+    assert there.sum() > 200
+    image = np.roll(reference.image, shift[::-1], (0, 1)).astype(np.float32)
+    assert np.corrcoef(picture[there].mean(1), image[there].mean(1))[0, 1] > 0.8
+
+
+def test_teeth_are_as_light_as_the_pictures_own_and_else_lighter_than_the_skin_asks(head, root):
+    topology = _frame(head, root, "drawn_woman.png", 512).reference.topology
+    for name, has_teeth in (("astronaut.jpg", True), ("drawn_woman.png", False)):
+        reference = _frame(head, root, name, 768).reference
+        gain = reference.own_teeth.colours / reference.mouth.inner_colours
+        teeth = gain[topology.upper_teeth].max(0)
+        assert (teeth > 1.1).all() and gain[topology.upper_teeth].min() == 1  # the gum is as it was
+        assert bool(reference.own_teeth.shown.any()) == has_teeth
+
+
+def test_what_is_dark_between_the_lips_is_no_tooth(head, root):
+    reference = _frame(head, root, "astronaut.jpg", 768).reference
+    dark = reference.image.copy()
+    dark[polygon_mask([reference.mesh_px[INNER_LIPS, :2]], *dark.shape[:2]) > 0] = 20
+    found = OwnTeeth.of(dark, reference.mesh_px, reference.topology, reference.mouth.inner_colours)
+    assert not found.shown.any()
+
+
+def test_a_mouth_outside_the_picture_has_no_teeth(head, root):
+    reference = _frame(head, root, "astronaut.jpg", 512).reference
+    away = reference.mesh_px + np.float32([5000, 0, 0])
+    found = OwnTeeth.of(reference.image, away, reference.topology, reference.mouth.inner_colours)
+    assert not found.shown.any()
