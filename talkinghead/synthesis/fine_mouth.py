@@ -55,13 +55,15 @@ class OwnTeeth:
     colours: FloatArray
 
     @staticmethod
-    def of(image: ByteArray, mesh_px: FloatArray, topology: MeshTopology, inner_colours: FloatArray) -> OwnTeeth:
+    def of(image: ByteArray, mesh_px: FloatArray, topology: MeshTopology, inner_colours: FloatArray, colour: float) -> OwnTeeth:
         """image: (H, W, 3) uint8 RGB; mesh_px: (V, 3) px, where its vertices stand in it; colours as `lit_colours`.
 
-        Which row a pixel is of, the rig says, whose rows stand where the portrait shows them (`synthesis.teeth_placement`).
+        colour: of the picture, 0 when it is in grey, to 1. Which row a pixel is of, the rig says, whose rows stand where the
+        portrait shows them (`synthesis.teeth_placement`).
         """
         height, width = image.shape[:2]
-        shown, gain = np.zeros((height, width), np.float32), _TOOTH_GAIN
+        shown = np.zeros((height, width), np.float32)
+        gain = _TOOTH_GAIN.mean() + np.float32(colour) * (_TOOTH_GAIN - _TOOTH_GAIN.mean())
         lips = mesh_px[INNER_LIPS, :2]
         box = box_around(lips, _MARGIN_PX, image)
         if box is None:

@@ -142,9 +142,9 @@ class ReferenceFace:
         self.left, self.top = max(0, int(low[0])), max(0, int(low[1]))
         self.right, self.bottom = min(width, int(high[0])), min(height, int(high[1]))
         self.mouth = ReferenceMouth(self.image, self.mesh_px, topology)
-        self.own_teeth = OwnTeeth.of(self.image, self.mesh_px, topology, self.mouth.inner_colours)
         skin = skin_colour(self.image, self.mesh_px)
         self.colour = min(1.0, float(np.ptp(skin) / skin.mean()) / _COLOURED)
+        self.own_teeth = OwnTeeth.of(self.image, self.mesh_px, topology, self.mouth.inner_colours, self.colour)
         self._star_area = _star_areas(self.mesh_px, topology.skin)
 
     def stretch(self, target_px: FloatArray) -> FloatArray:

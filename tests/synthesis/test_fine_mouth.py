@@ -90,12 +90,19 @@ def test_what_is_dark_between_the_lips_is_no_tooth(head, root):
     reference = _frame(head, root, "astronaut.jpg", 768).reference
     dark = reference.image.copy()
     dark[polygon_mask([reference.mesh_px[INNER_LIPS, :2]], *dark.shape[:2]) > 0] = 20
-    found = OwnTeeth.of(dark, reference.mesh_px, reference.topology, reference.mouth.inner_colours)
+    found = OwnTeeth.of(dark, reference.mesh_px, reference.topology, reference.mouth.inner_colours, 1)
     assert not found.shown.any()
 
 
 def test_a_mouth_outside_the_picture_has_no_teeth(head, root):
     reference = _frame(head, root, "astronaut.jpg", 512).reference
     away = reference.mesh_px + np.float32([5000, 0, 0])
-    found = OwnTeeth.of(reference.image, away, reference.topology, reference.mouth.inner_colours)
+    found = OwnTeeth.of(reference.image, away, reference.topology, reference.mouth.inner_colours, 1)
     assert not found.shown.any()
+
+
+def test_teeth_in_a_grey_picture_are_grey(head, root):
+    reference = _frame(head, root, "drawn_woman.png", 512).reference
+    found = OwnTeeth.of(reference.image, reference.mesh_px, reference.topology, reference.mouth.inner_colours, 0)
+    gain = (found.colours / reference.mouth.inner_colours)[reference.topology.upper_teeth]
+    assert np.ptp(gain, axis=1).max() < 1e-5 and gain.max() > 1.1
