@@ -1,4 +1,6 @@
-"""What a person at a terminal sees while the command line works: frames that flow, stages that pass. Elsewhere it is silent.
+"""What a person at a terminal sees while the command line works: frames that flow, stages that pass.
+
+Elsewhere it is silent, but for a line now and then while a long video is made, for a log.
 
 Knows the terminal and how many there are of what; knows nothing of options or models.
 """
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
     from talkinghead.types import Audio, ByteArray
 
 LATE_S: Final = 0.2
+LOG_EVERY_S: Final = 20.0
+"""Without a terminal, so long from one line to the next; a video that takes less says nothing."""
 _BANNER: Final = b"TensorFlow Lite XNNPACK delegate"
 
 
@@ -75,7 +79,10 @@ def _end_stages(progress: Progress) -> None:
 
 
 def write_video(frames: Iterable[ByteArray], num_frames: int, output: Path, sound: Audio | Path | None, fps: float) -> None:
-    """Frames as they come -> a video; a terminal sees how many of `num_frames` are there, and how fast they come."""
+    """Frames as they come -> a video; a terminal sees how many of `num_frames` are there, and how fast they come.
+
+    Without one it is a line every `LOG_EVERY_S` seconds.
+    """
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -84,12 +91,18 @@ def write_video(frames: Iterable[ByteArray], num_frames: int, output: Path, soun
     console = Console(stderr=True)
     columns = (TextColumn(output.name, markup=False), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}"))
     progress = Progress(*columns, TimeRemainingColumn(), console=console, disable=not console.is_terminal, transient=True)
-    started = time.monotonic()
+    said = started = time.monotonic()
     with progress, VideoWriter(output, sound, fps) as video:
         task = progress.add_task("", total=num_frames, rate="")
         for count, frame in enumerate(frames, 1):
             video.write(frame)
-            progress.update(task, advance=1, rate=f"{count / (time.monotonic() - started):.1f} frames/s")
+            now = time.monotonic()
+            rate = count / (now - started)
+            progress.update(task, advance=1, rate=f"{rate:.1f} frames/s")
+            if not console.is_terminal and now - said >= LOG_EVERY_S:
+                said = now
+                left_s = max(0, num_frames - count) / rate
+                typer.echo(f"{output}: {count} of {num_frames} frames, {rate:.1f} a second, {left_s:.0f} s left", err=True)
     say(f"{output}: {video.num_frames_out / fps:.1f} s of video in {time.monotonic() - started:.1f} s")
 
 

@@ -178,6 +178,16 @@ def test_a_terminal_sees_progress(capsys, monkeypatch, tmp_path):
     assert "o.mp4" in shown and "frames/s" in shown and re.search(r"5/5", shown)
 
 
+def test_without_a_terminal_a_long_video_says_how_far_it_is_and_a_short_one_nothing(capsys, monkeypatch, tmp_path):
+    frames = [np.zeros((64, 64, 3), np.uint8)] * 4
+    cli_progress.write_video(iter(frames), 4, tmp_path / "o.mp4", None, 25)
+    assert not capsys.readouterr().err
+    monkeypatch.setattr(cli_progress, "LOG_EVERY_S", 0.0)
+    cli_progress.write_video(iter(frames), 4, tmp_path / "o.mp4", None, 25)
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 4 and re.fullmatch(r".*o\.mp4: 2 of 4 frames, [\d.]+ a second, \d+ s left", lines[1])
+
+
 @pytest.mark.parametrize("terminal", [True, False])
 def test_a_terminal_sees_the_stages_and_a_script_nothing(terminal, capfd, monkeypatch):
     monkeypatch.setenv("FORCE_COLOR" if terminal else "NO_COLOR", "1")
