@@ -79,7 +79,7 @@ from talkinghead.cli_options import (
 )
 from talkinghead.cli_perform import register as register_scenes
 from talkinghead.cli_prepare import register as register_prepare
-from talkinghead.cli_progress import loading, say, say_emotion, say_what_is_cut, stages, write_video
+from talkinghead.cli_progress import loading, say, say_emotion, say_small_face, say_what_is_cut, stages, write_video
 from talkinghead.errors import InputError, TalkingHeadError
 
 if TYPE_CHECKING:
@@ -165,6 +165,7 @@ def generate(
         head = _load(checkpoint, device)
         portrait = head.load_portrait(image, face=face, size=size)
         frames = head(portrait, speech, emotion=request, seed=seed, quality=quality, steps=steps, style=style, **view, **knobs)
+    say_small_face(image, portrait)
     write_video(frames, speech.num_frames, output, speech if fit else audio or speech, fps)
 
 

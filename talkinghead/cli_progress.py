@@ -8,6 +8,7 @@ Knows the terminal and how many there are of what; knows nothing of options or m
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import sys
 import tempfile
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
     from talkinghead.emotion.track import EmotionRequest
-    from talkinghead.types import Audio, ByteArray
+    from talkinghead.types import Audio, ByteArray, Portrait
 
 LATE_S: Final = 0.2
 LOG_EVERY_S: Final = 20.0
@@ -110,6 +111,16 @@ def say(message: str) -> None:
     """A line for a person; a script reads the exit status."""
     if sys.stderr.isatty():
         typer.echo(message, err=True)
+
+
+def say_small_face(image: Path, portrait: Portrait) -> None:
+    """A face that is coarser than the mouth's crop gets the network's teeth, which are softer than those that are drawn."""
+    from talkinghead.synthesis.portrait import FINE_FACE_PX
+
+    width = float(portrait.face.points[:, 0].max() - portrait.face.points[:, 0].min())
+    if width < FINE_FACE_PX:
+        wanted = math.ceil(max(portrait.image.shape[:2]) * FINE_FACE_PX / width / 64) * 64
+        say(f"{image}: its face is {width:.0f} px wide; --size {wanted} enlarges it, for finer teeth and eyes")
 
 
 def say_what_is_cut(sound: Path, sound_s: float, video_s: float) -> None:

@@ -14,6 +14,7 @@ from talkinghead import __version__, cli, cli_options, cli_progress
 from talkinghead.doctor import EXTRAS
 from talkinghead.errors import InputError
 from talkinghead.motion.io import load_motion
+from talkinghead.pipeline import TalkingHead
 from talkinghead.types import SAMPLE_RATE
 from talkinghead.video.reader import read_frames
 
@@ -186,6 +187,15 @@ def test_without_a_terminal_a_long_video_says_how_far_it_is_and_a_short_one_noth
     cli_progress.write_video(iter(frames), 4, tmp_path / "o.mp4", None, 25)
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 4 and re.fullmatch(r".*o\.mp4: 2 of 4 frames, [\d.]+ a second, \d+ s left", lines[1])
+
+
+def test_a_person_hears_of_a_face_that_is_small_in_its_picture(capsys, monkeypatch, astronaut):
+    head = TalkingHead.from_pretrained()
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    cli_progress.say_small_face(astronaut, head.load_portrait(astronaut, size=512))
+    assert re.search(r"its face is \d+ px wide; --size 10\d\d enlarges it", capsys.readouterr().err)
+    cli_progress.say_small_face(astronaut, head.load_portrait(astronaut, size=1024))
+    assert not capsys.readouterr().err
 
 
 @pytest.mark.parametrize("terminal", [True, False])

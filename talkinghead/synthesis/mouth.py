@@ -50,7 +50,7 @@ _TONES_PX: Final = 8.0
 _DETAIL: Final = 0.4
 """How much of the detail is the rig's. On people kept out of training, in video of 256 px, half of it costs a mouth 0.1 dB and
 .8 0.2; in finer pictures, where more of it would do, all is drawn at their size."""
-_FINE_TONES, _TINT = 0.4, 0.4
+_FINE_TONES, _TINT = 0.7, 0.4
 """How much of the expert's tones is taken there, and how much of their colour."""
 _COARSE_PX, _FINE_PX = 1.3, 1.0
 """Pixels of the mouth's crop to one of the portrait: from the one on it is coarse, from the other fine."""
