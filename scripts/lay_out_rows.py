@@ -39,9 +39,11 @@ COLUMNS = {
 """And the real frame, where there is one."""
 
 
-def speaking(head: TalkingHead, picture: Path, speech: Path, emotion: str, num_targets: int) -> Iterator[Pair]:
+def speaking(
+    head: TalkingHead, picture: Path, speech: Path, emotion: str, num_targets: int, size: int | None
+) -> Iterator[Pair]:
     """The pairs of a picture that is made to speak; the real frame is empty."""
-    portrait = head.load_portrait(picture)
+    portrait = head.load_portrait(picture, size=size)
     face, rig = fit_portrait(portrait.face, portrait.image, head.rig), with_rim(head.rig)
     crop = PortraitCrop.of(portrait.image, portrait_mesh(rig, face), mesh_topology(head.rig), matte=portrait.matte)
     meshes = np.stack(list(meshes_of(rig, retarget(head.animate(speech, emotion), face), face)))
@@ -75,6 +77,7 @@ def main() -> None:
     parser.add_argument("--height", type=int, default=224, help="px of a row")
     parser.add_argument("--audio", type=Path, default=SPEECH, help="what pictures say; left out: the built-in sentence")
     parser.add_argument("--emotion", default="neutral", help="of pictures that speak")
+    parser.add_argument("--size", type=int, help="longest side at which pictures are rendered, px; left out: their own")
     parser.add_argument("--checkpoint", type=Path, help="folder of models; left out: the one that comes with the package")
     parser.add_argument("-o", "--output", type=Path, default=Path("rows.png"))
     options = parser.parse_args()
@@ -87,7 +90,7 @@ def main() -> None:
             if file.suffix.lower() in VIDEOS:
                 pairs = reenact(head, file, options.frames)
             else:
-                pairs = speaking(head, file, options.audio, options.emotion, options.frames)
+                pairs = speaking(head, file, options.audio, options.emotion, options.frames, options.size)
             rows += [row_of(pair, options.near, options.height) for pair in pairs]
     except TalkingHeadError as error:
         raise SystemExit(f"error: {error}") from error
