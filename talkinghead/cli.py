@@ -165,7 +165,8 @@ def generate(
         head = _load(checkpoint, device)
         portrait = head.load_portrait(image, face=face, size=size)
         frames = head(portrait, speech, emotion=request, seed=seed, quality=quality, steps=steps, style=style, **view, **knobs)
-    say_small_face(image, portrait)
+    if size is None:
+        say_small_face(image, portrait)
     write_video(frames, speech.num_frames, output, speech if fit else audio or speech, fps)
 
 

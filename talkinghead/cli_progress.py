@@ -116,10 +116,11 @@ def say(message: str) -> None:
 def say_small_face(image: Path, portrait: Portrait) -> None:
     """A face that is coarser than the mouth's crop gets the network's teeth, which are softer than those that are drawn."""
     from talkinghead.synthesis.portrait import FINE_FACE_PX
+    from talkinghead.types import MAX_SIZE_PX
 
     width = float(portrait.face.points[:, 0].max() - portrait.face.points[:, 0].min())
-    if width < FINE_FACE_PX:
-        wanted = math.ceil(max(portrait.image.shape[:2]) * FINE_FACE_PX / width / 64) * 64
+    wanted = math.ceil(max(portrait.image.shape[:2]) * FINE_FACE_PX / width / 64) * 64
+    if width < FINE_FACE_PX and wanted <= MAX_SIZE_PX:
         say(f"{image}: its face is {width:.0f} px wide; --size {wanted} enlarges it, for finer teeth and eyes")
 
 

@@ -193,7 +193,7 @@ def test_a_person_hears_of_a_face_that_is_small_in_its_picture(capsys, monkeypat
     head = TalkingHead.from_pretrained()
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
     cli_progress.say_small_face(astronaut, head.load_portrait(astronaut, size=512))
-    assert re.search(r"its face is \d+ px wide; --size 10\d\d enlarges it", capsys.readouterr().err)
+    assert re.search(r"its face is \d+ px wide; --size 960 enlarges it", capsys.readouterr().err)
     cli_progress.say_small_face(astronaut, head.load_portrait(astronaut, size=1024))
     assert not capsys.readouterr().err
 

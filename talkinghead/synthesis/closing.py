@@ -11,7 +11,7 @@ from typing import Final
 import cv2
 import numpy as np
 
-from talkinghead.synthesis.geometry import box_around, polygon_mask, similarity
+from talkinghead.synthesis.geometry import box_around, polygon_mask
 from talkinghead.synthesis.rasteriser import rasterise
 from talkinghead.synthesis.regions import (
     INNER_LIPS,
@@ -74,7 +74,7 @@ def lowered(lids: FloatArray, own: FloatArray) -> float:
 
 
 def met(points: FloatArray, own: FloatArray, fine: float) -> float:
-    """points, own: (V, 2 or more) px, in a frame and in the portrait -> how far lips that it parts are as if whole, 0 to 1.
+    """points, own: (V, 3) px, in a frame and in the portrait -> how far lips that it parts are as if whole, 0 to 1.
 
     The nearer they have come together; and in a picture that is `fine`, 0 to 1, the further they are from where it has them.
     """
@@ -82,21 +82,29 @@ def met(points: FloatArray, own: FloatArray, fine: float) -> float:
     if own_gap <= _MIN_LIP_GAP:
         return 0.0
     closer = 1 - smooth_step(_lip_gap(points) / own_gap, _LIPS_MET, _LIPS_APART)
-    to_own = similarity(points[SKULL, :2], own[SKULL, :2])
-    moved = points[INNER_LIPS, :2] @ to_own[:, :2].T + to_own[:, 2] - own[INNER_LIPS, :2]
-    way = float(np.linalg.norm(moved, axis=1).mean()) / max(1e-3, float(np.linalg.norm(own[61, :2] - own[291, :2])))
+    if fine == 0:
+        return closer
+    moved = np.linalg.norm(_on_skull(points, own) - own[INNER_LIPS], axis=1).mean()
+    way = float(moved) / max(1e-3, float(np.linalg.norm(own[61, :2] - own[291, :2])))
     return max(closer, fine * smooth_step(way, _LIPS_STAY, _LIPS_GONE))
+
+
+def _on_skull(points: FloatArray, own: FloatArray) -> FloatArray:
+    """(20, 3) px: the rim of the lips of a frame as it would stand on the portrait's skull (Umeyama, PAMI 1991, eq. 40-42)."""
+    source, target = points[SKULL].astype(np.float64), own[SKULL].astype(np.float64)
+    a, b = source - source.mean(0), target - target.mean(0)
+    u, strengths, vt = np.linalg.svd(b.T @ a)
+    sign = np.array([1, 1, np.sign(np.linalg.det(u) * np.linalg.det(vt)) or 1])
+    turn = (u * sign) @ vt
+    scale = float(strengths @ sign) / max(1e-9, float((a**2).sum()))
+    lips: FloatArray = (scale * (points[INNER_LIPS] - source.mean(0)) @ turn.T + target.mean(0)).astype(np.float32)
+    return lips
 
 
 def _lip_gap(points: FloatArray) -> float:
     """Between the lips, in parts of the distance of the outer corners of the eyes."""
-    return _apart(points, 13, 14)
-
-
-def _apart(points: FloatArray, one: int, other: int) -> float:
-    """In parts of the distance of the outer corners of the eyes."""
     eyes = float(np.linalg.norm(points[RIGHT_EYE[0], :2] - points[LEFT_EYE[0], :2]))
-    return float(np.linalg.norm(points[one, :2] - points[other, :2])) / max(1e-3, eyes)
+    return float(np.linalg.norm(points[13, :2] - points[14, :2])) / max(1e-3, eyes)
 
 
 def lid_gap(loop: FloatArray) -> float:

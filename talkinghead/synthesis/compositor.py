@@ -6,6 +6,7 @@ picture keeps its own detail, at any size, without a box.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache
 from typing import Final
 
@@ -22,13 +23,16 @@ from talkinghead.types import ByteArray, FloatArray
 _FEATHER_PX: Final = 6
 """Of the aligned crop's border."""
 _RIM_EROSIONS: Final = 2
-_FINE_LIGHT: Final = 0.35
-"""Of the light that the face's network adds to a fine picture so much is taken."""
-_HUE_PX: Final = 3.0
-_EYES_BLUR_PX: Final = 3.0
-_MIN_HUE_LIGHT: Final = 0.05
 _RIM_BLUR_PX: Final = 2.0
 """The mesh's rim: so many px drawn in, then so soft."""
+_FINE_LIGHT: Final = 0.35
+"""Of the light that the face's network adds to a fine picture so much is taken."""
+_EYES_BLUR_PX: Final = 3.0
+"""And none in the eyes, which end so softly."""
+_HUE_PX: Final = 3.0
+"""The skin's hue is that of so many px round a place."""
+_MIN_HUE_LIGHT: Final = 0.05
+"""In [0, 1]: darker skin has no hue to go by."""
 
 
 @lru_cache(maxsize=1)
@@ -47,20 +51,25 @@ def residual_mask(proxies: FaceProxies) -> FloatArray:
     return soft[..., None] * _vignette()
 
 
-def add_residuals(proxies: FaceProxies, residual: FloatArray | None, mouth_residual: FloatArray) -> ByteArray:
+def add_residuals(
+    proxies: FaceProxies, residual: FloatArray | None, mouth_residual: FloatArray, fine: float | None = None
+) -> ByteArray:
     """The warped crop and what the networks add to it -> the corrected crop, (H, W, 3) uint8.
 
     residual: (h, w, 3) of the face in its aligned crop, or None; mouth_residual: of the mouth in its own; picture units of
-    [0, 1]. Where the mouth's expert has the say, the face's network has none.
+    [0, 1]. Where the mouth's expert has the say, the face's network has none. fine: how far these are held to light and tones,
+    0 to 1, for networks that learnt in coarser pictures; None is as the picture is.
     """
     picture, mouth = proxies.composite.copy(), proxies.mouth_guides
+    if fine is not None:
+        mouth = replace(mouth, fine=fine)
     colour = proxies.reference.colour
     mouth_residual = _coloured(mouth_residual, colour)
     weight, inside = mouth.weight[..., None], mouth.inside[..., None]
     if residual is not None:
         in_face = composed(proxies.to_aligned, np.asarray(cv2.invertAffineTransform(mouth.to_crop), np.float32))
         taken = np.asarray(cv2.warpAffine(weight, in_face, (ALIGNED_WIDTH, ALIGNED_HEIGHT)), np.float32)
-        lit = _as_light(_coloured(residual, colour), proxies.face_guides, proxies.reference.mouth.fine)
+        lit = _as_light(_coloured(residual, colour), proxies.face_guides, mouth.fine)
         _add(picture, lit * residual_mask(proxies) * (1 - taken[..., None]), proxies.to_aligned)
     # On the lips the picture keeps its own detail. Between them it is the expert's alone: what the warp stretched there goes.
     seen, tones = mouth_seen(mouth, mouth_residual)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from talkinghead.synthesis.topology import MeshTopology
     from talkinghead.types import ByteArray, FloatArray
 
-# All these were set by eye.
+# All these were set by eye, unless something else is said.
 _MARGIN_PX: Final = 3
 _DRAWN_MARGIN: Final = 0.15
 """Of the mouth's width: the inside is drawn so far beyond the lips, for its own soft light reaches as far."""
@@ -34,13 +34,19 @@ _BLUR, _MIN_BLUR_PX = 0.006, 0.6
 """Of the mouth's width, how soft the rig's edges are, and at least."""
 _RIM: Final = 0.012
 """Of the mouth's width, how soft the portrait's own teeth end."""
-_MIN_SHOWN_PX: Final = 30
+_MIN_SHOWN: Final = 0.003
+"""Of the mouth's width squared: a smaller patch of teeth says nothing."""
 _OPEN_SHARE: Final = 0.2
+"""Of the opening: where the rig has more of it without teeth, a portrait's lower row may show too."""
 _TOOTH_GAIN: Final = np.array([1.08, 1.12, 1.13], np.float32)
-"""RGB: by so much the front teeth in 139 of `train`'s photographs are lighter than the rig's; half lie within a tenth."""
+"""RGB, against the rig's: the root of 1.17, 1.26, 1.28, by which the front teeth of 139 posed smiles among the photographs of
+`train` are lighter. In speech they are darker (docs/log.md)."""
 _MIN_TOOTH, _MAX_TOOTH = 0.75, 1.5
-"""What is darker is no tooth, and none is lighter."""
+"""Against the rig's: what is darker is no tooth, and none is lighter."""
+_TOOTH_HUE: Final = 0.8
+"""The gain of green or blue in parts of that of red: what is redder is a lip or a tongue."""
 _GUM_CHROMA: Final = 0.2
+"""Range of RGB in [0, 1]: the rig's colours of gum have more, of teeth less."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,7 +71,9 @@ class OwnTeeth:
         shown = np.zeros((height, width), np.float32)
         gain = _TOOTH_GAIN.mean() + np.float32(colour) * (_TOOTH_GAIN - _TOOTH_GAIN.mean())
         lips = mesh_px[INNER_LIPS, :2]
-        box = box_around(lips, _MARGIN_PX, image)
+        wide = float(np.ptp(lips[:, 0]))
+        blur = max(0.5, _RIM * wide)
+        box = box_around(lips, _MARGIN_PX + int(np.ceil(3 * blur)), image)
         if box is None:
             return OwnTeeth(shown, _lightened(inner_colours, topology, gain))
         x0, y0, x1, y1 = box
@@ -76,16 +84,17 @@ class OwnTeeth:
         found, _ = rasterise(local, topology.inner, rows, y1 - y0, x1 - x0)
         found = (found > 0.5).astype(np.float32)
         inside = cv2.erode(polygon_mask([local[INNER_LIPS, :2]], y1 - y0, x1 - x0), np.ones((3, 3), np.uint8))
+        # The share of the opening where the rig has neither row.
         behind = float((inside * (1 - found.max(-1))).sum() / max(1, inside.sum()))
         sure = inside * found[..., 0] > 0.5
         drawn = draw_mouth(topology, inner_colours, mesh_px, box)
         real = image[y0:y1, x0:x1].astype(np.float32)
-        if sure.sum() >= _MIN_SHOWN_PX:
+        if sure.sum() >= max(1, _MIN_SHOWN * wide**2):
             lighter = np.median(real[sure], 0) / np.maximum(1, np.median(drawn[sure], 0))
-            if lighter.mean() >= _MIN_TOOTH:
+            if lighter.mean() >= _MIN_TOOTH and lighter[1:].min() >= _TOOTH_HUE * lighter[0]:
                 upper = found[..., 0] if behind > _OPEN_SHARE else np.ones_like(inside)
-                blur = max(0.5, _RIM * float(np.ptp(lips[:, 0])))
-                shown[y0:y1, x0:x1] = cv2.GaussianBlur(inside * upper, (0, 0), blur)
+                within = cv2.erode(inside * upper, np.ones((3, 3), np.uint8), iterations=int(1.5 * blur))
+                shown[y0:y1, x0:x1] = cv2.GaussianBlur(within, (0, 0), blur)
                 gain = np.clip(lighter, _MIN_TOOTH, _MAX_TOOTH)
         return OwnTeeth(shown, _lightened(inner_colours, topology, gain))
 

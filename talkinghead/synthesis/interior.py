@@ -45,8 +45,9 @@ _FACING_LIGHT: Final = 0.55
 _DEPTH_LOSS: Final = 1.1
 """Light in the mouth: on every surface, on one that looks out, and how fast it falls with depth in mouth widths."""
 _MAX_DEPTH: Final = 2.0
-_OVERSAMPLED_PX: Final = 256
-"""A mouth up to this wide is drawn at twice its size."""
+_OVERSAMPLED_PX: Final = 340
+"""Where the outer corners of the eyes are up to so far apart, a mouth is drawn at twice its size: lips, which widen and purse,
+must not switch that from frame to frame."""
 _TOOTH_GAP: Final = 0.035
 _TOOTH_GAP_CLOSED: Final = 0.75
 """Gaps up to so wide, in parts of the mouth's width, are closed by so much."""
@@ -107,7 +108,8 @@ def draw_mouth(
     """
     x0, y0, x1, y1 = box
     height, width = y1 - y0, x1 - x0
-    oversample = 2 if width <= _OVERSAMPLED_PX else 1
+    eyes_px = float(np.linalg.norm(target_px[RIGHT_EYE[0], :2] - target_px[LEFT_EYE[0], :2]))
+    oversample = 2 if eyes_px <= _OVERSAMPLED_PX else 1
     local = target_px.copy()
     local[:, :2] = (target_px[:, :2] - (x0, y0)) * oversample
     facing = vertex_normals(target_px * np.array([1, -1, -1], np.float32), topology.inner)[:, 2]

@@ -146,7 +146,7 @@ class LatentRenderer(DiffusionPipeline):
             to_mouth = composed(proxies.mouth_guides.to_crop, back)
             in_mouth = np.asarray(cv2.warpAffine(change, to_mouth, (MOUTH_WIDTH, MOUTH_HEIGHT)), np.float32)
             face = None if mouth_alone else change
-            yield paste(crop.whole, add_residuals(proxies, face, in_mouth), crop.left, crop.top)
+            yield paste(crop.whole, add_residuals(proxies, face, in_mouth, fine=0.0), crop.left, crop.top)
 
     def noises(self, *_: object) -> NoReturn:
         """For live video, which this renderer cannot draw: it would wait for a window of frames. Raises InputError."""

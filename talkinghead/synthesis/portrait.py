@@ -27,7 +27,7 @@ MAX_JPEG_PIXELS: Final = 220_000_000
 """A JPEG is shrunk by 2, 4 or 8 while it is decoded, so that a phone's 200 megapixels need no more memory than 40."""
 MIN_SIDE_PX: Final = 64
 MIN_FACE_PX: Final = 64
-FINE_FACE_PX: Final = 175
+FINE_FACE_PX: Final = 170
 """About so wide a picture is as fine as the crop of the mouth (`synthesis.mouth`)."""
 MATTE_PX: Final = 256
 MATTE_FILE: Final = "selfie_segmentation.tflite"

@@ -7,10 +7,12 @@ from talkinghead import arkit
 from talkinghead.pipeline import TalkingHead
 from talkinghead.rig.placement import meshes_of
 from talkinghead.rig.retargeting import retarget
+from talkinghead.synthesis.closing import met
 from talkinghead.synthesis.fine_mouth import OwnTeeth, lay_in_fine_mouth
 from talkinghead.synthesis.geometry import polygon_mask
 from talkinghead.synthesis.mouth import MOUTH_HEIGHT, MOUTH_WIDTH
 from talkinghead.synthesis.pipeline import QUALITIES
+from talkinghead.synthesis.portrait import FINE_FACE_PX
 from talkinghead.synthesis.proxies import build_proxies
 from talkinghead.synthesis.regions import INNER_LIPS, SKULL
 from talkinghead.types import FaceMotion
@@ -67,12 +69,12 @@ def test_a_coarse_picture_is_left_to_the_network(head, root):
 
 
 def test_a_smiles_own_teeth_ride_with_the_skull(head, root):
-    frame = _frame(head, root, "astronaut.jpg", 1024, jaw=0.2, smile=0.8)
+    frame = _frame(head, root, "astronaut.jpg", 2048, jaw=0.2, smile=0.8)
     reference = frame.reference
     shown = reference.own_teeth.shown
     assert shown.max() > 0.9
     own = polygon_mask([reference.mesh_px[INNER_LIPS, :2]], *shown.shape)
-    assert shown[own == 0].max() < 0.5
+    assert shown[own == 0].max() < 0.1
     picture = _laid_in(frame)
     shift = (frame.target_px[SKULL, :2] - reference.mesh_px[SKULL, :2]).mean(0).round().astype(int)
     moved = np.roll(shown, shift[::-1], (0, 1))
@@ -90,11 +92,12 @@ def test_teeth_are_as_light_as_the_pictures_own_and_else_lighter_than_the_skin_a
         assert bool(reference.own_teeth.shown.any()) == has_teeth
 
 
-def test_what_is_dark_between_the_lips_is_no_tooth(head, root):
+@pytest.mark.parametrize("colour", [(20, 20, 20), (190, 120, 115)])
+def test_what_is_dark_between_the_lips_or_red_is_no_tooth(head, root, colour):
     reference = _frame(head, root, "astronaut.jpg", 768).reference
-    dark = reference.image.copy()
-    dark[polygon_mask([reference.mesh_px[INNER_LIPS, :2]], *dark.shape[:2]) > 0] = 20
-    found = OwnTeeth.of(dark, reference.mesh_px, reference.topology, reference.mouth.inner_colours, 1)
+    image = reference.image.copy()
+    image[polygon_mask([reference.mesh_px[INNER_LIPS, :2]], *image.shape[:2]) > 0] = colour
+    found = OwnTeeth.of(image, reference.mesh_px, reference.topology, reference.mouth.inner_colours, 1)
     assert not found.shown.any()
 
 
@@ -110,3 +113,21 @@ def test_teeth_in_a_grey_picture_are_grey(head, root):
     found = OwnTeeth.of(reference.image, reference.mesh_px, reference.topology, reference.mouth.inner_colours, 0)
     gain = _gain(found, reference)
     assert np.ptp(gain, axis=1).max() < 1e-5 and gain.max() > 1.05
+
+
+def test_a_head_that_turns_keeps_the_lips_that_it_has(head, root):
+    reference = _frame(head, root, "astronaut.jpg", 1024).reference
+    middle = reference.mesh_px[SKULL].mean(0)
+    for degrees in (8, 15):
+        cos, sin = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
+        turn = np.float32([[cos, 0, sin], [0, 1, 0], [-sin, 0, cos]])
+        turned = (reference.mesh_px - middle) @ turn.T + middle
+        assert met(turned, reference.mesh_px, 1) < 0.02
+
+
+def test_the_advice_to_enlarge_is_for_faces_that_are_not_fine(head, root):
+    for size in (768, 960, 1024):
+        portrait = head.load_portrait(root / "assets/astronaut.jpg", size=size)
+        width = np.ptp(portrait.face.points[:, 0])
+        fine = _frame(head, root, "astronaut.jpg", size).mouth_guides.fine
+        assert (fine > 0.98) == (width >= FINE_FACE_PX)
