@@ -33,7 +33,13 @@ _BANNER: Final = b"TensorFlow Lite XNNPACK delegate"
 
 @contextlib.contextmanager
 def loading() -> Iterator[None]:
-    """LiteRT greets on the process's standard error, below Python: the greeting is taken out, all else is passed on."""
+    """LiteRT greets on the process's standard error, below Python: the greeting is taken out, all else is passed on.
+
+    A terminal reads meanwhile that models load.
+    """
+    watched = sys.stderr.isatty()
+    if watched:
+        typer.echo("loading models ...", err=True, nl=False)
     sys.stderr.flush()
     with tempfile.TemporaryFile() as caught, os.fdopen(os.dup(2), "wb") as terminal:
         os.dup2(caught.fileno(), 2)
@@ -42,6 +48,8 @@ def loading() -> Iterator[None]:
         finally:
             sys.stderr.flush()
             os.dup2(terminal.fileno(), 2)
+            if watched:
+                terminal.write(b"\r\x1b[K")
             caught.seek(0)
             terminal.writelines(line for line in caught if _BANNER not in line)
 

@@ -30,6 +30,14 @@ _DRAWN_MARGIN: Final = 0.15
 """Of the mouth's width: the inside is drawn so far beyond the lips, for its own soft light reaches as far."""
 _KNOWN: Final = 0.9
 """Opacity of what is drawn over what the network painted."""
+_FEATHER: Final = 0.012
+"""Of the mouth's width, how softly that ends inside the lips: they touch what is behind them, they do not outline it."""
+_CORNER_SHADE, _CORNER_FALL = 0.55, 3.0
+"""How dark the corners of the mouth are, and the power of the way to them by which they get so."""
+_DEEP_GAIN: Final = np.array([0.92, 0.72, 0.70], np.float32)
+"""RGB of tongue and throat against the rig's: redder, and deeper than what stands before them."""
+_LOWER_GAIN: Final = 0.88
+"""Of lower teeth against upper ones, which throw their shadow on them."""
 _BLUR, _MIN_BLUR_PX = 0.006, 0.6
 """Of the mouth's width, how soft the rig's edges are, and at least."""
 _RIM: Final = 0.012
@@ -69,13 +77,13 @@ class OwnTeeth:
         """
         height, width = image.shape[:2]
         shown = np.zeros((height, width), np.float32)
-        gain = _TOOTH_GAIN.mean() + np.float32(colour) * (_TOOTH_GAIN - _TOOTH_GAIN.mean())
+        gain = _as_coloured(_TOOTH_GAIN, colour)
         lips = mesh_px[INNER_LIPS, :2]
         wide = float(np.ptp(lips[:, 0]))
         blur = max(0.5, _RIM * wide)
         box = box_around(lips, _MARGIN_PX + int(np.ceil(3 * blur)), image)
         if box is None:
-            return OwnTeeth(shown, _lightened(inner_colours, topology, gain))
+            return OwnTeeth(shown, _lightened(inner_colours, topology, gain, colour))
         x0, y0, x1, y1 = box
         rows = np.zeros((len(mesh_px), 2), np.float32)
         rows[topology.upper_teeth, 0] = 1
@@ -96,16 +104,31 @@ class OwnTeeth:
                 within = cv2.erode(inside * upper, np.ones((3, 3), np.uint8), iterations=int(1.5 * blur))
                 shown[y0:y1, x0:x1] = cv2.GaussianBlur(within, (0, 0), blur)
                 gain = np.clip(lighter, _MIN_TOOTH, _MAX_TOOTH)
-        return OwnTeeth(shown, _lightened(inner_colours, topology, gain))
+        return OwnTeeth(shown, _lightened(inner_colours, topology, gain, colour))
 
 
-def _lightened(colours: FloatArray, topology: MeshTopology, gain: FloatArray) -> FloatArray:
-    """(V, 3) with the teeth, not the gum around them, lighter by (3,) RGB."""
-    result = colours.copy()
-    for row in (topology.upper_teeth, topology.lower_teeth):
+def _lightened(colours: FloatArray, topology: MeshTopology, gain: FloatArray, colour: float) -> FloatArray:
+    """(V, 3) with the teeth, not the gum around them, lighter by (3,) RGB, and what is behind them deeper."""
+    result = colours * _as_coloured(_DEEP_GAIN, colour)
+    for row, shade in ((topology.upper_teeth, 1.0), (topology.lower_teeth, _LOWER_GAIN)):
         tooth = np.ptp(topology.colours[row], axis=1) < _GUM_CHROMA
-        result[row][tooth] *= gain.astype(np.float32)
+        result[row] = colours[row]
+        result[row][tooth] *= (shade * gain).astype(np.float32)
     return result
+
+
+def _as_coloured(gain: FloatArray, colour: float) -> FloatArray:
+    """(3,) with so much of its colour: 0 for a picture in grey, to 1."""
+    return np.asarray(gain.mean() + np.float32(colour) * (gain - gain.mean()), np.float32)
+
+
+def _towards_corners(target_px: FloatArray, origin: tuple[int, int], shape: tuple[int, ...]) -> FloatArray:
+    """(h, w) light in a part of the picture from `origin` on: 1 in the middle of the mouth, less towards its corners."""
+    corners = target_px[INNER_LIPS[[0, 10]], :2] - np.array(origin, np.float32)
+    middle, along = corners.mean(0), (corners[1] - corners[0]) / 2
+    y, x = np.mgrid[: shape[0], : shape[1]].astype(np.float32)
+    way = ((x - middle[0]) * along[0] + (y - middle[1]) * along[1]) / max(1e-3, float(along @ along))
+    return np.asarray(1 - _CORNER_SHADE * np.clip(np.abs(way), 0, 1) ** _CORNER_FALL, np.float32)
 
 
 def lay_in_fine_mouth(
@@ -121,20 +144,25 @@ def lay_in_fine_mouth(
     if box is None or mouth.fine == 0:
         return
     x0, y0, x1, y1 = box
-    inside = polygon_mask([lips - (x0, y0)], y1 - y0, x1 - x0)
-    if inside.max() < 1 / 255:
+    wide_px = float(np.linalg.norm(target_px[INNER_LIPS[0], :2] - target_px[INNER_LIPS[10], :2]))
+    feather = max(0.5, _FEATHER * wide_px)
+    between = polygon_mask([lips - (x0, y0)], y1 - y0, x1 - x0)
+    if between.max() < 1 / 255:
         return
+    within = cv2.erode(between, np.ones((3, 3), np.uint8), iterations=round(feather))
+    opacity = between * np.asarray(cv2.GaussianBlur(within, (0, 0), feather), np.float32)
     margin = _MARGIN_PX + int(_DRAWN_MARGIN * np.ptp(lips[:, 0]))
     wide = (x0 - margin, y0 - margin, x1 + margin, y1 + margin)
     drawn = draw_mouth(reference.topology, reference.own_teeth.colours, target_px, wide)
     soft = cv2.GaussianBlur(drawn, (0, 0), max(_MIN_BLUR_PX, _BLUR * float(np.ptp(lips[:, 0]))))
-    known = soft[margin : margin + y1 - y0, margin : margin + x1 - x0]
+    known = np.asarray(soft[margin : margin + y1 - y0, margin : margin + x1 - x0], np.float32)
     if reference.own_teeth.shown.any():
         skull = rigid_map(reference.mesh_px, target_px, SKULL)
         skull[:, 2] -= (x0, y0)
         size = (x1 - x0, y1 - y0)
         shown = cv2.warpAffine(reference.own_teeth.shown, skull, size)[..., None]
-        own = cv2.warpAffine(reference.image, skull, size, borderMode=cv2.BORDER_REPLICATE)
-        known = known + shown * (own - known)
+        own = np.asarray(cv2.warpAffine(reference.image, skull, size, borderMode=cv2.BORDER_REPLICATE), np.float32)
+        known = np.asarray(known + shown * (own - known), np.float32)
+    known = known * _towards_corners(target_px, (x0, y0), known.shape[:2])[..., None]
     known = known + uncropped(tones * np.float32(255), mouth.to_crop, box)
-    picture[y0:y1, x0:x1] += inside[..., None] * np.float32(mouth.fine * _KNOWN) * (known - picture[y0:y1, x0:x1])
+    picture[y0:y1, x0:x1] += opacity[..., None] * np.float32(mouth.fine * _KNOWN) * (known - picture[y0:y1, x0:x1])

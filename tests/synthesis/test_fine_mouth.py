@@ -1,5 +1,6 @@
 """In a picture finer than the network's crop the inside of the mouth is drawn at its size, own teeth where it shows them."""
 
+import cv2
 import numpy as np
 import pytest
 
@@ -23,13 +24,12 @@ def head():
     return TalkingHead.from_pretrained()
 
 
-def _frame(head, root, name, size, jaw=0.4, smile=0.0):
-    """A portrait whose jaw is open, and which smiles -> its proxies."""
+def _frame(head, root, name, size, jaw=0.4):
+    """A portrait whose jaw is open -> its proxies."""
     portrait = head.load_portrait(root / "assets" / name, size=size)
     face, rig, crop = head.placed(portrait, QUALITIES["standard"])
     motion = FaceMotion.neutral(1)
     motion.blendshapes[:, arkit.INDEX["jawOpen"]] = jaw
-    motion.blendshapes[:, [arkit.INDEX["mouthSmileLeft"], arkit.INDEX["mouthSmileRight"]]] = smile
     (mesh,) = meshes_of(rig, retarget(motion, face), face)
     return build_proxies(crop.reference, mesh - np.array([crop.left, crop.top, 0], np.float32))
 
@@ -69,19 +69,20 @@ def test_a_coarse_picture_is_left_to_the_network(head, root):
 
 
 def test_a_smiles_own_teeth_ride_with_the_skull(head, root):
-    frame = _frame(head, root, "astronaut.jpg", 2048, jaw=0.2, smile=0.8)
+    frame = _frame(head, root, "astronaut.jpg", 2048)
     reference = frame.reference
     shown = reference.own_teeth.shown
     assert shown.max() > 0.9
     own = polygon_mask([reference.mesh_px[INNER_LIPS, :2]], *shown.shape)
     assert shown[own == 0].max() < 0.1
-    picture = _laid_in(frame)
-    shift = (frame.target_px[SKULL, :2] - reference.mesh_px[SKULL, :2]).mean(0).round().astype(int)
-    moved = np.roll(shown, shift[::-1], (0, 1))
-    there = (moved > 0.95) & (_inside(frame, picture) > 0.95)
-    assert there.sum() > 80
-    image = np.roll(reference.image, shift[::-1], (0, 1)).astype(np.float32)
-    assert np.corrcoef(picture[there].mean(1), image[there].mean(1))[0, 1] > 0.8
+    moved = build_proxies(reference, reference.mesh_px + np.float32([7, 4, 0]))
+    picture = _laid_in(moved)
+    within = cv2.erode(_inside(moved, picture), np.ones((15, 15), np.uint8))  # the rim is softer
+    image = np.roll(reference.image, (4, 7), (0, 1)).astype(np.float32)
+    there = (np.roll(shown, (4, 7), (0, 1)) > 0.95) & (within > 0.95)
+    assert there.sum() > 500
+    drawn, real = (x.mean(-1) - cv2.GaussianBlur(x.mean(-1), (0, 0), 6) for x in (picture, image))
+    assert np.corrcoef(drawn[there], real[there])[0, 1] > 0.8
 
 
 def test_teeth_are_as_light_as_the_pictures_own_and_else_lighter_than_the_skin_asks(head, root):
