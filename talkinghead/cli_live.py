@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, BinaryIO
 
 import typer
 
-from talkinghead.errors import InputError
+from talkinghead.errors import AudioError, InputError
 
 if TYPE_CHECKING:
     from talkinghead.cli_stream import Stream
@@ -37,13 +37,16 @@ def opened_sound(audio: str) -> BinaryIO:
     """The raw sound that `cli_stream` reads, from the pipe or from a recording.
 
     Raises:
-        AudioError: a terminal instead of a pipe, or a recording that cannot be read.
+        AudioError: a terminal or a sound file instead of raw sound, or a recording that cannot be read.
     """
     from talkinghead.cli_stream import check_source
 
     if audio == PIPE:
         check_source(sys.stdin)
-        return sys.stdin.buffer
+        sound = sys.stdin.buffer
+        if isinstance(sound, io.BufferedReader) and sound.peek(4)[:4] in (b"RIFF", b"fLaC", b"OggS"):
+            raise AudioError("standard input is a sound file, where raw 16-bit samples are read; give it with --audio.")
+        return sound
     import numpy as np
 
     from talkinghead.audio.waveform import load_audio

@@ -170,6 +170,8 @@ def test_the_command_reads_a_pipe_and_writes_a_line_a_frame(speech) -> None:
     lines = [json.loads(line) for line in done.stdout.splitlines()]
     assert [line["frame"] for line in lines] == list(range(26))
     assert len(lines[0]["blendshapes"]) == 52 and len(lines[3]["head_rotation"]) == 3 and lines[5]["time_s"] == 0.2
+    file = subprocess.run(command, input=b"RIFF" + pcm[:1280], capture_output=True)
+    assert file.returncode == 2 and b"standard input is a sound file" in file.stderr and not file.stdout
     odd = subprocess.run(command, input=pcm[:1281], capture_output=True)
     assert odd.returncode == 2 and b"odd" in odd.stderr and odd.stderr.count(b"\n") == 1
     none = subprocess.run(command, input=b"", capture_output=True)

@@ -5,6 +5,7 @@ Checks all that can be known without speaking, loading a model or making a pictu
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -95,7 +96,8 @@ def _first(error: ValidationError, source: Source) -> ScreenplayError:
     name = _name(where)
     kind, context, given = one["type"], one.get("ctx", {}), one.get("input")
     if kind == "extra_forbidden":
-        return source.error(where, f"unknown key {str(where[-1])[:_SHOWN]!r}; {_fields(where[:-1])}.", at_key=True)
+        key = str(where[-1])[:_SHOWN]
+        return source.error(where, f"unknown key {key!r}; {_fields(where[:-1])}.{_meant(key, where, source)}", at_key=True)
     if kind == "missing":
         owner = _name(where[:-1]) or "the scene"
         return source.error(where[:-1], f"{owner} has no {where[-1]}; {_fields(where[:-1])}, and {where[-1]} must be given.")
@@ -124,6 +126,17 @@ def _fields(where: Where) -> str:
     if model is None:
         return "see docs/screenplay.md"
     return f"{_name(where) or 'a scene'} has {', '.join(model.model_fields)}"
+
+
+def _meant(key: str, where: Where, source: Source) -> str:
+    """What an unknown key may have been: a field, or in a line somebody of the cast, who are named."""
+    model = _MODELS.get(tuple(str(part) if index % 2 == 0 else "*" for index, part in enumerate(where[:-1])))
+    fields = [] if model is None else list(model.model_fields)
+    cast = source.values.get("cast") if where[0] == "lines" and isinstance(source.values, dict) else None
+    names = [str(name) for name in cast] if isinstance(cast, dict) else []
+    near = difflib.get_close_matches(key, [*names, *fields], n=1)
+    who = f" Who speaks is of the cast: {', '.join(names)}." if names and (not near or near[0] in names) else ""
+    return who + (f" Did you mean {near[0]}?" if near else "")
 
 
 def _shown(given: Any) -> str:
