@@ -17,10 +17,11 @@ import torch
 
 from talkinghead import arkit
 from talkinghead.errors import CheckpointError
+from talkinghead.procrustes import similarity
 from talkinghead.rig import topology
 from talkinghead.rig.face_rig import BLINK, FaceRig
 from talkinghead.rig.flame import Flame
-from talkinghead.rig.pose import Array, similarity
+from talkinghead.rig.pose import Array
 from talkinghead.rig.solver import bounded_least_squares
 from talkinghead.rig.surface_points import SurfacePoints
 from talkinghead.types import FloatArray

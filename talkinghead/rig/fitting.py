@@ -15,12 +15,13 @@ import numpy.typing as npt
 
 from talkinghead import arkit
 from talkinghead.errors import FaceError, MotionError
+from talkinghead.procrustes import similarity
 from talkinghead.rig import topology
 from talkinghead.rig.expression import ExpressionSolver, score_prior
 from talkinghead.rig.eyes import MAX_GAZE_RAD, gaze_of_frames, straight_irises
 from talkinghead.rig.face_rig import CAMERA_DISTANCE_M, FaceRig
 from talkinghead.rig.gaze import eye_look, with_eye_look
-from talkinghead.rig.pose import Array, CameraPose, axis_angle_from_matrix, matrix_from_axis_angle, similarity, steadied
+from talkinghead.rig.pose import Array, CameraPose, axis_angle_from_matrix, matrix_from_axis_angle, steadied
 from talkinghead.types import FaceMotion, FloatArray, TrackedFace
 
 _ROUNDS: Final = 4

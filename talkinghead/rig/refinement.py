@@ -12,10 +12,11 @@ from typing import Any, Final
 import numpy as np
 
 from talkinghead import arkit
+from talkinghead.procrustes import similarity
 from talkinghead.rig import topology
 from talkinghead.rig.face_rig import CAMERA_DISTANCE_M, FaceRig, scale_blinks
 from talkinghead.rig.fitting import fit_face, fit_motion
-from talkinghead.rig.pose import Array, matrix_from_axis_angle, similarity
+from talkinghead.rig.pose import Array, matrix_from_axis_angle
 from talkinghead.types import FloatArray, TrackedFace
 
 MAX_CLIPS_OF_ONE_FOLDER: Final = {"grid_s1": 7}

@@ -15,8 +15,9 @@ import numpy as np
 from talkinghead import arkit
 from talkinghead.errors import DependencyError
 from talkinghead.landmarks import IBUG_TO_MESH
+from talkinghead.procrustes import similarity
 from talkinghead.rig import anatomy, topology
-from talkinghead.rig.pose import Array, similarity
+from talkinghead.rig.pose import Array
 from talkinghead.types import FloatArray
 
 _NUM_FACE: Final = 9409  # ICT's first part, "face"; the sockets behind lids and lips come later

@@ -11,6 +11,7 @@ from typing import Final
 import cv2
 import numpy as np
 
+from talkinghead.procrustes import similarity
 from talkinghead.synthesis.geometry import box_around, polygon_mask
 from talkinghead.synthesis.rasteriser import rasterise
 from talkinghead.synthesis.regions import (
@@ -84,21 +85,11 @@ def met(points: FloatArray, own: FloatArray, fine: float) -> float:
     closer = 1 - smooth_step(_lip_gap(points) / own_gap, _LIPS_MET, _LIPS_APART)
     if fine == 0:
         return closer
-    moved = np.linalg.norm(_on_skull(points, own) - own[INNER_LIPS], axis=1).mean()
-    way = float(moved) / max(1e-3, float(np.linalg.norm(own[61, :2] - own[291, :2])))
+    # As the lips would stand on the portrait's skull: a head that turns keeps them.
+    rotation, scale, shift = similarity(points[SKULL], own[SKULL])
+    moved = scale * points[INNER_LIPS] @ rotation.T + shift - own[INNER_LIPS]
+    way = float(np.linalg.norm(moved, axis=1).mean()) / max(1e-3, float(np.linalg.norm(own[61, :2] - own[291, :2])))
     return max(closer, fine * smooth_step(way, _LIPS_STAY, _LIPS_GONE))
-
-
-def _on_skull(points: FloatArray, own: FloatArray) -> FloatArray:
-    """(20, 3) px: the rim of the lips of a frame as it would stand on the portrait's skull (Umeyama, PAMI 1991, eq. 40-42)."""
-    source, target = points[SKULL].astype(np.float64), own[SKULL].astype(np.float64)
-    a, b = source - source.mean(0), target - target.mean(0)
-    u, strengths, vt = np.linalg.svd(b.T @ a)
-    sign = np.array([1, 1, np.sign(np.linalg.det(u) * np.linalg.det(vt)) or 1])
-    turn = (u * sign) @ vt
-    scale = float(strengths @ sign) / max(1e-9, float((a**2).sum()))
-    lips: FloatArray = (scale * (points[INNER_LIPS] - source.mean(0)) @ turn.T + target.mean(0)).astype(np.float32)
-    return lips
 
 
 def _lip_gap(points: FloatArray) -> float:

@@ -3,7 +3,8 @@
 import numpy as np
 from scipy.optimize import lsq_linear
 
-from talkinghead.rig.pose import axis_angle_from_matrix, matrix_from_axis_angle, similarity
+from talkinghead.procrustes import similarity
+from talkinghead.rig.pose import axis_angle_from_matrix, matrix_from_axis_angle
 from talkinghead.rig.solver import bounded_least_squares
 
 
