@@ -1,0 +1,226 @@
+"""What an expression folds into the skin, and what it smooths out again: light and shade along a few lines of a portrait.
+
+A warp carries the skin as the portrait has it, with the folds of its own expression and without those of any other. Skin folds
+across the way in which it is drawn together, so the mesh itself says how deep each fold is. Each is drawn once, in the
+portrait's own place, for the warp to carry. Knows pixels and points. Source: Liu, Shan, Zhang, "Expressive expression mapping
+with ratio images", SIGGRAPH 2001 (an expression's folds are a ratio of light, of whoever's skin).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import cv2
+import numpy as np
+
+from talkinghead.procrustes import similarity
+from talkinghead.synthesis.closing import smooth_step
+from talkinghead.synthesis.geometry import box_around
+from talkinghead.synthesis.interior import skin_colour
+from talkinghead.synthesis.rasteriser import rasterise
+from talkinghead.synthesis.regions import LEFT_EYE, RIGHT_EYE, SKULL, strip
+from talkinghead.types import ByteArray, FloatArray
+
+Place = tuple[int, int, float]
+"""Two of the mesh's points, and how far from the first to the second."""
+
+
+@dataclass(frozen=True)
+class Crease:
+    """Folds that come together. All of it was set by eye; the strains are those of the rig's expressions at full strength.
+
+    paths: places that each line runs through. across: pairs of points that come nearer to each other where it folds. full: by
+    how much, in logs of their distance, when it is as deep as it gets. depth: how much darker it is then. width: of its groove,
+    in parts of the distance of the outer corners of the eyes. bulge: of its depth, what shades the skin that swells beside it,
+    to the right of its way in the picture; below 0, to the left.
+    """
+
+    paths: tuple[tuple[Place, ...], ...]
+    across: tuple[tuple[int, int], ...]
+    full: float
+    depth: float
+    width: float
+    bulge: float = 0.0
+
+
+def _nasolabial(*points: int, bulge: float) -> Crease:
+    wing, cheek, beside, corner, lip, inner, above, below, jowl, apple = points
+    path = ((wing, wing, 0.0), (cheek, lip, 0.15), (beside, lip, 0.25), (corner, above, 0.2), (corner, below, 0.4))
+    return Crease((path,), ((jowl, above), (apple, inner)), 0.12, 0.22, 0.016, bulge)
+
+
+def _crows_feet(corner: int, out: int, up: int, down: int, lids: tuple[int, int]) -> Crease:
+    paths = tuple(tuple((corner, to, share) for share in (0.35, 0.55, 0.8)) for to in (out, up, down))
+    return Crease(paths, (lids,), 0.12, 0.1, 0.008)
+
+
+CREASES: Final = (
+    _nasolabial(129, 203, 206, 216, 165, 165, 186, 212, 207, 205, bulge=0.5),
+    _nasolabial(358, 423, 426, 436, 391, 391, 410, 432, 427, 425, bulge=-0.5),
+    # Between the brows.
+    Crease(
+        (((55, 193, 0.3), (55, 8, 0.3), (107, 9, 0.32)), ((285, 417, 0.3), (285, 8, 0.25), (336, 9, 0.28))),
+        ((55, 285),), 0.13, 0.22, 0.013,
+    ),
+    # Across the forehead.
+    Crease(
+        (
+            tuple((*pair, 0.55) for pair in ((104, 105), (69, 66), (108, 107), (151, 9), (337, 336), (299, 296), (333, 334))),
+            tuple((*pair, 0.15) for pair in ((69, 66), (108, 107), (151, 9), (337, 336), (299, 296))),
+        ),
+        ((108, 107), (337, 336), (69, 66), (299, 296)), 0.35, 0.1, 0.011, -0.3,
+    ),
+    _crows_feet(130, 143, 156, 116, (145, 119)),
+    _crows_feet(359, 372, 383, 345, (374, 348)),
+)  # fmt: skip
+CANVAS_PX: Final = 640
+"""Folds are drawn at most this large, from brow to chin."""
+_COLUMNS: Final = 24
+_REACH: Final = 8.0
+"""How far from its line a fold is seen, in widths."""
+_FROM: Final = 0.15
+"""Of the full strain, what folds nothing: lips that talk."""
+_SMOOTHED: Final = 0.2
+"""The strain that draws a fold of the portrait's own out of it."""
+_MOST_LIT: Final = 0.3
+"""How much lighter, in logs, its groove becomes at most."""
+_SKIN_NEAR, _SKIN_FAR = 0.25, 0.6
+"""Distances from the cheeks' colour, in logs of it, of what is skin, and of what is hair, glasses or paper."""
+_RED_STAYS: Final = np.array([0.6, 1.05, 1.2], np.float32)
+"""How dark shade on skin is in red, green and blue."""
+
+_SEEN: Final = 0.01
+
+
+class Creases:
+    """A portrait's folds: how each would shade it if it were there, and how its own would be lit if they were not."""
+
+    def __init__(self, image: ByteArray, mesh_px: FloatArray, strength: float, colour: float) -> None:
+        """image: (H, W, 3) uint8; mesh_px: (V, 3) px; strength: of all of them, 0 for none; colour: 0 for grey skin to 1."""
+        self._own = mesh_px
+        self._strength = strength
+        self._tint = 1 + np.float32(colour) * (_RED_STAYS - 1)
+        box = box_around(mesh_px[:468, :2], 0, image)
+        self._drawn: list[tuple[Crease, tuple[int, int], FloatArray, FloatArray]] = []
+        if strength == 0 or box is None:
+            return
+        x0, y0, x1, y1 = box
+        self._left_top = np.array([x0, y0], np.float32)
+        self._scale = min(1.0, CANVAS_PX / max(x1 - x0, y1 - y0))
+        size = (max(1, round((x1 - x0) * self._scale)), max(1, round((y1 - y0) * self._scale)))
+        self._shape = size[::-1]
+        small = np.asarray(cv2.resize(image[y0:y1, x0:x1], size, interpolation=cv2.INTER_AREA), np.float32)
+        points = (mesh_px[:468, :2] - self._left_top) * self._scale
+        skin = _skin(small, skin_colour(image, mesh_px), float(np.linalg.norm(points[RIGHT_EYE[0]] - points[LEFT_EYE[0]])))
+        for crease in CREASES:
+            for path in crease.paths:
+                part = _drawn(crease, path, small, skin, points)
+                if part is not None:
+                    self._drawn.append((crease, *part))
+
+    def shade(self, image: ByteArray, target_px: FloatArray, sources: FloatArray) -> None:
+        """Shade and light a warped picture in place.
+
+        image: (h, w, 3) uint8; target_px: (V, 3) px, where the mesh is; sources: (h', w', 2) px of the portrait where each
+        place of the picture comes from, as fine as it or coarser.
+        """
+        canvas = self._light(target_px)
+        if canvas is None:
+            return
+        x, y = ((sources[..., k] - self._left_top[k]) * np.float32(self._scale) for k in (0, 1))
+        light = cv2.remap(canvas, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=0)
+        if light.shape != image.shape[:2]:
+            light = np.asarray(cv2.resize(light, image.shape[1::-1], interpolation=cv2.INTER_LINEAR), np.float32)
+        x0, y0, width, height = cv2.boundingRect((np.abs(light) > _SEEN).astype(np.uint8))
+        if width == 0:
+            return
+        here = np.s_[y0 : y0 + height, x0 : x0 + width]
+        ratio = np.asarray(cv2.exp(light[here][..., None] * self._tint), np.float32)
+        image[here] = cv2.multiply(image[here], ratio, dtype=cv2.CV_8U)
+
+    def _light(self, target_px: FloatArray) -> FloatArray | None:
+        """(h, w) logs of the light on the canvas, None where no fold is drawn."""
+        if not self._drawn:
+            return None
+        _, scale, _ = similarity(target_px[SKULL], self._own[SKULL])
+        canvas = np.zeros(self._shape, np.float32)
+        for crease, (top, left), groove, lift in self._drawn:
+            strain = _strain(crease, target_px * np.float32(scale), self._own)
+            folded = smooth_step(-strain / crease.full, _FROM, 1)
+            smoothed = smooth_step(strain, 0, _SMOOTHED)
+            height, width = groove.shape
+            part = canvas[top : top + height, left : left + width]
+            if folded > 0:
+                part += np.float32(self._strength * folded) * groove
+            elif smoothed > 0:
+                part += np.float32(self._strength * smoothed) * lift
+        return canvas
+
+
+def _strain(crease: Crease, points: FloatArray, own: FloatArray) -> float:
+    """The mean log of how much longer the ways across a fold are than in the portrait."""
+    ends = np.array(crease.across)
+    lengths = [np.linalg.norm(p[ends[:, 0]] - p[ends[:, 1]], axis=1) for p in (points, own)]
+    return float(np.log((lengths[0] + 1e-3) / (lengths[1] + 1e-3)).mean())
+
+
+def _skin(image: FloatArray, colour: FloatArray, eyes_px: float) -> FloatArray:
+    """(h, w) in [0, 1]: what is of the cheeks' colour, not hair, glasses, lips or paper; softly."""
+    soft = cv2.GaussianBlur(image, (0, 0), max(0.6, eyes_px / 60)) / 255
+    away = np.abs(np.log((soft + 0.02) / (colour + 0.02))).max(-1)
+    like = np.clip((_SKIN_FAR - away) / (_SKIN_FAR - _SKIN_NEAR), 0, 1)
+    return np.asarray(cv2.GaussianBlur(like, (0, 0), max(0.6, eyes_px / 40)), np.float32)
+
+
+def _drawn(
+    crease: Crease, path: tuple[Place, ...], image: FloatArray, skin: FloatArray, points: FloatArray
+) -> tuple[tuple[int, int], FloatArray, FloatArray] | None:
+    """One line of a fold: (top, left) on the canvas, the shade of its groove and the light that would fill one, (h, w) logs."""
+    line = _curve(np.array([points[a] + share * (points[b] - points[a]) for a, b, share in path], np.float32))
+    way = np.gradient(line, axis=0)
+    aside = np.stack([-way[:, 1], way[:, 0]], 1) / np.maximum(np.linalg.norm(way, axis=1, keepdims=True), 1e-6)
+    width = crease.width * float(np.linalg.norm(points[RIGHT_EYE[0]] - points[LEFT_EYE[0]]))
+    reach = _REACH * width
+    rows = np.concatenate([line - reach * aside, line, line + reach * aside])
+    box = box_around(rows, 1, image)
+    if box is None:
+        return None
+    x0, y0, x1, y1 = box
+    along, beside = np.tile(np.linspace(0, 1, _COLUMNS), 3), np.repeat([-_REACH, 0, _REACH], _COLUMNS)
+    corners = np.c_[rows - (x0, y0), np.zeros(len(rows))].astype(np.float32)
+    values = np.stack([along, beside, np.ones(len(rows))], 1).astype(np.float32)
+    drawn, _ = rasterise(corners, strip(3, _COLUMNS), values, y1 - y0, x1 - x0)
+    t, s, there = drawn[..., 0], drawn[..., 1], drawn[..., 2] * skin[y0:y1, x0:x1]
+    taper = np.clip(t / 0.12, 0, 1) * np.clip((1 - t) / 0.4, 0, 1)
+    side = s * np.sign(crease.bulge or 1.0)
+    swell = abs(crease.bulge) * (np.exp(-((side - 1.5) ** 2) / 6) - 0.5 * np.exp(-((side - 5) ** 2) / 5))
+    groove = -crease.depth * taper * (np.exp(-(s**2) / 2) + swell) * there
+    return (y0, x0), groove.astype(np.float32), _lift(image[y0:y1, x0:x1], line - (x0, y0), aside * reach, t, s, taper * there)
+
+
+def _lift(
+    part: FloatArray, line: FloatArray, aside: FloatArray, t: FloatArray, s: FloatArray, weight: FloatArray
+) -> FloatArray:
+    """(h, w) logs: what a groove that is there is darker than the skin on both its sides."""
+    reach = float(np.linalg.norm(aside[0]))
+    grey = cv2.GaussianBlur(part.mean(-1), (0, 0), max(0.6, reach / _REACH / 2))
+    low, high = ((line + sign * aside * 0.8).astype(np.float32) for sign in (-1, 1))
+    ends = [
+        cv2.remap(grey, e[None, :, 0], e[None, :, 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)[0] for e in (low, high)
+    ]
+    columns = np.linspace(0, 1, len(line))
+    first, last = (np.interp(t.ravel(), columns, end).reshape(t.shape) for end in ends)
+    share = np.clip(s / (1.6 * _REACH) + 0.5, 0, 1)
+    flat = first + share * (last - first)
+    window = np.clip(1.25 - np.abs(s) / (0.8 * _REACH), 0, 1)
+    lighter = np.clip(np.log((flat + 1) / (grey + 1)), 0, _MOST_LIT)
+    return np.asarray(lighter * window * weight, np.float32)
+
+
+def _curve(places: FloatArray) -> FloatArray:
+    """(N, 2) -> (`_COLUMNS`, 2) evenly along a smooth line through them."""
+    way = np.concatenate([[0], np.cumsum(np.linalg.norm(np.diff(places, axis=0), axis=1))])
+    degree = min(3, len(places) - 1)
+    at = np.linspace(0, way[-1], _COLUMNS)
+    return np.stack([np.polyval(np.polyfit(way, column, degree), at) for column in places.T], 1).astype(np.float32)

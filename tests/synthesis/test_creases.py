@@ -1,0 +1,107 @@
+"""Expressions fold the skin where they draw it together, on whoever's face, and smooth it where they draw it apart."""
+
+import numpy as np
+import pytest
+
+from talkinghead import arkit
+from talkinghead.rig.face_rig import FaceRig
+from talkinghead.synthesis.creases import Creases
+
+SKIN = np.uint8([200, 150, 120])
+SIZE = 400
+OPEN = 0.4
+"""As far as talking opens a jaw."""
+
+
+@pytest.fixture(scope="module")
+def faces(root):
+    """Name of a blendshape -> (V, 3) px of a face that shows it, 340 px high in a square of 400; `neutral` shows none."""
+    rig = FaceRig.from_pretrained(root / "checkpoints/default/rig")
+
+    def placed(name):
+        coefficients = np.zeros((1, 52), np.float32)
+        for column in () if name == "neutral" else arkit_columns(name):
+            coefficients[0, column] = OPEN if name == "jawOpen" else 1
+        points = rig.express(coefficients, np.zeros((1, 2), np.float32), rig.neutral)[0] * np.float32([1, -1, -1])
+        low, high = rig.neutral[:468].min(0), rig.neutral[:468].max(0)
+        return (points * np.float32(340 / (high - low)[1]) + np.float32([SIZE / 2, SIZE / 2, 0])).astype(np.float32)
+
+    return {name: placed(name) for name in ("neutral", "mouthSmile", "browDown", "browInnerUp", "jawOpen")}
+
+
+def arkit_columns(name):
+    return [column for column, known in enumerate(arkit.BLENDSHAPES) if known.startswith(name)]
+
+
+def shaded(creases, target):
+    """What becomes of plain skin in the portrait's own place."""
+    image = np.full((SIZE, SIZE, 3), SKIN, np.uint8)
+    places = np.stack(np.meshgrid(np.arange(SIZE), np.arange(SIZE)), -1).astype(np.float32)
+    creases.shade(image, target, places)
+    return image.astype(int) - SKIN
+
+
+@pytest.fixture(scope="module")
+def plain(faces):
+    return Creases(np.full((SIZE, SIZE, 3), SKIN, np.uint8), faces["neutral"], 1.0, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("name", "beside"), [("mouthSmile", (206, 216, 426, 436)), ("browDown", (9, 8, 55, 285)), ("browInnerUp", (108, 151, 337))]
+)
+def test_an_expression_folds_the_skin_that_it_draws_together(plain, faces, name, beside):
+    change = shaded(plain, faces[name])
+    assert change.min() < -15
+    y, x = np.nonzero(change.min(-1) < -15)
+    near = np.linalg.norm(np.c_[x, y][:, None] - faces["neutral"][list(beside), :2], axis=-1).min(1)
+    assert np.median(near) < 0.08 * 340
+
+
+@pytest.mark.parametrize("name", ["neutral", "jawOpen"])
+def test_a_calm_face_that_talks_stays_as_it_is(plain, faces, name):
+    assert np.abs(shaded(plain, faces[name])).max() <= 3
+
+
+def test_a_face_that_turns_is_not_folded_by_it(plain, faces):
+    angle = np.radians(20)
+    turn = np.array([[np.cos(angle), 0, np.sin(angle)], [0, 1, 0], [-np.sin(angle), 0, np.cos(angle)]], np.float32)
+    turned = 1.2 * (faces["neutral"] - SIZE / 2) @ turn.T + SIZE / 2
+    assert not shaded(plain, turned.astype(np.float32)).any()
+
+
+def test_a_fold_of_the_portraits_own_is_lit_when_it_is_drawn_apart(faces):
+    """A portrait that smiles has it; a calm face has not."""
+    image = np.full((SIZE, SIZE, 3), SKIN, np.uint8)
+    own = faces["mouthSmile"]
+    line = np.linspace(own[206, :2], own[216, :2], 50) + 0.2 * (own[165, :2] - own[206, :2])
+    for x, y in line.round().astype(int):
+        image[y - 2 : y + 3, x - 2 : x + 3] = 0.75 * SKIN
+    change = shaded(Creases(image, own, 1.0, 1.0), faces["neutral"])
+    x, y = line[25].round().astype(int)
+    assert change[y, x].mean() > 10
+    assert change.min() >= -3
+
+
+def test_hair_over_the_forehead_is_not_folded(faces):
+    image = np.full((SIZE, SIZE, 3), SKIN, np.uint8)
+    brows = int(faces["neutral"][[66, 296], 1].min()) - 3
+    image[:brows] = (60, 40, 25)
+    change = shaded(Creases(image, faces["neutral"], 1.0, 1.0), faces["browInnerUp"])
+    assert np.abs(change[: brows - 8]).max() <= 3
+
+
+def test_strength_grey_skin_and_a_coarser_displacement(faces):
+    image = np.full((SIZE, SIZE, 3), SKIN, np.uint8)
+    assert not shaded(Creases(image, faces["neutral"], 0.0, 1.0), faces["mouthSmile"]).any()
+    half = shaded(Creases(image, faces["neutral"], 0.5, 1.0), faces["mouthSmile"])
+    whole = shaded(Creases(image, faces["neutral"], 1.0, 1.0), faces["mouthSmile"])
+    assert 0.4 * whole.min() > half.min() > 0.7 * whole.min()
+    grey = np.full((SIZE, SIZE, 3), 150, np.uint8)
+    stone = Creases(grey, faces["neutral"], 1.0, 0.0)
+    result = grey.copy()
+    place = np.stack(np.meshgrid(np.arange(SIZE), np.arange(SIZE)), -1).astype(np.float32)
+    stone.shade(result, faces["mouthSmile"], place)
+    assert np.ptp(result, axis=-1).max() == 0 and result.min() < 140
+    coarse = grey.copy()
+    stone.shade(coarse, faces["mouthSmile"], np.ascontiguousarray(place[::2, ::2] + np.float32(0.5)))
+    assert np.abs(coarse.astype(int) - result).max() <= 8
