@@ -32,7 +32,7 @@ PROTOTYPES: Final[dict[str, dict[str, float]]] = {
     },
     # AU 9 + 10 + 15 + 17, cheeks up, lids tight and narrow, brows pulled down by the nose.
     "disgusted": {
-        "noseSneer": 1.0, "mouthUpperUp": 0.6, "cheekSquint": 0.55, "browDown": 0.85, "eyeSquint": 0.65, "eyeBlink": 0.12,
+        "noseSneer": 1.0, "mouthUpperUp": 0.6, "cheekSquint": 0.55, "browDown": 0.85, "eyeSquint": 0.6, "eyeBlink": 0.05,
         "mouthFrown": 0.6, "mouthShrugLower": 0.5, "mouthShrugUpper": 0.1,
     },
     # AU 1 + 2 + 4 + 5 + 20 + 25/26: brows up and together, and what sets it apart from surprise, the lips drawn back.

@@ -9,7 +9,7 @@ from talkinghead.pipeline import TalkingHead
 from talkinghead.rig.placement import meshes_of
 from talkinghead.rig.retargeting import retarget
 from talkinghead.synthesis.closing import met
-from talkinghead.synthesis.fine_mouth import OwnTeeth, lay_in_fine_mouth
+from talkinghead.synthesis.fine_mouth import OwnTeeth, between_teeth, lay_in_fine_mouth
 from talkinghead.synthesis.geometry import polygon_mask
 from talkinghead.synthesis.mouth import MOUTH_HEIGHT, MOUTH_WIDTH
 from talkinghead.synthesis.pipeline import QUALITIES
@@ -55,11 +55,35 @@ def test_teeth_are_drawn_between_the_lips_and_nowhere_else(head, root):
     frame = _frame(head, root, "drawn_woman.png", 768)
     picture = _laid_in(frame)
     inside = _inside(frame, picture)
-    assert np.abs(picture - frame.composite)[inside == 0].max() == 0
+    rim = cv2.dilate(inside, np.ones((3, 3), np.uint8))
+    assert np.abs(picture - frame.composite)[rim == 0].max() == 0
     mouth = picture[inside > 0.9]
     assert np.percentile(mouth.mean(1), 95) > 1.8 * np.percentile(mouth.mean(1), 20)  # teeth and the dark behind them
     lighter = _laid_in(frame, 0.1) - picture
     assert np.median(lighter[inside > 0.99]) == pytest.approx(0.9 * 0.1 * 255, abs=1)
+
+
+def test_a_dark_rim_of_the_warp_takes_the_colour_of_the_lips(head, root):
+    """They would be outlined in ink."""
+    frame = _frame(head, root, "drawn_woman.png", 768)
+    inside = _inside(frame, frame.composite)
+    rim = (cv2.dilate(inside, np.ones((3, 3), np.uint8)) > 0.5) & (inside < 0.02)
+    frame.composite[rim] = 0
+    assert _laid_in(frame)[rim].mean() > 40
+
+
+def test_between_two_teeth_is_a_line(head, root):
+    reference = _frame(head, root, "drawn_woman.png", 768).reference
+    teeth = reference.own_teeth.number[:, 0]
+    for row in (reference.topology.upper_teeth, reference.topology.lower_teeth):
+        assert len(set(teeth[row]) - {0}) >= 10
+    assert not teeth[reference.topology.skin.max() + 1 : reference.topology.upper_teeth.start].any()
+    frame = _frame(head, root, "drawn_woman.png", 768, jaw=0.7)
+    left, right = (frame.target_px[INNER_LIPS[k]] for k in (0, 10))
+    box = (*np.floor([left[0], left[1] - 40]).astype(int), *np.ceil([right[0], right[1] + 60]).astype(int))
+    light = between_teeth(reference.topology, reference.own_teeth.number, frame.target_px, box)[..., 0]
+    assert light.max() == 1 and 0.65 < light.min() < 0.8
+    assert 0.003 < (light < 0.9).mean() < 0.1
 
 
 def test_a_coarse_picture_is_left_to_the_network(head, root):
