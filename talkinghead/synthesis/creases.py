@@ -96,14 +96,13 @@ _SEEN: Final = 0.01
 class Creases:
     """A portrait's folds: how each would shade it if it were there, and how its own would be lit if they were not."""
 
-    def __init__(self, image: ByteArray, mesh_px: FloatArray, strength: float, colour: float) -> None:
-        """image: (H, W, 3) uint8; mesh_px: (V, 3) px; strength: of all of them, 0 for none; colour: 0 for grey skin to 1."""
+    def __init__(self, image: ByteArray, mesh_px: FloatArray, colour: float) -> None:
+        """image: (H, W, 3) uint8; mesh_px: (V, 3) px; colour: 0 for grey skin to 1."""
         self._own = mesh_px
-        self._strength = strength
         self._tint = 1 + np.float32(colour) * (_RED_STAYS - 1)
         box = box_around(mesh_px[:468, :2], 0, image)
         self._drawn: list[tuple[Crease, tuple[int, int], FloatArray, FloatArray]] = []
-        if strength == 0 or box is None:
+        if box is None:
             return
         x0, y0, x1, y1 = box
         self._left_top = np.array([x0, y0], np.float32)
@@ -152,9 +151,9 @@ class Creases:
             height, width = groove.shape
             part = canvas[top : top + height, left : left + width]
             if folded > 0:
-                part += np.float32(self._strength * folded) * groove
+                part += np.float32(folded) * groove
             elif smoothed > 0:
-                part += np.float32(self._strength * smoothed) * lift
+                part += np.float32(smoothed) * lift
         return canvas
 
 
