@@ -14,8 +14,10 @@ from talkinghead.errors import DependencyError, InputError, MotionError, OutputE
 
 if TYPE_CHECKING:
     from talkinghead.emotion.track import EmotionRequest
+    from talkinghead.pipeline import TalkingHead
     from talkinghead.rig.retargeting import Reenactment
     from talkinghead.rig.view import CameraPath
+    from talkinghead.types import Audio
 
 QUALITIES: Final = ("draft", "standard", "best")
 MIN_FIT_S: Final = 0.6
@@ -277,3 +279,23 @@ def _check_output(output: Path, extensions: tuple[str, ...], inputs: list[Path |
     for given in inputs:
         if given is not None and output.exists() and given.exists() and output.samefile(given):
             raise OutputError(f"{output}: is one of the inputs and would be overwritten; write to another name.")
+
+
+def checked_speech(audio: Path | None, text: str | None, voice: str, fit: str | None) -> Audio:
+    """What is said: a recording or a line to speak, as long as `--fit` wants it."""
+    if (audio is None) == (text is None):
+        came = "neither came" if audio is None else "both came"
+        raise InputError(f"--audio, --text: {came}; give one, a recording or a line to speak.")
+    from talkinghead.audio.delivery import speech_of
+
+    return speech_of(audio, text or "", voice, checked_fit(fit))
+
+
+def loaded_head(checkpoint: Path | None, device: str | None) -> TalkingHead:
+    """The whole path, of the checkpoint that is asked for."""
+    from talkinghead.checkpoints import checkpoint_folder
+
+    checkpoint_folder(checkpoint)
+    from talkinghead.pipeline import TalkingHead
+
+    return TalkingHead.from_pretrained(checkpoint, device)

@@ -1,0 +1,211 @@
+"""`talkinghead animate`, `track`, `adapt` and `stream`: speech, or a face that is seen, becomes motion or a style.
+
+Knows options only.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from talkinghead.cli_export import CharacterOption, MotionFpsOption, NamesOption, checked_character, save
+from talkinghead.cli_live import (
+    PIPE,
+    BufferOption,
+    LiveFpsOption,
+    OscFormatOption,
+    OscOption,
+    SoundOption,
+    opened_sender,
+    opened_sound,
+    play,
+)
+from talkinghead.cli_options import (
+    ArousalOption,
+    ArticulationOption,
+    AudioOption,
+    BlinkRateOption,
+    CheckpointOption,
+    DeviceOption,
+    EmotionOption,
+    ExpressionStrengthOption,
+    FitOption,
+    GazeOption,
+    HeadMotionOption,
+    IntensityOption,
+    LipStrengthOption,
+    MotionOutput,
+    PromptOption,
+    ReferenceOption,
+    SeedOption,
+    StyleOption,
+    TextOption,
+    TimelineOption,
+    ValenceOption,
+    VoiceOption,
+    check_emotion,
+    check_motion_output,
+    check_seed,
+    check_style,
+    checked_knobs,
+    checked_speech,
+    emotion_request,
+    loaded_head,
+)
+from talkinghead.cli_progress import loading, say, say_emotion, stages
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command(epilog="Example: talkinghead animate --audio speech.wav -e sad -e angry:brow:0.8 -o motion.npz")(animate)
+    app.command(epilog="Example: talkinghead track video.mp4 -o motion.npz")(track)
+    app.command(epilog="Example: talkinghead adapt ana.mp4 -o styles/ana; then: talkinghead generate --style styles/ana ...")(
+        adapt
+    )
+    app.command(epilog="Example: arecord -t raw -f S16_LE -r 16000 -c 1 | talkinghead stream -e happy --osc 127.0.0.1:39539")(
+        stream
+    )
+
+
+def animate(
+    output: MotionOutput,
+    audio: AudioOption = None,
+    text: TextOption = None,
+    voice: VoiceOption = "en-us",
+    fit: FitOption = None,
+    emotion: EmotionOption = None,
+    intensity: IntensityOption = None,
+    prompt: PromptOption = None,
+    timeline: TimelineOption = None,
+    valence: ValenceOption = None,
+    arousal: ArousalOption = None,
+    reference: ReferenceOption = None,
+    seed: SeedOption = 0,
+    device: DeviceOption = None,
+    head_motion: HeadMotionOption = 1.0,
+    blink_rate: BlinkRateOption = None,
+    gaze: GazeOption = "natural",
+    lip_strength: LipStrengthOption = 1.0,
+    articulation: ArticulationOption = 1.0,
+    expression_strength: ExpressionStrengthOption = 1.0,
+    style: StyleOption = None,
+    fps: MotionFpsOption = 25.0,
+    character: CharacterOption = None,
+    names: NamesOption = None,
+    checkpoint: CheckpointOption = None,
+) -> None:
+    """Speech -> the motion of a face (52 ARKit blendshapes, head, gaze), no picture; for other tools by the name's ending."""
+    check_motion_output(output, [audio, timeline, reference, character, names])
+    driven = checked_character(output, fps, character, names)
+    request = emotion_request(emotion, intensity, timeline, prompt, valence, arousal, reference, checkpoint)
+    check_seed(seed)
+    knobs = checked_knobs(
+        head_motion=head_motion,
+        blink_rate=blink_rate,
+        gaze=gaze,
+        lip_strength=lip_strength,
+        articulation=articulation,
+        expression_strength=expression_strength,
+    )
+    check_style(style)
+    speech = checked_speech(audio, text, voice, fit)
+    check_emotion(request, speech.num_frames)
+    say_emotion(request)
+    with loading():
+        head = loaded_head(checkpoint, device)
+    motion = head.animate(speech, emotion=request, seed=seed, style=style, **knobs)
+    save(output, motion, fps, driven, checkpoint)
+
+
+def track(
+    video: Annotated[Path, typer.Argument(help="A video that shows one face.")],
+    output: MotionOutput,
+    fps: MotionFpsOption = 25.0,
+    character: CharacterOption = None,
+    names: NamesOption = None,
+    device: DeviceOption = None,
+    checkpoint: CheckpointOption = None,
+) -> None:
+    """A video -> the motion of its largest face; `render` puts it on a portrait."""
+    check_motion_output(output, [video, character, names])
+    driven = checked_character(output, fps, character, names)
+    from talkinghead.video.reader import check_video_file
+
+    check_video_file(video)
+    with stages() as begin:
+        head = loaded_head(checkpoint, device)
+        begin(f"tracking {video.name}")
+        motion = head.track(video)
+    save(output, motion, fps, driven, checkpoint)
+
+
+def adapt(
+    videos: Annotated[list[Path], typer.Argument(help="One person, seen and heard: 10 s to 2 min, in one video or several.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the style, such as styles/ana.")],
+    device: DeviceOption = None,
+    checkpoint: CheckpointOption = None,
+) -> None:
+    """A video of a person speaking -> their speaking style, for --style of `generate` and `animate`."""
+    from talkinghead.motion.style import check_style_output
+    from talkinghead.video.reader import check_video_file
+
+    check_style_output(output)
+    for video in videos:
+        check_video_file(video)
+    with stages() as begin:
+        head = loaded_head(checkpoint, device)
+        from talkinghead.adaptation import adapt as adapt_to
+
+        style = adapt_to(head, videos, begin)
+    style.save(output)
+    say(f"{output}: {style.describe()}")
+
+
+def stream(
+    audio: SoundOption = PIPE,
+    osc: OscOption = None,
+    osc_format: OscFormatOption = None,
+    fps: LiveFpsOption = None,
+    buffer: BufferOption = None,
+    emotion: EmotionOption = None,
+    intensity: IntensityOption = None,
+    valence: ValenceOption = None,
+    arousal: ArousalOption = None,
+    seed: SeedOption = 0,
+    device: DeviceOption = None,
+    head_motion: HeadMotionOption = 1.0,
+    blink_rate: BlinkRateOption = None,
+    gaze: GazeOption = "natural",
+    lip_strength: LipStrengthOption = 1.0,
+    articulation: ArticulationOption = 1.0,
+    expression_strength: ExpressionStrengthOption = 1.0,
+    style: StyleOption = None,
+    checkpoint: CheckpointOption = None,
+) -> None:
+    """Speech as it is spoken -> motion: a line of JSON a frame on standard output, 0.16 s behind, and OSC to an avatar.
+
+    The sound of a pipe is raw: signed 16 bit, little endian, 16000 Hz, mono. Without --emotion the face is neutral.
+    """
+    from talkinghead.emotion.track import EmotionRequest
+
+    request = EmotionRequest(tuple(emotion or ()), intensity, valence=valence, arousal=arousal)
+    check_seed(seed)
+    knobs = checked_knobs(
+        head_motion=head_motion,
+        blink_rate=blink_rate,
+        gaze=gaze,
+        lip_strength=lip_strength,
+        articulation=articulation,
+        expression_strength=expression_strength,
+    )
+    check_style(style)
+    source = opened_sound(audio)
+    from talkinghead.streaming import MotionStream, steady_activation
+
+    steady_activation(request)
+    sender = opened_sender(osc, osc_format, fps, buffer)
+    with loading():
+        head = loaded_head(checkpoint, device)
+    play(source, MotionStream(head, request, seed=seed, style=style, **knobs), sender)
