@@ -10,7 +10,7 @@ import typer
 
 from talkinghead.cli_options import CheckpointOption, DeviceOption
 from talkinghead.cli_progress import loading, say, stages
-from talkinghead.errors import InputError
+from talkinghead.errors import InputError, ScreenplayError
 
 
 def register(app: typer.Typer) -> None:
@@ -24,7 +24,7 @@ def perform(
     quality: Annotated[
         str | None, typer.Option("--quality", "-q", help="draft, standard or best. (Default: the scene's.)")
     ] = None,
-    check: Annotated[bool, typer.Option("--check", help="Read the scene, say what is wrong with it, and stop.")] = False,
+    check: Annotated[bool, typer.Option("--check", help="Read the scene, say all that is wrong with it, and stop.")] = False,
     schema: Annotated[bool, typer.Option("--schema", help="Print the JSON Schema of a scene, and stop.")] = False,
     device: DeviceOption = None,
     checkpoint: CheckpointOption = None,
@@ -49,7 +49,13 @@ def perform(
     from talkinghead.screenplay.reading import read_scene
 
     if check or output is None:
-        play = read_scene(scene)
+        try:
+            play = read_scene(scene)
+        except ScreenplayError as error:
+            *earlier, last = (error, *error.others)
+            for one in earlier:
+                typer.echo(f"talkinghead: {one}", err=True)
+            raise last from error.__cause__
         say(f"{scene}: {len(play.scene.lines)} lines of {len(play.scene.cast)} people")
         return
     from talkinghead.types import FPS

@@ -3,6 +3,8 @@
 The command line prints `str(error)` and exits with status 2; a library user catches `TalkingHeadError` or a branch of it.
 """
 
+from __future__ import annotations
+
 
 class TalkingHeadError(Exception):
     """Base of everything that this package raises on purpose."""
@@ -61,4 +63,9 @@ class ConfigError(InputError):
 
 
 class ScreenplayError(InputError):
-    """A written scene that cannot be performed; the message names the file, the line and the column."""
+    """A written scene that cannot be performed; the message names the file, the line and the column.
+
+    others: what else is wrong with it.
+    """
+
+    others: tuple[ScreenplayError, ...] = ()

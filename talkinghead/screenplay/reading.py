@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import ValidationError
 
@@ -25,6 +26,9 @@ from talkinghead.screenplay.schema import CastMember, Line, ProsodyChange, Scene
 from talkinghead.screenplay.source import PLAY_SUFFIXES, Source, Where, read_text, read_yaml, speakers_first
 from talkinghead.screenplay.subtitles import missing_letter
 from talkinghead.synthesis.portrait import check_image_file
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
 
 MIN_SIDE_PX: Final = 64
 MAX_SIDE_PX: Final = 4096
@@ -65,7 +69,7 @@ def read_scene(path: Path | str) -> Screenplay:
     """Read a scene of YAML or written like a play.
 
     Raises:
-        ScreenplayError: a file that is none, or whatever in it cannot be performed.
+        ScreenplayError: a file that is none, or what in it cannot be performed; its `others` are what else cannot.
     """
     path = Path(path)
     text = read_text(path)
@@ -78,20 +82,37 @@ def read_scene(path: Path | str) -> Screenplay:
     try:
         scene = Scene.model_validate(source.values)
     except ValidationError as error:
-        raise _first(error, source) from error
-    play = Screenplay(scene, tuple(_scripts(scene, source)), path.parent, source)
-    _check_scene(play)
-    for name, member in scene.cast.items():
-        _check_member(play, name, member)
-    for index, line in enumerate(scene.lines):
-        _check_line(play, index, line)
+        found = sorted(error.errors(), key=lambda one: source.starts.get(_where(one["loc"], source), (10**9, 0)))
+        by_place = {_where(one["loc"], source): one for one in reversed(found)}
+        raise _together([_in_words(one, source) for one in reversed(by_place.values())]) from error
+    _run(partial(_script, scene, source, index) for index in range(len(scene.lines)))
+    scripts = tuple(_script(scene, source, index) for index in range(len(scene.lines)))
+    play = Screenplay(scene, scripts, path.parent, source)
+    members = (partial(_check_member, play, name, member) for name, member in scene.cast.items())
+    _run([partial(_check_scene, play), *members, *(partial(_check_line, play, *each) for each in enumerate(scene.lines))])
     return play
 
 
-def _first(error: ValidationError, source: Source) -> ScreenplayError:
-    """What stands first in the file, in words."""
-    errors = sorted(error.errors(), key=lambda one: source.starts.get(_where(one["loc"], source), (10**9, 0)))
-    one = errors[0]
+def _run(checks: Iterable[Callable[[], object]]) -> None:
+    """All the checks, whatever each finds; raises what was found."""
+    found: list[ScreenplayError] = []
+    for check in checks:
+        try:
+            check()
+        except ScreenplayError as error:
+            found.append(error)
+    if found:
+        raise _together(found)
+
+
+def _together(found: list[ScreenplayError]) -> ScreenplayError:
+    """The first, which holds the others; a mistake that is told twice counts once."""
+    first, *others = {str(error): error for error in found}.values()
+    first.others = tuple(others)
+    return first
+
+
+def _in_words(one: ErrorDetails, source: Source) -> ScreenplayError:
     where = _where(one["loc"], source)
     name = _name(where)
     kind, context, given = one["type"], one.get("ctx", {}), one.get("input")
@@ -170,12 +191,11 @@ def _wanted(kind: str, context: dict[str, Any], message: str) -> str:
     return known.get(kind, message[:1].lower() + message[1:])
 
 
-def _scripts(scene: Scene, source: Source) -> Iterator[Script]:
-    for index, line in enumerate(scene.lines):
-        try:
-            yield read_script(line.text, tuple(scene.cast))
-        except CueError as error:
-            raise source.error(("lines", index, "text"), str(error), error.inside) from error
+def _script(scene: Scene, source: Source, index: int) -> Script:
+    try:
+        return read_script(scene.lines[index].text, tuple(scene.cast))
+    except CueError as error:
+        raise source.error(("lines", index, "text"), str(error), error.inside) from error
 
 
 def _check_scene(play: Screenplay) -> None:

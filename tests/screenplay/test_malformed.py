@@ -116,3 +116,18 @@ def test_whatever_is_broken_is_told_by_this_package(stage: Path) -> None:
             broken += 1
             assert "\n" not in str(error) and str(stage / file) in str(error)
     assert broken > NUM_TRIES / 3
+
+
+def test_a_check_tells_all_mistakes_in_their_order(stage: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    scene = stage / "scene.yaml"
+    text = scene.read_text()
+    scene.write_text(text.replace("[smile]", "[smyle]").replace("[nod]", "[nodd]", 1))
+    assert cli.main(["perform", str(scene), "--check"]) == 2
+    lines = capfd.readouterr().err.splitlines()
+    assert len(lines) == 2 and "smyle" in lines[0] and "nodd" in lines[1]
+    assert cli.main(["perform", str(scene), "-o", str(stage / "out.mp4")]) == 2
+    assert capfd.readouterr().err.splitlines() == lines[:1]
+    scene.write_text(text.replace("emotion: happy", "emotin: happy", 1).replace("size: [", "size: [3.5, "))
+    assert cli.main(["perform", str(scene), "--check"]) == 2
+    keys = capfd.readouterr().err.splitlines()
+    assert len(keys) >= 2 and "size" in keys[0] and "emotin" in keys[-1]
