@@ -48,7 +48,7 @@ PROTOTYPES: Final[dict[str, dict[str, float]]] = {
     "neutral": {},
     # AU 1 + 4 + 15 + 17, upper lids heavy. Corners that only go down look like pursed lips: they go a little out as well (20).
     "sad": {
-        "browInnerUp": 1.0, "browDown": 0.4, "mouthFrown": 0.55, "mouthShrugLower": 0.4, "mouthStretch": 0.2,
+        "browInnerUp": 1.0, "browDown": 0.4, "mouthFrown": 0.75, "mouthShrugLower": 0.5, "mouthStretch": 0.25,
         "eyeBlink": 0.25, "eyeSquint": 0.25, "cheekSquint": 0.15, "mouthLowerDown": 0.08,
     },
     # AU 1 + 2 + 5 + 26.
