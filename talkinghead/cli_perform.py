@@ -24,7 +24,9 @@ def perform(
     quality: Annotated[
         str | None, typer.Option("--quality", "-q", help="draft, standard or best. (Default: the scene's.)")
     ] = None,
-    check: Annotated[bool, typer.Option("--check", help="Read the scene, say all that is wrong with it, and stop.")] = False,
+    check: Annotated[
+        bool, typer.Option("--check", help="Read the scene, say what is wrong with it, place by place, and stop.")
+    ] = False,
     schema: Annotated[bool, typer.Option("--schema", help="Print the JSON Schema of a scene, and stop.")] = False,
     device: DeviceOption = None,
     checkpoint: CheckpointOption = None,
@@ -54,8 +56,8 @@ def perform(
         except ScreenplayError as error:
             *earlier, last = (error, *error.others)
             for one in earlier:
-                typer.echo(f"talkinghead: {one}", err=True)
-            raise last from error.__cause__
+                typer.echo("talkinghead: " + " ".join(str(one).split()), err=True)
+            raise last from None
         say(f"{scene}: {len(play.scene.lines)} lines of {len(play.scene.cast)} people")
         return
     from talkinghead.types import FPS

@@ -65,7 +65,8 @@ class ConfigError(InputError):
 class ScreenplayError(InputError):
     """A written scene that cannot be performed; the message names the file, the line and the column.
 
-    others: what else is wrong with it.
+    place: its line and column. others: what else is wrong with it.
     """
 
+    place: tuple[int, int] = (0, 0)
     others: tuple[ScreenplayError, ...] = ()

@@ -5,6 +5,7 @@ espeak-ng is GPL-3, so it runs in a process of its own (`espeak_worker.py`). Kno
 
 from __future__ import annotations
 
+import difflib
 import json
 import subprocess
 import sys
@@ -132,8 +133,10 @@ def _run_worker(text: str, voice: str, *how: int | str) -> bytes:
     except (OSError, subprocess.TimeoutExpired) as error:
         raise DependencyError(f"espeak-ng did not run ({error}); {_REMEDY}.") from error
     if done.returncode == _EXIT_NO_VOICE:
-        languages = ", ".join(json.loads(done.stdout))
-        raise AudioError(f"voice: no {voice[:60]!r} in espeak-ng; choose one of {languages}.")
+        languages = json.loads(done.stdout)
+        near = difflib.get_close_matches(voice.partition("+")[0], languages, 1)
+        meant = f" Did you mean {near[0]}?" if near else ""
+        raise AudioError(f"voice: no {voice[:60]!r} in espeak-ng; choose one of {', '.join(languages)}.{meant}")
     if done.returncode:
         last_line = done.stderr.decode("utf8", "replace").strip().rpartition("\n")[2]
         raise DependencyError(f"espeak-ng failed with status {done.returncode} ({last_line}); {_REMEDY}.")

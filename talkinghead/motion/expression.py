@@ -32,13 +32,13 @@ PROTOTYPES: Final[dict[str, dict[str, float]]] = {
     },
     # AU 9 + 10 + 15 + 17, cheeks up, lids tight and narrow, brows pulled down by the nose.
     "disgusted": {
-        "noseSneer": 1.0, "mouthUpperUp": 0.6, "cheekSquint": 0.55, "browDown": 0.85, "eyeSquint": 0.6, "eyeBlink": 0.05,
+        "noseSneer": 1.0, "mouthUpperUp": 0.3, "cheekSquint": 0.55, "browDown": 0.85, "eyeSquint": 0.6, "eyeBlink": 0.05,
         "mouthFrown": 0.6, "mouthShrugLower": 0.5, "mouthShrugUpper": 0.1,
     },
     # AU 1 + 2 + 4 + 5 + 20 + 25/26: brows up and together, and what sets it apart from surprise, the lips drawn back.
     "fear": {
         "browInnerUp": 1.0, "browOuterUp": 0.35, "browDown": 0.4, "eyeWide": 1.0, "mouthStretch": 1.0, "mouthFrown": 0.25,
-        "jawOpen": 0.12, "mouthLowerDown": 0.4, "mouthUpperUp": 0.08,
+        "jawOpen": 0.12, "mouthLowerDown": 0.2, "mouthUpperUp": 0.12,
     },
     # AU 6 + 12, a little 25: cheeks lift and the lids narrow with the smile (Duchenne).
     "happy": {

@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from pydantic import ValidationError
 
@@ -30,6 +29,7 @@ from talkinghead.synthesis.portrait import check_image_file
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
+_Result = TypeVar("_Result")
 MIN_SIDE_PX: Final = 64
 MAX_SIDE_PX: Final = 4096
 _SHOWN: Final = 60
@@ -82,34 +82,48 @@ def read_scene(path: Path | str) -> Screenplay:
     try:
         scene = Scene.model_validate(source.values)
     except ValidationError as error:
-        found = sorted(error.errors(), key=lambda one: source.starts.get(_where(one["loc"], source), (10**9, 0)))
-        by_place = {_where(one["loc"], source): one for one in reversed(found)}
-        raise _together([_in_words(one, source) for one in reversed(by_place.values())]) from error
-    _run(partial(_script, scene, source, index) for index in range(len(scene.lines)))
-    scripts = tuple(_script(scene, source, index) for index in range(len(scene.lines)))
-    play = Screenplay(scene, scripts, path.parent, source)
-    members = (partial(_check_member, play, name, member) for name, member in scene.cast.items())
-    _run([partial(_check_scene, play), *members, *(partial(_check_line, play, *each) for each in enumerate(scene.lines))])
+        raise _together([_in_words(one, source) for one in _innermost(error, source)]) from error
+    found: list[ScreenplayError] = []
+    scripts = [_tried(found, _script, scene, source, index) for index in range(len(scene.lines))]
+    play = Screenplay(scene, tuple(script for script in scripts if script is not None), path.parent, source)
+    _tried(found, _check_scene, play)
+    for name, member in scene.cast.items():
+        _tried(found, _check_member, play, name, member)
+    for index, script in enumerate(scripts):
+        if script is not None:
+            _tried(found, _check_line, play, index, script)
+    if found:
+        raise _together(found)
     return play
 
 
-def _run(checks: Iterable[Callable[[], object]]) -> None:
-    """All the checks, whatever each finds; raises what was found."""
-    found: list[ScreenplayError] = []
-    for check in checks:
-        try:
-            check()
-        except ScreenplayError as error:
-            found.append(error)
-    if found:
-        raise _together(found)
+def _tried(found: list[ScreenplayError], check: Callable[..., _Result], *given: Any) -> _Result | None:
+    """What a check returns; None when it fails, with its error in `found`."""
+    try:
+        return check(*given)
+    except ScreenplayError as error:
+        found.append(error)
+        return None
 
 
 def _together(found: list[ScreenplayError]) -> ScreenplayError:
-    """The first, which holds the others; a mistake that is told twice counts once."""
-    first, *others = {str(error): error for error in found}.values()
+    """The first in the file, which holds the others; of what is wrong at one place one thing is told."""
+    by_place = {error.place: error for error in reversed(found)}
+    first, *others = (by_place[place] for place in sorted(by_place))
     first.others = tuple(others)
     return first
+
+
+def _innermost(error: ValidationError, source: Source) -> list[ErrorDetails]:
+    """What pydantic found, without what is only wrong because something in it is, or because a key is misspelt beside it."""
+    found = {_where(one["loc"], source): one for one in reversed(error.errors())}
+    unknown = {where[:-1] for where, one in found.items() if one["type"] == "extra_forbidden"}
+    return [
+        one
+        for where, one in found.items()
+        if not any(other[: len(where)] == where != other for other in found)
+        and not (one["type"] == "missing" and where[:-1] in unknown)
+    ]
 
 
 def _in_words(one: ErrorDetails, source: Source) -> ScreenplayError:
@@ -254,8 +268,8 @@ def _check_member(play: Screenplay, name: str, member: CastMember) -> None:
     _check_emotion(play, (*where, "emotion"), member.emotion)
 
 
-def _check_line(play: Screenplay, index: int, line: Line) -> None:
-    source, where, script = play.source, ("lines", index), play.scripts[index]
+def _check_line(play: Screenplay, index: int, script: Script) -> None:
+    source, where, line = play.source, ("lines", index), play.scene.lines[index]
     if line.speaker not in play.scene.cast:
         people = ", ".join(play.scene.cast)
         raise source.error((*where, "speaker"), f"speaker {line.speaker[:_SHOWN]!r} is not in the cast; choose from {people}.")

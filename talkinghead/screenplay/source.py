@@ -41,7 +41,9 @@ class Source:
         place = self._place(where, at_key)
         if inside and not at_key:
             place = self._find(where, inside) or place
-        return ScreenplayError(f"{self.path}:{place[0]}:{place[1]}: {message}")
+        error = ScreenplayError(f"{self.path}:{place[0]}:{place[1]}: {message}")
+        error.place = place
+        return error
 
     def _place(self, where: Where, at_key: bool) -> Place:
         while where:

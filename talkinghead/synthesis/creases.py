@@ -18,9 +18,9 @@ from talkinghead.procrustes import similarity
 from talkinghead.synthesis.closing import smooth_step
 from talkinghead.synthesis.geometry import box_around
 from talkinghead.synthesis.interior import skin_colour
-from talkinghead.synthesis.rasteriser import rasterise
+from talkinghead.synthesis.rasteriser import rasterise, vertex_normals
 from talkinghead.synthesis.regions import LEFT_EYE, RIGHT_EYE, SKULL, strip
-from talkinghead.types import ByteArray, FloatArray
+from talkinghead.types import ByteArray, FloatArray, IntArray
 
 Place = tuple[int, int, float]
 """Two of the mesh's points, and how far from the first to the second."""
@@ -33,7 +33,8 @@ class Crease:
     paths: places that each line runs through. across: pairs of points that come nearer to each other where it folds. full: by
     how much, in logs of their distance, when it is as deep as it gets. depth: how much darker it is then. width: of its groove,
     in parts of the distance of the outer corners of the eyes. bulge: of its depth, what shades the skin that swells beside it,
-    to the right of its way in the picture; below 0, to the left.
+    to the right of its way in the picture; below 0, to the left. own: whether what is dark there in a portrait is a fold of its
+    own, and is lit where it is drawn apart: beside the eyes it may be paint.
     """
 
     paths: tuple[tuple[Place, ...], ...]
@@ -42,12 +43,23 @@ class Crease:
     depth: float
     width: float
     bulge: float = 0.0
+    own: bool = False
 
 
-def _nasolabial(*points: int, bulge: float) -> Crease:
-    wing, cheek, beside, corner, lip, inner, above, below, jowl, apple = points
-    path = ((wing, wing, 0.0), (cheek, lip, 0.15), (beside, lip, 0.25), (corner, above, 0.2), (corner, below, 0.4))
-    return Crease((path,), ((jowl, above), (apple, inner)), 0.12, 0.22, 0.016, bulge)
+def _nasolabial(
+    wing: int, cheek: tuple[int, int, int], lip: int, above: int, below: int, jowl: int, apple: int, bulge: float
+) -> Crease:
+    """From the wing of the nose through three points of the cheek round the mouth's corner, towards `lip`, `above`, `below`."""
+    high, middle, corner = cheek
+    path = (
+        (wing, wing, 0.0),
+        (high, lip, 0.15),
+        (middle, lip, 0.25),
+        (corner, above, 0.2),
+        (corner, below, 0.4),
+        (below, corner, 0.1),
+    )
+    return Crease((path,), ((jowl, above), (apple, lip)), 0.12, 0.2, 0.014, bulge, own=True)
 
 
 def _crows_feet(corner: int, out: int, up: int, down: int, lids: tuple[int, int]) -> Crease:
@@ -56,8 +68,8 @@ def _crows_feet(corner: int, out: int, up: int, down: int, lids: tuple[int, int]
 
 
 CREASES: Final = (
-    _nasolabial(129, 203, 206, 216, 165, 165, 186, 212, 207, 205, bulge=0.5),
-    _nasolabial(358, 423, 426, 436, 391, 391, 410, 432, 427, 425, bulge=-0.5),
+    _nasolabial(129, (203, 206, 216), 165, 186, 212, 207, 205, bulge=0.5),
+    _nasolabial(358, (423, 426, 436), 391, 410, 432, 427, 425, bulge=-0.5),
     # Between the brows.
     Crease(
         (((55, 193, 0.3), (55, 8, 0.3), (107, 9, 0.32)), ((285, 417, 0.3), (285, 8, 0.25), (336, 9, 0.28))),
@@ -69,7 +81,7 @@ CREASES: Final = (
             tuple((*pair, 0.55) for pair in ((104, 105), (69, 66), (108, 107), (151, 9), (337, 336), (299, 296), (333, 334))),
             tuple((*pair, 0.15) for pair in ((69, 66), (108, 107), (151, 9), (337, 336), (299, 296))),
         ),
-        ((108, 107), (337, 336), (69, 66), (299, 296)), 0.35, 0.1, 0.011, -0.3,
+        ((108, 107), (337, 336), (69, 66), (299, 296)), 0.35, 0.1, 0.011, -0.3, own=True,
     ),
     _crows_feet(130, 143, 156, 116, (145, 119)),
     _crows_feet(359, 372, 383, 345, (374, 348)),
@@ -80,41 +92,45 @@ _COLUMNS: Final = 24
 _REACH: Final = 8.0
 """How far from its line a fold is seen, in widths."""
 _FROM: Final = 0.15
-"""Of the full strain, what folds nothing: lips that talk."""
+"""Of the full strain, what folds and smooths nothing: lips that talk."""
 _SMOOTHED: Final = 0.2
 """The strain that draws a fold of the portrait's own out of it."""
 _MOST_LIT: Final = 0.3
 """How much lighter, in logs, its groove becomes at most."""
 _SKIN_NEAR, _SKIN_FAR = 0.25, 0.6
 """Distances from the cheeks' colour, in logs of it, of what is skin, and of what is hair, glasses or paper."""
-_RED_STAYS: Final = np.array([0.6, 1.05, 1.2], np.float32)
-"""How dark shade on skin is in red, green and blue."""
-
+_FACING, _AWAY = 0.35, 0.1
+"""Cosines between the skin and the viewer: from the one on a fold is all seen, below the other not at all."""
+_TINT: Final = 1.5
+"""How much stronger the hue of skin is in its shade, in logs of it."""
 _SEEN: Final = 0.01
 
 
 class Creases:
     """A portrait's folds: how each would shade it if it were there, and how its own would be lit if they were not."""
 
-    def __init__(self, image: ByteArray, mesh_px: FloatArray, colour: float) -> None:
-        """image: (H, W, 3) uint8; mesh_px: (V, 3) px; colour: 0 for grey skin to 1."""
+    def __init__(self, image: ByteArray, mesh_px: FloatArray, faces: IntArray) -> None:
+        """image: (H, W, 3) uint8; mesh_px: (V, 3) px, where its vertices stand in it; faces: (F, 3) of the skin."""
         self._own = mesh_px
-        self._tint = 1 + np.float32(colour) * (_RED_STAYS - 1)
+        colour = skin_colour(image, mesh_px)
+        self._tint = np.clip(1 - np.float32(_TINT) * np.log(colour / colour.mean()), 0.5, 1.5).astype(np.float32)
         box = box_around(mesh_px[:468, :2], 0, image)
         self._drawn: list[tuple[Crease, tuple[int, int], FloatArray, FloatArray]] = []
         if box is None:
             return
         x0, y0, x1, y1 = box
         self._left_top = np.array([x0, y0], np.float32)
+        facing = vertex_normals(mesh_px[:468] * np.array([1, -1, -1], np.float32), faces)[:, 2]
         self._scale = min(1.0, CANVAS_PX / max(x1 - x0, y1 - y0))
         size = (max(1, round((x1 - x0) * self._scale)), max(1, round((y1 - y0) * self._scale)))
         self._shape = size[::-1]
         small = np.asarray(cv2.resize(image[y0:y1, x0:x1], size, interpolation=cv2.INTER_AREA), np.float32)
         points = (mesh_px[:468, :2] - self._left_top) * self._scale
-        skin = _skin(small, skin_colour(image, mesh_px), float(np.linalg.norm(points[RIGHT_EYE[0]] - points[LEFT_EYE[0]])))
+        skin = _skin(small, colour, float(np.linalg.norm(points[RIGHT_EYE[0]] - points[LEFT_EYE[0]])))
         for crease in CREASES:
             for path in crease.paths:
-                part = _drawn(crease, path, small, skin, points)
+                seen = smooth_step(float(min(facing[a] for a, _, _ in path)), _AWAY, _FACING)
+                part = _drawn(crease, path, small, seen * skin, points)
                 if part is not None:
                     self._drawn.append((crease, *part))
 
@@ -127,7 +143,10 @@ class Creases:
         canvas = self._light(target_px)
         if canvas is None:
             return
-        x, y = ((sources[..., k] - self._left_top[k]) * np.float32(self._scale) for k in (0, 1))
+        # Of pixels, whose centres are at a half, as the rasteriser has them.
+        x, y = (
+            (sources[..., k] - self._left_top[k] + np.float32(0.5)) * np.float32(self._scale) - np.float32(0.5) for k in (0, 1)
+        )
         light = cv2.remap(canvas, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=0)
         if light.shape != image.shape[:2]:
             light = np.asarray(cv2.resize(light, image.shape[1::-1], interpolation=cv2.INTER_LINEAR), np.float32)
@@ -139,21 +158,17 @@ class Creases:
         image[here] = cv2.multiply(image[here], ratio, dtype=cv2.CV_8U)
 
     def _light(self, target_px: FloatArray) -> FloatArray | None:
-        """(h, w) logs of the light on the canvas, None where no fold is drawn."""
-        if not self._drawn:
-            return None
+        """(h, w) logs of the light on the canvas, None where it is as in the portrait."""
         _, scale, _ = similarity(target_px[SKULL], self._own[SKULL])
-        canvas = np.zeros(self._shape, np.float32)
+        canvas = None
         for crease, (top, left), groove, lift in self._drawn:
             strain = _strain(crease, target_px * np.float32(scale), self._own)
-            folded = smooth_step(-strain / crease.full, _FROM, 1)
-            smoothed = smooth_step(strain, 0, _SMOOTHED)
-            height, width = groove.shape
-            part = canvas[top : top + height, left : left + width]
-            if folded > 0:
-                part += np.float32(folded) * groove
-            elif smoothed > 0:
-                part += np.float32(smoothed) * lift
+            change = smooth_step(-strain / crease.full, _FROM, 1) * groove
+            if crease.own:
+                change = change + smooth_step(strain / _SMOOTHED, _FROM, 1) * lift
+            if change.any():
+                canvas = np.zeros(self._shape, np.float32) if canvas is None else canvas
+                canvas[top : top + groove.shape[0], left : left + groove.shape[1]] += change
         return canvas
 
 
@@ -191,11 +206,14 @@ def _drawn(
     values = np.stack([along, beside, np.ones(len(rows))], 1).astype(np.float32)
     drawn, _ = rasterise(corners, strip(3, _COLUMNS), values, y1 - y0, x1 - x0)
     t, s, there = drawn[..., 0], drawn[..., 1], drawn[..., 2] * skin[y0:y1, x0:x1]
-    taper = np.clip(t / 0.12, 0, 1) * np.clip((1 - t) / 0.4, 0, 1)
-    side = s * np.sign(crease.bulge or 1.0)
+    taper = np.maximum(0, np.sin(np.pi * np.sqrt(np.clip(t, 0, 1)))) ** 0.8  # deepest at a quarter of the way
+    side = s * np.sign(crease.bulge)
     swell = abs(crease.bulge) * (np.exp(-((side - 1.5) ** 2) / 6) - 0.5 * np.exp(-((side - 5) ** 2) / 5))
-    groove = -crease.depth * taper * (np.exp(-(s**2) / 2) + swell) * there
-    return (y0, x0), groove.astype(np.float32), _lift(image[y0:y1, x0:x1], line - (x0, y0), aside * reach, t, s, taper * there)
+    groove = -crease.depth * taper * (0.8 * np.exp(-(s**2) / 2) + swell) * there
+    lift = np.zeros_like(groove)
+    if crease.own:
+        lift = _lift(image[y0:y1, x0:x1], line - (x0, y0), aside * reach, t, s, taper * there)
+    return (y0, x0), groove.astype(np.float32), lift
 
 
 def _lift(
@@ -204,7 +222,7 @@ def _lift(
     """(h, w) logs: what a groove that is there is darker than the skin on both its sides."""
     reach = float(np.linalg.norm(aside[0]))
     grey = cv2.GaussianBlur(part.mean(-1), (0, 0), max(0.6, reach / _REACH / 2))
-    low, high = ((line + sign * aside * 0.8).astype(np.float32) for sign in (-1, 1))
+    low, high = ((line + sign * aside * 0.8 - 0.5).astype(np.float32) for sign in (-1, 1))
     ends = [
         cv2.remap(grey, e[None, :, 0], e[None, :, 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)[0] for e in (low, high)
     ]
@@ -220,6 +238,6 @@ def _lift(
 def _curve(places: FloatArray) -> FloatArray:
     """(N, 2) -> (`_COLUMNS`, 2) evenly along a smooth line through them."""
     way = np.concatenate([[0], np.cumsum(np.linalg.norm(np.diff(places, axis=0), axis=1))])
-    degree = min(3, len(places) - 1)
+    degree = min(3, len(places) - 2)
     at = np.linspace(0, way[-1], _COLUMNS)
     return np.stack([np.polyval(np.polyfit(way, column, degree), at) for column in places.T], 1).astype(np.float32)

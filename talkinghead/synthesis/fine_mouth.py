@@ -12,8 +12,6 @@ from typing import TYPE_CHECKING, Final
 
 import cv2
 import numpy as np
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from talkinghead.synthesis.geometry import box_around, polygon_mask, rigid_map, uncropped
 from talkinghead.synthesis.interior import draw_mouth
@@ -42,13 +40,15 @@ _LIP_SHADE, _LIP_REACH = 0.22, 0.02
 """How dark what is behind the lips is where they touch it, and how far that reaches, of the mouth's width."""
 _RIM_KNOWN: Final = np.float32(0.1)
 """Share of lips in the neighbourhood, from which on they say how the rim looks."""
+_RIM_WIDTH: Final = 0.4
+"""How far the rim reaches over the lips, of how far their touch shades."""
 _RIM_SHADE: Final = np.float32(0.85)
 """Of the lips' colour, their rim, which turns inwards."""
 _CORNER_SHADE, _CORNER_FALL = 0.55, 3.0
 """How dark the corners of the mouth are, and the power of the way to them by which they get so."""
 _DEEP_GAIN: Final = np.array([0.92, 0.72, 0.70], np.float32)
 """RGB of tongue and throat against the rig's: redder, and deeper than what stands before them."""
-_LOWER_GAIN: Final = 0.88
+_LOWER_GAIN: Final = 0.94
 """Of lower teeth against upper ones, which throw their shadow on them."""
 _BLUR, _MIN_BLUR_PX = 0.006, 0.6
 """Of the mouth's width, how soft the rig's edges are, and at least."""
@@ -65,8 +65,6 @@ _MIN_TOOTH, _MAX_TOOTH = 0.75, 1.5
 """Against the rig's: what is darker is no tooth, and none is lighter."""
 _TOOTH_HUE: Final = 0.8
 """The gain of green or blue in parts of that of red: what is redder is a lip or a tongue."""
-_GUM_CHROMA: Final = 0.2
-"""Range of RGB in [0, 1]: the rig's colours of gum have more, of teeth less."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,12 +73,10 @@ class OwnTeeth:
 
     shown: (H, W) float32 in [0, 1], where the picture shows its upper row, which rides with the skull.
     colours: (V, 3) RGB in [0, 1] of the rig's inner parts, its teeth as light as those that are shown, or as most people's are.
-    number: (V, 1) float32, which of the rig's teeth a vertex is of, from 1 on; 0 for none.
     """
 
     shown: FloatArray
     colours: FloatArray
-    number: FloatArray
 
     @staticmethod
     def of(image: ByteArray, mesh_px: FloatArray, topology: MeshTopology, inner_colours: FloatArray, colour: float) -> OwnTeeth:
@@ -97,7 +93,7 @@ class OwnTeeth:
         blur = max(0.5, _RIM * wide)
         box = box_around(lips, _MARGIN_PX + int(np.ceil(3 * blur)), image)
         if box is None:
-            return OwnTeeth(shown, _lightened(inner_colours, topology, gain, colour), _tooth_numbers(topology))
+            return OwnTeeth(shown, _lightened(inner_colours, topology, gain, colour))
         x0, y0, x1, y1 = box
         rows = np.zeros((len(mesh_px), 2), np.float32)
         rows[topology.upper_teeth, 0] = 1
@@ -118,30 +114,14 @@ class OwnTeeth:
                 within = cv2.erode(inside * upper, np.ones((3, 3), np.uint8), iterations=int(1.5 * blur))
                 shown[y0:y1, x0:x1] = cv2.GaussianBlur(within, (0, 0), blur)
                 gain = np.clip(lighter, _MIN_TOOTH, _MAX_TOOTH)
-        return OwnTeeth(shown, _lightened(inner_colours, topology, gain, colour), _tooth_numbers(topology))
+        return OwnTeeth(shown, _lightened(inner_colours, topology, gain, colour))
 
 
-def _tooth_numbers(topology: MeshTopology) -> FloatArray:
-    """(V, 1): 0 for what is not of a tooth, else the tooth's own number: each is a piece of the mesh."""
-    count = len(topology.colours)
-    ends = topology.inner[:, [0, 1, 2, 0]]
-    pairs = np.stack([ends[:, :3].ravel(), ends[:, 1:].ravel()])
-    joined = coo_array((np.ones(pairs.shape[1]), pairs), shape=(count, count))
-    piece = connected_components(joined, directed=False)[1]
-    number = np.zeros((count, 1), np.float32)
-    for row in (topology.upper_teeth, topology.lower_teeth):
-        tooth = np.ptp(topology.colours[row], axis=1) < _GUM_CHROMA
-        number[row, 0] = np.where(tooth, piece[row] + 1, 0)
-    return number
-
-
-def between_teeth(
-    topology: MeshTopology, number: FloatArray, target_px: FloatArray, box: tuple[int, int, int, int]
-) -> FloatArray:
+def between_teeth(topology: MeshTopology, target_px: FloatArray, box: tuple[int, int, int, int]) -> FloatArray:
     """(h, w, 1) light in a box of the picture: 1, and less along the lines where one tooth meets the next."""
     x0, y0, x1, y1 = box
     local = target_px - np.array([x0, y0, 0], np.float32)
-    seen = rasterise(local, topology.inner, number, y1 - y0, x1 - x0)[0][..., 0]
+    seen = rasterise(local, topology.inner, topology.tooth_number, y1 - y0, x1 - x0)[0][..., 0]
     low, high = (np.minimum(seen[:, 1:], seen[:, :-1]), np.maximum(seen[:, 1:], seen[:, :-1]))
     line = np.zeros_like(seen)
     line[:, 1:] = (low > 0.5) & (high - low > 0.5)
@@ -155,7 +135,7 @@ def _lightened(colours: FloatArray, topology: MeshTopology, gain: FloatArray, co
     """(V, 3) with the teeth, not the gum around them, lighter by (3,) RGB, and what is behind them deeper."""
     result = colours * _as_coloured(_DEEP_GAIN, colour)
     for row, shade in ((topology.upper_teeth, 1.0), (topology.lower_teeth, _LOWER_GAIN)):
-        tooth = np.ptp(topology.colours[row], axis=1) < _GUM_CHROMA
+        tooth = topology.tooth_number[row, 0] > 0
         result[row] = colours[row]
         result[row][tooth] *= (shade * gain).astype(np.float32)
     return result
@@ -184,11 +164,12 @@ def lay_in_fine_mouth(
     rig's, in units of [0, 1].
     """
     lips = target_px[INNER_LIPS, :2]
-    box = box_around(lips, _MARGIN_PX, picture)
+    wide_px = float(np.linalg.norm(target_px[INNER_LIPS[0], :2] - target_px[INNER_LIPS[10], :2]))
+    reach = max(0.8, _LIP_REACH * wide_px)
+    box = box_around(lips, _MARGIN_PX + int(np.ceil(3 * reach)), picture)
     if box is None or mouth.fine == 0:
         return
     x0, y0, x1, y1 = box
-    wide_px = float(np.linalg.norm(target_px[INNER_LIPS[0], :2] - target_px[INNER_LIPS[10], :2]))
     feather = max(0.5, _FEATHER * wide_px)
     between = polygon_mask([lips - (x0, y0)], y1 - y0, x1 - x0)
     if between.max() < 1 / 255:
@@ -198,7 +179,7 @@ def lay_in_fine_mouth(
     margin = _MARGIN_PX + int(_DRAWN_MARGIN * np.ptp(lips[:, 0]))
     wide = (x0 - margin, y0 - margin, x1 + margin, y1 + margin)
     drawn = draw_mouth(reference.topology, reference.own_teeth.colours, target_px, wide)
-    drawn = drawn * between_teeth(reference.topology, reference.own_teeth.number, target_px, wide)
+    drawn = drawn * between_teeth(reference.topology, target_px, wide)
     soft = cv2.GaussianBlur(drawn, (0, 0), max(_MIN_BLUR_PX, _BLUR * float(np.ptp(lips[:, 0]))))
     known = np.asarray(soft[margin : margin + y1 - y0, margin : margin + x1 - x0], np.float32)
     if reference.own_teeth.shown.any():
@@ -208,7 +189,6 @@ def lay_in_fine_mouth(
         shown = cv2.warpAffine(reference.own_teeth.shown, skull, size)[..., None]
         own = np.asarray(cv2.warpAffine(reference.image, skull, size, borderMode=cv2.BORDER_REPLICATE), np.float32)
         known = np.asarray(known + shown * (own - known), np.float32)
-    reach = max(0.8, _LIP_REACH * wide_px)
     touched = 1 - cv2.GaussianBlur(cv2.erode(between, np.ones((3, 3), np.uint8)), (0, 0), reach)
     shade = (1 - np.float32(_LIP_SHADE) * touched) * _towards_corners(target_px, (x0, y0), known.shape[:2])
     known = known * shade[..., None]
@@ -223,7 +203,8 @@ def _lips_over(part: FloatArray, between: FloatArray, reach: float) -> FloatArra
 
     The rim is dark in the warp, for lips that shut; round teeth it would be an inked line.
     """
-    rim = cv2.dilate(between, np.ones((3, 3), np.uint8))
+    width = 2 * max(1, round(_RIM_WIDTH * reach)) + 1
+    rim = cv2.dilate(between, np.ones((width, width), np.uint8))
     lips = 1 - rim
     weight = np.asarray(cv2.GaussianBlur(lips, (0, 0), reach), np.float32)[..., None]
     spread = cv2.GaussianBlur(part * lips[..., None], (0, 0), reach) / np.maximum(weight, np.float32(1e-3))

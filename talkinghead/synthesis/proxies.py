@@ -146,7 +146,7 @@ class ReferenceFace:
         skin = skin_colour(self.image, self.mesh_px)
         self.colour = min(1.0, float(np.ptp(skin) / skin.mean()) / _COLOURED)
         self.own_teeth = OwnTeeth.of(self.image, self.mesh_px, topology, self.mouth.inner_colours, self.colour)
-        self.creases = Creases(self.image, self.mesh_px, self.colour)
+        self.creases = Creases(self.image, self.mesh_px, topology.skin)
         self._star_area = _star_areas(self.mesh_px, topology.skin)
 
     def stretch(self, target_px: FloatArray) -> FloatArray:

@@ -7,6 +7,8 @@ from functools import cached_property
 from typing import Final
 
 import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 from talkinghead.synthesis.geometry import ALIGNED_WIDTH
 from talkinghead.synthesis.regions import INNER_LIPS, LEFT_EYE, RIGHT_EYE, fan
@@ -14,6 +16,8 @@ from talkinghead.types import FloatArray, IntArray
 
 ALIGNED_PX_PER_M: Final = 900.0
 _ALIGNED_TOP_PX: Final = 4.0
+_GUM_CHROMA: Final = 0.2
+"""Range of RGB in [0, 1]: the rig's colours of gum have more, of teeth less."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +42,20 @@ class MeshTopology:
     def closed_skin(self) -> IntArray:
         """The skin with eye and mouth openings filled, so that the displacement has no hole."""
         return np.concatenate([self.skin, fan(INNER_LIPS), fan(RIGHT_EYE), fan(LEFT_EYE)])
+
+    @cached_property
+    def tooth_number(self) -> FloatArray:
+        """(V, 1) which tooth a vertex is of, each a piece of the mesh by itself and a number above 0; 0 for what is none."""
+        count = len(self.colours)
+        ends = self.inner[:, [0, 1, 2, 0]]
+        pairs = np.stack([ends[:, :3].ravel(), ends[:, 1:].ravel()])
+        joined = coo_array((np.ones(pairs.shape[1]), pairs), shape=(count, count))
+        piece = connected_components(joined, directed=False)[1]
+        number = np.zeros((count, 1), np.float32)
+        for row in (self.upper_teeth, self.lower_teeth):
+            tooth = np.ptp(self.colours[row], axis=1) < _GUM_CHROMA
+            number[row, 0] = np.where(tooth, piece[row] + 1, 0)
+        return number
 
     @cached_property
     def layout_px(self) -> FloatArray:

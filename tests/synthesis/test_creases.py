@@ -14,6 +14,12 @@ OPEN = 0.4
 
 
 @pytest.fixture(scope="module")
+def skin(root):
+    rig = FaceRig.from_pretrained(root / "checkpoints/default/rig")
+    return rig.faces[slice(*rig.part_faces["skin"])]
+
+
+@pytest.fixture(scope="module")
 def faces(root):
     """Name of a blendshape -> (V, 3) px of a face that shows it, 340 px high in a square of 400; `neutral` shows none."""
     rig = FaceRig.from_pretrained(root / "checkpoints/default/rig")
@@ -42,8 +48,8 @@ def shaded(creases, target):
 
 
 @pytest.fixture(scope="module")
-def plain(faces):
-    return Creases(np.full((SIZE, SIZE, 3), SKIN, np.uint8), faces["neutral"], 1.0)
+def plain(faces, skin):
+    return Creases(np.full((SIZE, SIZE, 3), SKIN, np.uint8), faces["neutral"], skin)
 
 
 @pytest.mark.parametrize(
@@ -51,8 +57,8 @@ def plain(faces):
 )
 def test_an_expression_folds_the_skin_that_it_draws_together(plain, faces, name, beside):
     change = shaded(plain, faces[name])
-    assert change.min() < -15
-    y, x = np.nonzero(change.min(-1) < -15)
+    assert change.min() < -12
+    y, x = np.nonzero(change.min(-1) < -10)
     near = np.linalg.norm(np.c_[x, y][:, None] - faces["neutral"][list(beside), :2], axis=-1).min(1)
     assert np.median(near) < 0.08 * 340
 
@@ -65,34 +71,34 @@ def test_a_calm_face_that_talks_stays_as_it_is(plain, faces, name):
 def test_a_face_that_turns_is_not_folded_by_it(plain, faces):
     angle = np.radians(20)
     turn = np.array([[np.cos(angle), 0, np.sin(angle)], [0, 1, 0], [-np.sin(angle), 0, np.cos(angle)]], np.float32)
-    turned = 1.2 * (faces["neutral"] - SIZE / 2) @ turn.T + SIZE / 2
+    turned = 0.8 * (faces["neutral"] - SIZE / 2) @ turn.T + SIZE / 2
     assert not shaded(plain, turned.astype(np.float32)).any()
 
 
-def test_a_fold_of_the_portraits_own_is_lit_when_it_is_drawn_apart(faces):
+def test_a_fold_of_the_portraits_own_is_lit_when_it_is_drawn_apart(faces, skin):
     """A portrait that smiles has it; a calm face has not."""
     image = np.full((SIZE, SIZE, 3), SKIN, np.uint8)
     own = faces["mouthSmile"]
     line = np.linspace(own[206, :2], own[216, :2], 50) + 0.2 * (own[165, :2] - own[206, :2])
     for x, y in line.round().astype(int):
         image[y - 2 : y + 3, x - 2 : x + 3] = 0.75 * SKIN
-    change = shaded(Creases(image, own, 1.0), faces["neutral"])
+    change = shaded(Creases(image, own, skin), faces["neutral"])
     x, y = line[25].round().astype(int)
-    assert change[y, x].mean() > 10
+    assert change[y, x].mean() > 7
     assert change.min() >= -3
 
 
-def test_hair_over_the_forehead_is_not_folded(faces):
+def test_hair_over_the_forehead_is_not_folded(faces, skin):
     image = np.full((SIZE, SIZE, 3), SKIN, np.uint8)
     brows = int(faces["neutral"][[66, 296], 1].min()) - 3
     image[:brows] = (60, 40, 25)
-    change = shaded(Creases(image, faces["neutral"], 1.0), faces["browInnerUp"])
+    change = shaded(Creases(image, faces["neutral"], skin), faces["browInnerUp"])
     assert np.abs(change[: brows - 8]).max() <= 3
 
 
-def test_grey_skin_is_shaded_in_grey_and_a_coarser_displacement_does(faces):
+def test_grey_skin_is_shaded_in_grey_and_a_coarser_displacement_does(faces, skin):
     grey = np.full((SIZE, SIZE, 3), 150, np.uint8)
-    stone = Creases(grey, faces["neutral"], 0.0)
+    stone = Creases(grey, faces["neutral"], skin)
     result = grey.copy()
     place = np.stack(np.meshgrid(np.arange(SIZE), np.arange(SIZE)), -1).astype(np.float32)
     stone.shade(result, faces["mouthSmile"], place)
@@ -100,3 +106,19 @@ def test_grey_skin_is_shaded_in_grey_and_a_coarser_displacement_does(faces):
     coarse = grey.copy()
     stone.shade(coarse, faces["mouthSmile"], np.ascontiguousarray(place[::2, ::2] + np.float32(0.5)))
     assert np.abs(coarse.astype(int) - result).max() <= 8
+
+
+def test_a_fold_that_the_portrait_does_not_show_is_not_drawn(faces, skin):
+    """Beside the far wing of the nose of a face that is turned away."""
+    angle = np.radians(45)
+    turn = np.array([[np.cos(angle), 0, np.sin(angle)], [0, 1, 0], [-np.sin(angle), 0, np.cos(angle)]], np.float32)
+    middle = faces["neutral"][:468].mean(0)
+    turned = {name: (points - middle) @ turn.T + middle for name, points in faces.items()}
+    image = np.full((SIZE, SIZE, 3), SKIN, np.uint8)
+    change = shaded(Creases(image, turned["neutral"].astype(np.float32), skin), turned["mouthSmile"].astype(np.float32)).min(-1)
+    near, far = (turned["neutral"][point, :2].round().astype(int) for point in (426, 206))
+    if turned["neutral"][426, 2] > turned["neutral"][206, 2]:
+        near, far = far, near
+    around = 12
+    assert change[near[1] - around : near[1] + around, near[0] - around : near[0] + around].min() < -10
+    assert change[far[1] - around : far[1] + around, far[0] - around : far[0] + around].min() > -3

@@ -74,14 +74,15 @@ def test_a_dark_rim_of_the_warp_takes_the_colour_of_the_lips(head, root):
 
 def test_between_two_teeth_is_a_line(head, root):
     reference = _frame(head, root, "drawn_woman.png", 768).reference
-    teeth = reference.own_teeth.number[:, 0]
+    teeth, colours = reference.topology.tooth_number[:, 0], reference.topology.colours
     for row in (reference.topology.upper_teeth, reference.topology.lower_teeth):
         assert len(set(teeth[row]) - {0}) >= 10
-    assert not teeth[reference.topology.skin.max() + 1 : reference.topology.upper_teeth.start].any()
+        gum = colours[row, 0] - colours[row, 2] > 0.25
+        assert gum.any() and not teeth[row][gum].any() and teeth[row][~gum].all()
     frame = _frame(head, root, "drawn_woman.png", 768, jaw=0.7)
     left, right = (frame.target_px[INNER_LIPS[k]] for k in (0, 10))
     box = (*np.floor([left[0], left[1] - 40]).astype(int), *np.ceil([right[0], right[1] + 60]).astype(int))
-    light = between_teeth(reference.topology, reference.own_teeth.number, frame.target_px, box)[..., 0]
+    light = between_teeth(reference.topology, frame.target_px, box)[..., 0]
     assert light.max() == 1 and 0.65 < light.min() < 0.8
     assert 0.003 < (light < 0.9).mean() < 0.1
 
