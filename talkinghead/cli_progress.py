@@ -112,7 +112,11 @@ def write_video(frames: Iterable[ByteArray], num_frames: int, output: Path, soun
                 said = now
                 left_s = max(0, num_frames - count) / rate
                 typer.echo(f"{output}: {count} of {num_frames} frames, {rate:.1f} a second, {left_s:.0f} s left", err=True)
-    say(f"{output}: {video.num_frames_out / fps:.1f} s of video in {time.monotonic() - started:.1f} s")
+    made = f"{output}: {video.num_frames_out / fps:.1f} s of video in {time.monotonic() - started:.1f} s"
+    if said > started:  # a log that heard how far it was hears the end as well
+        typer.echo(made, err=True)
+    else:
+        say(made)
 
 
 def say(message: str) -> None:

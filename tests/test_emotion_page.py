@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from scipy.io import wavfile
 
-from talkinghead import arkit, cli
+from talkinghead import arkit, cli, cli_motion, cli_video
 from talkinghead.audio.waveform import load_audio
 from talkinghead.emotion.audio2face import AUDIO2FACE
 from talkinghead.emotion.easing import EASINGS
@@ -37,7 +37,8 @@ def head():
 def folder(tmp_path, astronaut, monkeypatch, head):
     """A folder with the files that the page names; the models are loaded once, all else is as on the command line."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(cli, "_load", lambda checkpoint, device: head)
+    for module in (cli_motion, cli_video):
+        monkeypatch.setattr(module, "loaded_head", lambda checkpoint, device: head)
     for kind, block in BLOCKS:
         if kind == "yaml":
             Path(block.split()[1]).write_text(block)

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from talkinghead import arkit, cli
+from talkinghead import arkit, cli, cli_motion, cli_video
 from talkinghead.cli_options import MotionOutput
 from talkinghead.export.formats import FORMATS, read_motion
 from talkinghead.export.gltf import Glb
@@ -57,7 +57,8 @@ def test_export_at_another_rate_and_back(motion, capfd):
 
 
 def test_animate_and_render_speak_the_formats(tmp_path, root, astronaut, head, monkeypatch, capfd):
-    monkeypatch.setattr(cli, "_load", lambda checkpoint, device: head)
+    for module in (cli_motion, cli_video):
+        monkeypatch.setattr(module, "loaded_head", lambda checkpoint, device: head)
     monkeypatch.chdir(tmp_path)
     with wave.open(str(root / "assets/speech.wav")) as source, wave.open("short.wav", "w") as target:
         target.setparams(source.getparams())

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from scipy.io import wavfile
 
-from talkinghead import arkit, cli
+from talkinghead import arkit, cli, cli_motion, cli_video
 from talkinghead.audio.waveform import load_audio
 from talkinghead.export.formats import FORMATS, read_motion, write_motion
 from talkinghead.export.gltf import Glb
@@ -61,7 +61,8 @@ def folder(tmp_path, small, flame, astronaut, monkeypatch):
     """A folder with the files that the pages name; models and portrait are loaded once."""
     head, portrait = small
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(cli, "_load", lambda checkpoint, device: head)
+    for module in (cli_motion, cli_video):
+        monkeypatch.setattr(module, "loaded_head", lambda checkpoint, device: head)
     monkeypatch.setattr(TalkingHead, "load_portrait", lambda *_, **__: portrait)
     shutil.copy(astronaut, "portrait.jpg")
     samples = load_audio(ROOT / "assets/speech.wav").samples[: NUM_FRAMES * SAMPLES_PER_FRAME]

@@ -8,7 +8,7 @@ import wave
 
 import pytest
 
-from talkinghead import cli
+from talkinghead import cli, cli_motion, cli_video
 from talkinghead.types import SAMPLE_RATE
 
 NUM_FRAMES = 15
@@ -48,7 +48,8 @@ def test_a_recording_goes_to_the_avatar_and_to_standard_output(root, short_speec
     ],
 )
 def test_what_does_not_go_is_one_line_before_models_are_loaded(short_speech, arguments, message, capfd, monkeypatch):
-    monkeypatch.setattr(cli, "_load", lambda *_: pytest.fail("models were loaded"))
+    for module in (cli_motion, cli_video):
+        monkeypatch.setattr(module, "loaded_head", lambda *_: pytest.fail("models were loaded"))
     assert cli.main(["stream", "--audio", str(short_speech), *arguments]) == 2
     assert capfd.readouterr().err == f"talkinghead: {message}\n"
 

@@ -10,7 +10,7 @@ import torch
 from scipy.io import wavfile
 from transformers import WavLMConfig, WavLMModel
 
-from talkinghead import arkit, cli
+from talkinghead import arkit, cli, cli_motion, cli_video
 from talkinghead.audio.hidden_unit_encoder import HiddenUnitEncoder, load_speech_encoder
 from talkinghead.audio.waveform import load_audio
 from talkinghead.checkpoints import checkpoint_folder
@@ -136,7 +136,8 @@ def test_from_the_folder_to_a_video(root, network, data, tmp_path, monkeypatch, 
 
     samples = wavfile.read(data / "train/p1.wav")[1][: 6 * SAMPLES_PER_FRAME]
     wavfile.write(tmp_path / "short.wav", SAMPLE_RATE, samples)
-    monkeypatch.setattr(cli, "_load", lambda checkpoint, device: head)
+    for module in (cli_motion, cli_video):
+        monkeypatch.setattr(module, "loaded_head", lambda checkpoint, device: head)
     spoken = ["--checkpoint", tmp_path / "mine", "--audio", tmp_path / "short.wav"]
     command = ["generate", "-i", astronaut, *spoken, "--size", 192, "-q", "draft", "-o", tmp_path / "out.mp4"]
     assert cli.main([str(word) for word in command]) == 0, capfd.readouterr().err

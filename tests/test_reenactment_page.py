@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from scipy.io import wavfile
 
-from talkinghead import cli
+from talkinghead import cli, cli_motion, cli_video
 from talkinghead.audio.waveform import load_audio
 from talkinghead.motion.io import load_motion, save_motion
 from talkinghead.pipeline import TalkingHead
@@ -36,7 +36,8 @@ def folder(tmp_path, small, astronaut, monkeypatch):
     """A folder with the files that the page names; models and portrait are loaded once, all else is as on the command line."""
     head, portrait = small
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(cli, "_load", lambda checkpoint, device: head)
+    for module in (cli_motion, cli_video):
+        monkeypatch.setattr(module, "loaded_head", lambda checkpoint, device: head)
     monkeypatch.setattr(TalkingHead, "load_portrait", lambda *_, **__: portrait)
     shutil.copy(astronaut, "portrait.jpg")
     with VideoWriter(tmp_path / "driver.mp4") as video:
