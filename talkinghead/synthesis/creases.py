@@ -134,18 +134,21 @@ class Creases:
                 if part is not None:
                     self._drawn.append((crease, *part))
 
-    def shade(self, image: ByteArray, target_px: FloatArray, sources: FloatArray) -> None:
-        """Shade and light a warped picture in place.
+    def shade(self, image: ByteArray, target_px: FloatArray, displacement: FloatArray, left_top: tuple[int, int]) -> None:
+        """Shade and light a part of the warped picture in place.
 
-        image: (h, w, 3) uint8; target_px: (V, 3) px, where the mesh is; sources: (h', w', 2) px of the portrait where each
-        place of the picture comes from, as fine as it or coarser.
+        image: (h, w, 3) uint8, from px `left_top` on; target_px: (V, 3) px, where the mesh is; displacement: (h', w', 2) px
+        from there to the portrait, as fine as the part or coarser.
         """
         canvas = self._light(target_px)
         if canvas is None:
             return
-        # Of pixels, whose centres are at a half, as the rasteriser has them.
+        # Centres of pixels are at a half, as the rasteriser has them.
         x, y = (
-            (sources[..., k] - self._left_top[k] + np.float32(0.5)) * np.float32(self._scale) - np.float32(0.5) for k in (0, 1)
+            (displacement[..., k] + _centres(displacement.shape, image.shape, 1 - k) + left_top[k] - self._left_top[k])
+            * np.float32(self._scale)
+            - np.float32(0.5)
+            for k in (0, 1)
         )
         light = cv2.remap(canvas, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=0)
         if light.shape != image.shape[:2]:
@@ -170,6 +173,12 @@ class Creases:
                 canvas = np.zeros(self._shape, np.float32) if canvas is None else canvas
                 canvas[top : top + groove.shape[0], left : left + groove.shape[1]] += change
         return canvas
+
+
+def _centres(coarse: tuple[int, ...], fine: tuple[int, ...], axis: int) -> FloatArray:
+    """Where in a picture the centres of a coarser one's pixels stand, along an axis: (h', 1) or (1, w') px."""
+    centres = (np.arange(coarse[axis], dtype=np.float32) + np.float32(0.5)) * np.float32(fine[axis] / coarse[axis])
+    return centres[:, None] if axis == 0 else centres[None]
 
 
 def _strain(crease: Crease, points: FloatArray, own: FloatArray) -> float:

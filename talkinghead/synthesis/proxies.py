@@ -214,7 +214,7 @@ def _warped(reference: ReferenceFace, target_px: FloatArray, closing: bool) -> F
     warped = np.asarray(cv2.remap(reference.image, map_x, map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), np.uint8)
     if closing:
         _lay_shut(warped, reference, target_px, map_x, map_y)
-        reference.creases.shade(warped, target_px, _sources(drawn, warped.shape, (left, top)))
+        reference.creases.shade(warped, target_px, drawn, (left, top))
     if folds(source_px, target_px, faces):
         warped = soften_folds(warped, drawn)
     if reference.matte is not None and reference.behind is not None:
@@ -225,16 +225,6 @@ def _warped(reference: ReferenceFace, target_px: FloatArray, closing: bool) -> F
     else:
         picture[top:bottom, left:right] = warped
     return picture
-
-
-def _sources(displacement: FloatArray, shape: tuple[int, ...], left_top: tuple[int, int]) -> FloatArray:
-    """displacement: (h, w, 2) px, as drawn, of a part of `shape` (H, W, ...) -> (h, w, 2) px of the portrait."""
-    (height, width), (whole_height, whole_width) = displacement.shape[:2], shape[:2]
-    x = (np.arange(width, dtype=np.float32) + np.float32(0.5)) * np.float32(whole_width / width) + np.float32(left_top[0] - 0.5)
-    y = (np.arange(height, dtype=np.float32) + np.float32(0.5)) * np.float32(whole_height / height) + np.float32(
-        left_top[1] - 0.5
-    )
-    return np.stack([displacement[..., 0] + x, displacement[..., 1] + y[:, None]], -1)
 
 
 def _lay_shut(warped: ByteArray, reference: ReferenceFace, target_px: FloatArray, map_x: FloatArray, map_y: FloatArray) -> None:
