@@ -20,8 +20,8 @@ from diffusers import FlowMatchEulerDiscreteScheduler
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from talkinghead.pipeline import mesh_topology
 from talkinghead.rig.face_rig import FaceRig
+from talkinghead.rigged_portrait import mesh_topology
 from talkinghead.synthesis.dataset import PairDataset
 from talkinghead.synthesis.denoiser import ResidualDenoiser
 from talkinghead.synthesis.losses import noisy, reconstruction_loss

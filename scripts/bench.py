@@ -20,7 +20,6 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -253,43 +252,15 @@ def published(console: Console) -> None:
     on, at 25 steps for 512 px; their reference networks, temporal layers and guidance come on top. The warping generator is the
     decoder of LivePortrait (Guo et al. 2024, after SPADE, Park et al. 2019) alone, its motion network left out.
     """
-    import torch
-    from diffusers import UNet2DConditionModel
-    from published_shapes import WarpingDecoder
+    from published_shapes import costs
 
-    from talkinghead.synthesis.pipeline import working_dtype
-
-    torch.manual_seed(0)
-    steps, frames = [], []
-    # In the type that is the quicker here for each.
-    for dtype in {torch.float32, working_dtype(torch.device("cpu"))}:
-        with torch.inference_mode():
-            unet = UNet2DConditionModel(cross_attention_dim=768).to(dtype, memory_format=torch.channels_last).eval()
-            latent, words = torch.randn(1, 4, 64, 64, dtype=dtype), torch.randn(1, 77, 768, dtype=dtype)
-            steps.append(median_s(partial(unet, latent, 500, words), 3))
-            decoder = WarpingDecoder().to(dtype, memory_format=torch.channels_last).eval()
-            feature = torch.randn(1, 256, 64, 64, dtype=dtype).to(memory_format=torch.channels_last)
-            frames.append(median_s(partial(decoder, feature), 3))
-    step, frame = min(steps), min(frames)
     ours = {quality: timed(4, 512, quality)["synthesis"] / 4 for quality in ("draft", "standard")}
     table = Table("network", "million weights", "s per frame", "s per second of video", title="compute only, 512 px")
-    for name, network, spent in (("latent denoiser, 25 steps", unet, 25 * step), ("warping decoder", decoder, frame)):
-        weights = sum(p.numel() for p in network.parameters()) / 1e6
-        table.add_row(name, f"{weights:.0f}", f"{spent:.3f}", f"{spent * 25:.1f}")
+    for name, weights, spent in costs():
+        table.add_row(name, f"{weights / 1e6:.0f}", f"{spent:.3f}", f"{spent * 25:.1f}")
     for quality, spent in ours.items():
         table.add_row(f"talkinghead, {quality}, guides and compositor too", "", f"{spent / 25:.3f}", f"{spent:.2f}")
     console.print(table)
-
-
-def median_s(work: Callable[[], object], times: int) -> float:
-    """Of so many runs, after one that is not counted."""
-    work()
-    spent = []
-    for _ in range(times):
-        started = time.perf_counter()
-        work()
-        spent.append(time.perf_counter() - started)
-    return float(np.median(spent))
 
 
 def main() -> None:

@@ -21,10 +21,11 @@ from rich.progress import track as progress
 
 from talkinghead.errors import TalkingHeadError
 from talkinghead.evaluation.picture import Pair, boxes_of, pictures_of, reenact, targets
-from talkinghead.pipeline import TalkingHead, fit_portrait, mesh_topology
+from talkinghead.pipeline import TalkingHead
 from talkinghead.rig.placement import meshes_of, portrait_mesh
 from talkinghead.rig.retargeting import retarget
 from talkinghead.rig.shell import with_rim
+from talkinghead.rigged_portrait import fit_portrait, mesh_topology
 from talkinghead.synthesis.pipeline import PortraitCrop
 
 VIDEOS = {".mp4", ".mov", ".mkv", ".webm", ".avi"}

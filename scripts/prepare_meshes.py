@@ -22,10 +22,10 @@ from rich.progress import track as progress
 
 from talkinghead.errors import FaceError, TalkingHeadError, VideoError
 from talkinghead.landmarks import FaceTracker
-from talkinghead.pipeline import mesh_topology
 from talkinghead.rig.face_rig import FaceRig
 from talkinghead.rig.fitting import fit_face, fit_motion, project
 from talkinghead.rig.placement import portrait_mesh
+from talkinghead.rigged_portrait import mesh_topology
 from talkinghead.synthesis.mouth import build_mouth, lay_in_mouth
 from talkinghead.synthesis.proxies import ReferenceFace, lay_in_eyes, warp_picture
 from talkinghead.synthesis.regions import INNER_LIPS, JAW, LEFT_EYE, OUTER_LIPS, RIGHT_EYE

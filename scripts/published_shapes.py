@@ -1,10 +1,18 @@
-"""The shape of a published generator, to be timed with weights of chance. Nothing here is anybody's model."""
+"""Networks of published systems' shape, timed with weights of chance. Nothing here is anybody's model."""
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
+from functools import partial
+
+import numpy as np
 import torch
+from diffusers import UNet2DConditionModel
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from talkinghead.synthesis.pipeline import working_dtype
 
 
 class Spade(nn.Module):
@@ -57,3 +65,34 @@ class WarpingDecoder(nn.Module):
         for block in self.up:
             x = block(F.interpolate(x, scale_factor=2, mode="nearest"), feature)
         return torch.sigmoid(F.pixel_shuffle(self.last(F.leaky_relu(x, 0.2)), 2))
+
+
+def costs() -> list[tuple[str, int, float]]:
+    """Name, number of weights and s a frame of each: a latent denoiser of 25 steps for 512 px, and a warping decoder."""
+    torch.manual_seed(0)
+    steps, frames = [], []
+    # In the type that is the quicker here for each.
+    for dtype in {torch.float32, working_dtype(torch.device("cpu"))}:
+        with torch.inference_mode():
+            unet = UNet2DConditionModel(cross_attention_dim=768).to(dtype, memory_format=torch.channels_last).eval()
+            latent, words = torch.randn(1, 4, 64, 64, dtype=dtype), torch.randn(1, 77, 768, dtype=dtype)
+            steps.append(median_s(partial(unet, latent, 500, words), 3))
+            decoder = WarpingDecoder().to(dtype, memory_format=torch.channels_last).eval()
+            feature = torch.randn(1, 256, 64, 64, dtype=dtype).to(memory_format=torch.channels_last)
+            frames.append(median_s(partial(decoder, feature), 3))
+    num_weights = [sum(p.numel() for p in network.parameters()) for network in (unet, decoder)]
+    return [
+        ("latent denoiser, 25 steps", num_weights[0], 25 * min(steps)),
+        ("warping decoder", num_weights[1], min(frames)),
+    ]
+
+
+def median_s(work: Callable[[], object], times: int) -> float:
+    """Of so many runs, after one that is not counted."""
+    work()
+    spent = []
+    for _ in range(times):
+        started = time.perf_counter()
+        work()
+        spent.append(time.perf_counter() - started)
+    return float(np.median(spent))

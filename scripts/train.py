@@ -42,9 +42,9 @@ def train_speech_encoder(config: Path, stage: str) -> str:
 
 def train_denoiser(config: Path, stage: str) -> str:
     """Guides to frames: of the face, or of the mouth alone, as the configuration's `part` says."""
-    from talkinghead.pipeline import mesh_topology
     from talkinghead.preparation.meshes import training_meshes
     from talkinghead.rig.face_rig import FaceRig
+    from talkinghead.rigged_portrait import mesh_topology
     from talkinghead.synthesis.trainer import DenoiserConfig, train_denoiser
 
     options, rig = load_config(config, DenoiserConfig, stage), FaceRig.from_pretrained(CHECKPOINT / "rig")
@@ -56,9 +56,9 @@ def train_denoiser(config: Path, stage: str) -> str:
 
 def train_latent_denoiser(config: Path, stage: str) -> str:
     """Windows of guides to windows of frames, in the latents of the user's own VAE and UNet: the full grade's renderer."""
-    from talkinghead.pipeline import mesh_topology
     from talkinghead.preparation.meshes import training_meshes
     from talkinghead.rig.face_rig import FaceRig
+    from talkinghead.rigged_portrait import mesh_topology
     from talkinghead.synthesis.latent_trainer import LatentConfig, train_latent_denoiser
 
     options, rig = load_config(config, LatentConfig, stage), FaceRig.from_pretrained(CHECKPOINT / "rig")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import torch
@@ -28,11 +28,10 @@ from talkinghead.rig.placement import meshes_of, portrait_mesh
 from talkinghead.rig.retargeting import Reenactment, retarget
 from talkinghead.rig.shell import with_rim, with_still_body
 from talkinghead.rig.view import CameraPath
+from talkinghead.rigged_portrait import fit_portrait, mesh_topology
 from talkinghead.synthesis.pipeline import PortraitCrop, Quality, quality_of
 from talkinghead.synthesis.portrait import MIN_FACE_PX, choose_face, load_image, load_portrait, resized
 from talkinghead.synthesis.renderer import Renderer, load_renderer
-from talkinghead.synthesis.teeth_placement import teeth_shift, with_own_teeth
-from talkinghead.synthesis.topology import MeshTopology
 from talkinghead.tracking import tracked_video
 from talkinghead.types import (
     MAX_SIZE_PX,
@@ -44,27 +43,7 @@ from talkinghead.types import (
     FloatArray,
     Portrait,
     SpeechFeatures,
-    TrackedFace,
 )
-
-INNER_PARTS: Final = ("upper_teeth", "lower_teeth", "tongue", "mouth_cavity")
-
-
-def mesh_topology(rig: FaceRig) -> MeshTopology:
-    """The rig's triangles as the renderer wants them."""
-
-    def faces(*names: str) -> np.ndarray[tuple[int, ...], np.dtype[np.int64]]:
-        return np.concatenate([rig.faces[slice(*rig.part_faces[name])] for name in names])
-
-    rows = rig.part("upper_teeth"), rig.part("lower_teeth")
-    return MeshTopology(faces("skin"), faces("ring"), faces(*INNER_PARTS), rig.colours, rig.neutral, *rows)
-
-
-def fit_portrait(face: TrackedFace, image: ByteArray, rig: FaceRig) -> FittedFace:
-    """`fit_face`, and the rows of teeth where the picture, (H, W, 3) uint8, shows them."""
-    fitted, topology = fit_face(face, rig), mesh_topology(rig)
-    shift = teeth_shift([image], portrait_mesh(with_rim(rig), fitted)[None], topology)
-    return replace(fitted, shape=with_own_teeth(fitted.shape, shift, topology))
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,11 +12,12 @@ from pathlib import Path
 
 import numpy as np
 
-from talkinghead.pipeline import TalkingHead, fit_portrait, mesh_topology
+from talkinghead.pipeline import TalkingHead
 from talkinghead.rig.face_rig import FaceRig
 from talkinghead.rig.fitting import FittedFace, fit_motion, project, relative_motion
 from talkinghead.rig.placement import portrait_mesh
 from talkinghead.rig.shell import with_rim
+from talkinghead.rigged_portrait import fit_portrait, mesh_topology
 from talkinghead.synthesis.pipeline import PortraitCrop
 from talkinghead.synthesis.portrait import MATTE_FILE, PersonMatte
 from talkinghead.types import ByteArray, FaceMotion, FloatArray, IntArray, TrackedFace

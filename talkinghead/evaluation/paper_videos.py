@@ -19,11 +19,12 @@ from talkinghead.audio.voice import Phoneme
 from talkinghead.errors import AudioError
 from talkinghead.evaluation.paper_clips import PaperClip
 from talkinghead.evaluation.paper_metrics import OURS, REAL, REENCODED, STILL, WARP
-from talkinghead.pipeline import TalkingHead, fit_portrait, mesh_topology
+from talkinghead.pipeline import TalkingHead
 from talkinghead.rig.fitting import fit_motion
 from talkinghead.rig.placement import meshes_of, portrait_mesh
 from talkinghead.rig.retargeting import retarget
 from talkinghead.rig.shell import with_rim
+from talkinghead.rigged_portrait import fit_portrait, mesh_topology
 from talkinghead.synthesis.pipeline import PortraitCrop
 from talkinghead.synthesis.portrait import MATTE_FILE, PersonMatte
 from talkinghead.synthesis.proxies import warp_picture

@@ -17,9 +17,9 @@ from talkinghead.corpus.splits import OWN, TrainedOn
 from talkinghead.corpus.store import DATASET, MOTION, PERSON, TRACKED, VIDEO, ShardClips, trained_on
 from talkinghead.errors import ConfigError, VideoError
 from talkinghead.motion.io import load_motion
-from talkinghead.pipeline import mesh_topology
 from talkinghead.rig.face_rig import FaceRig
 from talkinghead.rig.fitting import FittedFace, project
+from talkinghead.rigged_portrait import mesh_topology
 from talkinghead.synthesis.dataset import ClipSource, MeshFile, PreparedClip
 from talkinghead.synthesis.teeth_placement import with_teeth_as_seen
 from talkinghead.synthesis.topology import MeshTopology

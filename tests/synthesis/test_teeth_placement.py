@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from talkinghead import arkit
-from talkinghead.pipeline import fit_portrait, mesh_topology
 from talkinghead.rig.face_rig import FaceRig
 from talkinghead.rig.fitting import fit_face, project
 from talkinghead.rig.placement import portrait_mesh
+from talkinghead.rigged_portrait import fit_portrait, mesh_topology
 from talkinghead.synthesis.geometry import polygon_mask
 from talkinghead.synthesis.interior import draw_mouth, lit_colours
 from talkinghead.synthesis.portrait import load_image
@@ -96,7 +96,7 @@ def test_a_portrait_that_shows_its_teeth_gets_them_where_they_are(rig, root, fac
     open_wide = [arkit.INDEX[name] for name in ("jawOpen", "mouthUpperUpLeft", "mouthUpperUpRight")]
     grin.resting[open_wide] = 0.5
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("talkinghead.pipeline.fit_face", lambda *_: grin)
+        patch.setattr("talkinghead.rigged_portrait.fit_face", lambda *_: grin)
         found = fit_portrait(tracker.detect(image)[0], frame, rig)
     upper = topology.upper_teeth
     np.testing.assert_allclose((found.shape - grin.shape)[upper, 1], 5 * PX, atol=1.1 * PX)
