@@ -19,11 +19,14 @@ from talkinghead.types import ByteArray, FloatArray, Portrait
 INSET: Final = 0.3
 """A small picture's height, of the whole."""
 MARGIN: Final = 0.03
-HEADROOM: Final = 1.7
+HEADROOM: Final = 1.9
 """A shot is at least this many faces high, wherever the picture has room."""
 FACE_PLACE: Final = 0.46
 """Where in the height of a shot the middle of the face is."""
-BLUR: Final = 0.04
+SIDE: Final = 0.15
+"""Of what lies beside a picture's border so much is seen again beyond it."""
+BLUR: Final = 0.03
+"""Of a panel's width."""
 
 
 @dataclass(frozen=True)
@@ -109,14 +112,16 @@ def crop_of(portrait: Portrait, width: int, height: int) -> tuple[float, float, 
 def shot(portrait: Portrait, panel: Panel, background: str | Path | None) -> Shot:
     """A portrait, at the size at which it will be rendered, in a panel.
 
-    background: a colour as "#203040", a picture, or None for the portrait's own, blurred where it is not wide enough.
+    background: a colour as "#203040", a picture, or None for the portrait's own, continued where it is not wide enough.
     """
     left, top, tall = crop_of(portrait, panel.width, panel.height)
     scale = panel.height / tall
     to_panel = np.array([[scale, 0, -left * scale], [0, scale, -top * scale]], np.float32)
     rows, columns = portrait.image.shape[:2]
     is_narrow = columns * scale < panel.width - 1
-    behind = backdrop(background, panel.width, panel.height, portrait)
+    behind = (
+        continued(portrait.image, to_panel, panel) if background is None else backdrop(background, panel.width, panel.height)
+    )
     plain = Shot(portrait, panel, to_panel, behind, None, background is not None)
     if not is_narrow:
         return plain
@@ -137,21 +142,32 @@ def _moved(picture: Any, into: Shot) -> Any:
     return cv2.warpAffine(picture, into.to_panel, size, flags=cv2.INTER_LINEAR)
 
 
-def backdrop(background: str | Path | None, width: int, height: int, portrait: Portrait) -> ByteArray:
-    """(height, width, 3) what stands behind a person."""
+def continued(image: ByteArray, to_panel: FloatArray, panel: Panel) -> ByteArray:
+    """(height, width, 3) what a panel shows beside a picture that is too narrow for it: its sides go on, out of focus."""
+    scale, shift = float(to_panel[0, 0]), to_panel[:, 2]
+    x, y = (
+        (np.arange(n, dtype=np.float32) - float(s)) / scale for n, s in zip((panel.width, panel.height), shift, strict=True)
+    )
+    last = image.shape[1] - 1
+    # Mirrored at its sides, and drawn out, so that nobody stands beside it a second time.
+    x = np.where(x < 0, -SIDE * x, np.where(x > last, last - SIDE * (x - last), x)).astype(np.float32)
+    map_x, map_y = (np.asarray(m, np.float32) for m in np.meshgrid(x, y))
+    sides = cv2.remap(image, map_x, map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(cv2.GaussianBlur(sides, (0, 0), max(1.0, BLUR * panel.width), borderType=cv2.BORDER_REFLECT), np.uint8)
+
+
+def backdrop(background: str | Path, width: int, height: int) -> ByteArray:
+    """(height, width, 3) what stands behind a person: a colour as "#203040", or a picture."""
     if isinstance(background, str) and re.fullmatch(r"#[0-9a-fA-F]{6}", background):
         colour = [int(background[index : index + 2], 16) for index in (1, 3, 5)]
         return np.full((height, width, 3), colour, np.uint8)
-    image = portrait.image if background is None else load_image(Path(background))[0]
+    image = load_image(Path(background))[0]
     rows, columns = image.shape[:2]
     scale = max(width / columns, height / rows)
     flags = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
     whole = cv2.resize(image, (max(width, round(columns * scale)), max(height, round(rows * scale))), interpolation=flags)
     top, left = (whole.shape[0] - height) // 2, (whole.shape[1] - width) // 2
-    covering = np.ascontiguousarray(whole[top : top + height, left : left + width])
-    if background is None:
-        covering = cv2.GaussianBlur(covering, (0, 0), max(1.0, BLUR * width))
-    return np.asarray(covering, np.uint8)
+    return np.asarray(np.ascontiguousarray(whole[top : top + height, left : left + width]), np.uint8)
 
 
 def render_size(longest: int, portrait: Portrait, wanted: list[Panel]) -> int:

@@ -20,6 +20,7 @@ from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from talkinghead.errors import CheckpointError, FaceError, ImageError
 from talkinghead.landmarks import FaceDetector
+from talkinghead.synthesis.drawn_eyes import with_whole_eyes
 from talkinghead.types import ByteArray, FloatArray, Portrait, TrackedFace
 
 MAX_PIXELS: Final = 40_000_000
@@ -55,7 +56,7 @@ def load_portrait(path: Path | str, detector: FaceDetector, face: int | None, ma
     path = Path(path)
     matte_network = PersonMatte(matte_folder / MATTE_FILE)
     image, alpha = load_image(path)
-    chosen = choose_face(detector.detect(image), face, path)
+    chosen = with_whole_eyes(choose_face(detector.detect(image), face, path), image)
     matte = matte_network(image, chosen.box)
     return Portrait(image, matte if alpha is None else np.minimum(matte, alpha), chosen)
 

@@ -41,11 +41,20 @@ def test_a_shot_never_cuts_the_face(size: tuple[int, int]) -> None:
     assert left <= 180 and left + wide >= 330 and top <= 150 and top + tall >= 340 and top >= 0 and top + tall <= 512.01
 
 
-def test_a_picture_that_is_not_wide_enough_fades_into_its_own_blur() -> None:
+def test_a_picture_that_is_not_wide_enough_fades_into_its_own_sides() -> None:
     placed = shot(portrait(200, 300, (60, 40, 140, 220)), Panel("Ana", 0, 0, 320, 120), None)
     frame = placed.place(np.full((300, 200, 3), (10, 200, 10), np.uint8))
     assert frame.shape == (120, 320, 3)
     assert frame[60, 160].tolist() == [10, 200, 10] and np.abs(frame[60, 2].astype(int) - (200, 60, 60)).max() < 3
+
+
+def test_beside_a_narrow_picture_its_sides_go_on_and_nobody_stands_a_second_time() -> None:
+    picture = portrait(200, 300, (60, 40, 140, 220))
+    picture.image[:150], picture.image[:, 60:140] = (40, 90, 160), (250, 250, 250)  # a sky over a field, and somebody
+    placed = shot(picture, Panel("Ana", 0, 0, 640, 240), None)
+    beside = placed.place(picture.image)[:, np.r_[:180, 460:640]].astype(int)
+    assert beside.max() < 215
+    assert np.abs(beside[20] - (40, 90, 160)).max() < 12 and np.abs(beside[220] - (200, 60, 60)).max() < 12
 
 
 def test_a_background_stands_where_the_person_is_not() -> None:
