@@ -70,7 +70,7 @@ MotionOutput = Annotated[
     ),
 ]
 FpsOption = Annotated[float, typer.Option(help="Frames a second of the video, 1 to 120.")]
-SizeOption = Annotated[int | None, typer.Option(help="Longest side of the video in px. (Default: as the picture.)")]
+SizeOption = Annotated[int | None, typer.Option(help="The video's longest side in px. (Default: the picture's, at most 1920.)")]
 SeedOption = Annotated[int, typer.Option(help="Another seed gives other blinks, glances, nods, and another way to smile.")]
 DeviceOption = Annotated[str | None, typer.Option(help="cpu or cuda. (Default: an NVIDIA GPU when there is one.)")]
 QualityOption = Annotated[str, typer.Option("--quality", "-q", help="draft, standard or best.")]

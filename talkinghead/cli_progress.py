@@ -125,6 +125,16 @@ def say(message: str) -> None:
         typer.echo(message, err=True)
 
 
+def said_size(image: Path, size: int | None) -> int | None:
+    """The longest side, px, of a video of a large picture for which none was given; None is the picture's."""
+    from talkinghead.synthesis.portrait import size_unasked
+
+    unasked = None if size is not None else size_unasked(image)
+    if unasked is not None:
+        say(f"{image}: large; the video's longest side is {unasked} px (--size makes it smaller, and quicker, or larger)")
+    return unasked
+
+
 def say_small_face(image: Path, portrait: Portrait) -> None:
     """A face that is coarser than the mouth's crop gets the network's teeth, which are softer than those that are drawn."""
     from talkinghead.synthesis.portrait import FINE_FACE_PX

@@ -9,6 +9,7 @@ import time
 import av
 import numpy as np
 import pytest
+from PIL import Image
 
 from talkinghead import __version__, cli, cli_options, cli_progress
 from talkinghead.doctor import EXTRAS
@@ -196,6 +197,17 @@ def test_a_person_hears_of_a_face_that_is_small_in_its_picture(capsys, monkeypat
     cli_progress.say_small_face(astronaut, head.load_portrait(astronaut, size=512))
     assert re.search(r"its face is \d+ px wide; --size 960 enlarges it", capsys.readouterr().err)
     cli_progress.say_small_face(astronaut, head.load_portrait(astronaut, size=1024))
+    assert not capsys.readouterr().err
+
+
+def test_a_phones_photo_becomes_a_video_that_players_take_unless_more_is_asked_for(capsys, monkeypatch, tmp_path):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    large, small = tmp_path / "large.jpg", tmp_path / "small.jpg"
+    Image.new("RGB", (4000, 3000)).save(large)
+    Image.new("RGB", (1920, 1080)).save(small)
+    assert cli_progress.said_size(large, None) == 1920
+    assert re.search(r"large\.jpg: large; the video's longest side is 1920 px", capsys.readouterr().err)
+    assert cli_progress.said_size(large, 4000) is None and cli_progress.said_size(small, None) is None
     assert not capsys.readouterr().err
 
 

@@ -18,6 +18,8 @@ FILL_PX: Final = 160
 """The room behind is made at this size: it is seen in a narrow band beside the head, and mostly out of focus."""
 HIDDEN: Final = 0.05
 """From this much of the person on a pixel says nothing of the room."""
+_BARE: Final = 1 / 255
+"""Less of the room than this is not seen."""
 FOLD_PX: Final = 4.0
 """Neighbours whose sources lie further apart than this are of two surfaces, one before the other."""
 
@@ -40,6 +42,24 @@ def room_behind(image: ByteArray, matte: FloatArray) -> ByteArray:
     return behind
 
 
+def before_the_room(
+    person: ByteArray, there: FloatArray, picture: ByteArray, matte: FloatArray, behind: ByteArray
+) -> ByteArray:
+    """The moved person before the room as it is in the picture, and what they hid of it where they left.
+
+    person: (h, w, 3); there: (h, w) in [0, 1], where they are now; picture: (h, w, 3), matte: (h, w), of where they were;
+    behind: (h, w, 3), of `room_behind`.
+    """
+    still = np.ascontiguousarray(picture)
+    mixed = np.asarray(cv2.blendLinear(still, person, 1 - there, there), np.uint8)
+    rows, columns = np.nonzero(matte - there > _BARE)
+    if len(rows):
+        bare = (matte[rows, columns] - there[rows, columns])[:, None]
+        hidden = behind[rows, columns].astype(np.float32)
+        mixed[rows, columns] = np.rint(mixed[rows, columns] + bare * (hidden - still[rows, columns]))
+    return mixed
+
+
 def folds(source: FloatArray, target: FloatArray, faces: IntArray) -> bool:
     """source, target: (V, 2 or more) px -> whether any of the triangles is turned over on its way."""
     return bool((_signed(source, faces) * _signed(target, faces) < 0).any())
@@ -58,10 +78,9 @@ def soften_folds(picture: ByteArray, displacement: FloatArray) -> ByteArray:
     if not jump.any():
         return picture
     edge = cv2.GaussianBlur(cv2.dilate(jump.astype(np.float32), kernel), (3, 3), 0)
-    weight = cv2.resize(edge, (width, height), interpolation=cv2.INTER_LINEAR)[..., None]
-    smooth = cv2.GaussianBlur(picture, (0, 0), 0.9 * max(1.0, scale))
-    result: ByteArray = (picture + weight * (smooth.astype(np.float32) - picture) + 0.5).astype(np.uint8)
-    return result
+    weight = np.asarray(cv2.resize(edge, (width, height), interpolation=cv2.INTER_LINEAR), np.float32)
+    smooth = np.asarray(cv2.GaussianBlur(picture, (0, 0), 0.9 * max(1.0, scale)), np.uint8)
+    return np.asarray(cv2.blendLinear(picture, smooth, 1 - weight, weight), np.uint8)
 
 
 def _signed(points: FloatArray, faces: IntArray) -> FloatArray:

@@ -60,25 +60,46 @@ def add_residuals(
     [0, 1]. Where the mouth's expert has the say, the face's network has none. fine: how far these are held to light and tones,
     0 to 1, for networks that learnt in coarser pictures; None is as the picture is.
     """
-    picture, mouth = proxies.composite.copy(), proxies.mouth_guides
-    if fine is not None:
-        mouth = replace(mouth, fine=fine)
+    mouth = proxies.mouth_guides if fine is None else replace(proxies.mouth_guides, fine=fine)
     colour = proxies.reference.colour
     mouth_residual = _coloured(mouth_residual, colour)
+    result = proxies.composite.copy()
+    boxes = [crop_box(mouth.to_crop, mouth.weight, result)]
+    if residual is not None:
+        boxes.append(crop_box(proxies.to_aligned, residual, result))
+    window = _union([box for box in boxes if box is not None])
+    if window is None:
+        return result
+    # The networks change the face alone: only there are levels in between wanted.
+    left, top, right, bottom = window
+    picture = result[top:bottom, left:right].astype(np.float32)
+    to_picture = np.array([[1, 0, left], [0, 1, top]], np.float32)
+    to_aligned = composed(proxies.to_aligned, to_picture)
+    mouth = replace(mouth, to_crop=composed(mouth.to_crop, to_picture))
+    target_px = proxies.target_px - np.array([left, top, 0], np.float32)
     weight, inside = mouth.weight[..., None], mouth.inside[..., None]
     if residual is not None:
-        in_face = composed(proxies.to_aligned, np.asarray(cv2.invertAffineTransform(mouth.to_crop), np.float32))
+        in_face = composed(to_aligned, np.asarray(cv2.invertAffineTransform(mouth.to_crop), np.float32))
         taken = np.asarray(cv2.warpAffine(weight, in_face, (ALIGNED_WIDTH, ALIGNED_HEIGHT)), np.float32)
         lit = _as_light(_coloured(residual, colour), proxies.face_guides, mouth.fine)
-        _add(picture, lit * residual_mask(proxies) * (1 - taken[..., None]), proxies.to_aligned)
+        _add(picture, lit * residual_mask(proxies) * (1 - taken[..., None]), to_aligned)
     # On the lips the picture keeps its own detail. Between them it is the expert's alone: what the warp stretched there goes.
     seen, tones = mouth_seen(mouth, mouth_residual)
     _add(picture, weight * (1 - inside) * (seen - mouth.warp), mouth.to_crop)
     _lay_over(picture, inside * seen, mouth.inside, mouth.to_crop)
-    lay_in_fine_mouth(picture, proxies.reference, proxies.target_px, mouth, tones)
+    lay_in_fine_mouth(picture, proxies.reference, target_px, mouth, tones)
     picture += np.float32(0.5)
-    result: ByteArray = np.clip(picture, 0, 255, out=picture).astype(np.uint8)
+    result[top:bottom, left:right] = np.clip(picture, 0, 255, out=picture)
     return result
+
+
+def _union(boxes: list[tuple[int, int, int, int]]) -> tuple[int, int, int, int] | None:
+    """The least box, left, top, right, bottom, round some; None of none."""
+    if not boxes:
+        return None
+    edges = np.array(boxes)
+    low, high = edges[:, :2].min(0), edges[:, 2:].max(0)
+    return int(low[0]), int(low[1]), int(high[0]), int(high[1])
 
 
 def _coloured(residual: FloatArray, colour: float) -> FloatArray:

@@ -69,7 +69,12 @@ _SKIN_LIGHT: Final = 0.6
 
 
 def lay_in_eye(
-    picture: FloatArray, reference: ReferenceFace, target_px: FloatArray, skull: FloatArray, loop: IntArray, iris: IntArray
+    picture: FloatArray | ByteArray,
+    reference: ReferenceFace,
+    target_px: FloatArray,
+    skull: FloatArray,
+    loop: IntArray,
+    iris: IntArray,
 ) -> None:
     box = box_around(target_px[loop, :2], _MARGIN_PX, picture)
     if box is None:
@@ -90,7 +95,8 @@ def lay_in_eye(
     eye = eye + (1 - _openness(target_px[loop, :2], reference.mesh_px[loop, :2])) * (
         lash_colour(reference.image, reference.mesh_px, loop) - eye
     )
-    picture[y0:y1, x0:x1] += mask * (eye - picture[y0:y1, x0:x1])
+    mixed = picture[y0:y1, x0:x1] + mask * (eye - picture[y0:y1, x0:x1])
+    picture[y0:y1, x0:x1] = np.rint(mixed) if picture.dtype == np.uint8 else mixed
 
 
 def _openness(lids: FloatArray, own: FloatArray) -> float:

@@ -70,7 +70,7 @@ MAX_CHUNK: Final = 4
 MAX_WORKERS: Final = 4
 """At most so many chunks are made side by side."""
 WAITING_BYTES: Final = 64_000_000
-"""Frames in the making hold their warped crop in float32; of a large picture fewer are, and at least one."""
+"""Of the warped crops of frames in the making: of a large picture fewer are, and at least one."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,7 +86,7 @@ class PortraitCrop:
     def num_waiting(self) -> int:
         """How many frames may be in the making, that they stay small together."""
         height, width = self.reference.image.shape[:2]
-        return max(1, WAITING_BYTES // (int(height) * int(width) * 3 * 4))
+        return max(1, WAITING_BYTES // (int(height) * int(width) * 3))
 
     @staticmethod
     def of(

@@ -28,6 +28,8 @@ MAX_JPEG_PIXELS: Final = 220_000_000
 """A JPEG is shrunk by 2, 4 or 8 while it is decoded, so that a phone's 200 megapixels need no more memory than 40."""
 MIN_SIDE_PX: Final = 64
 MIN_FACE_PX: Final = 64
+LARGEST_UNASKED_PX: Final = 1920
+"""A video is as large as its picture, but no larger than this unless that was asked for: players stumble over more."""
 FINE_FACE_PX: Final = 170
 """About so wide a picture is as fine as the crop of the mouth (`synthesis.mouth`)."""
 MATTE_PX: Final = 256
@@ -103,6 +105,12 @@ def check_image_file(path: Path) -> None:
     if width * height > most:
         wanted = f"at most {most // 10**6} megapixels are wanted; shrink it, to 4096 px a side for example"
         raise ImageError(f"{path}: is {width} x {height} px, {wanted}.")
+
+
+def size_unasked(path: Path) -> int | None:
+    """The longest side, px, to which a picture file is brought where nobody said one; None is its own."""
+    with Image.open(path) as picture:
+        return LARGEST_UNASKED_PX if max(picture.size) > LARGEST_UNASKED_PX else None
 
 
 def choose_face(faces: list[TrackedFace], number: int | None, path: Path) -> TrackedFace:

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Final
+from typing import Any, Final
 
 import cv2
 import numpy as np
 from torch import Tensor
 
-from talkinghead.synthesis.backdrop import folds, room_behind, soften_folds
+from talkinghead.synthesis.backdrop import before_the_room, folds, room_behind, soften_folds
 from talkinghead.synthesis.closing import lowered, met, with_bare_lids, with_whole_lips
 from talkinghead.synthesis.creases import Creases
 from talkinghead.synthesis.fine_mouth import OwnTeeth
@@ -79,14 +79,14 @@ class FaceGuides:
 class FaceProxies:
     """One frame before the networks.
 
-    composite: (H, W, 3) float32 the user's whole picture, warped, with the eyeballs laid in, [0, 255].
+    composite: (H, W, 3) uint8 the user's whole picture, warped, with the eyeballs laid in.
     to_aligned: (2, 3) px of the picture -> px of the aligned crop.
     mouth_guides: those of the mouth's expert, in a crop of their own.
     """
 
     reference: ReferenceFace
     target_px: FloatArray
-    composite: FloatArray
+    composite: ByteArray
     to_aligned: FloatArray
     mouth_guides: MouthProxies
 
@@ -190,10 +190,10 @@ def _face_guides(proxies: FaceProxies) -> FaceGuides:
 
 def warp_picture(reference: ReferenceFace, target_px: FloatArray) -> FloatArray:
     """The picture carried by the mesh alone, (H, W, 3) float32 in [0, 255]: the baseline that all else is measured by."""
-    return _warped(reference, target_px, closing=False)
+    return _warped(reference, target_px, closing=False).astype(np.float32)
 
 
-def _warped(reference: ReferenceFace, target_px: FloatArray, closing: bool) -> FloatArray:
+def _warped(reference: ReferenceFace, target_px: FloatArray, closing: bool) -> ByteArray:
     """closing: whether lids and lips that come together look as such (`synthesis.closing`)."""
     topology, source_px = reference.topology, reference.mesh_px
     left, top, right, bottom = reference.left, reference.top, reference.right, reference.bottom
@@ -204,31 +204,34 @@ def _warped(reference: ReferenceFace, target_px: FloatArray, closing: bool) -> F
     local[:, 1] = (target_px[:, 1] - top) * (height / (bottom - top))
     faces = np.concatenate([topology.closed_skin, topology.ring])
     displacement, _ = rasterise(local, faces, source_px[:, :2] - target_px[:, :2], height, width)
-    drawn = displacement
-    if (height, width) != (bottom - top, right - left):
-        size = (right - left, bottom - top)
-        displacement = np.asarray(cv2.resize(displacement, size, interpolation=cv2.INTER_LINEAR), np.float32)
-    map_x = displacement[..., 0] + np.arange(left, right, dtype=np.float32)
-    map_y = displacement[..., 1] + np.arange(top, bottom, dtype=np.float32)[:, None]
-    picture = reference.image.astype(np.float32)
-    warped = np.asarray(cv2.remap(reference.image, map_x, map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), np.uint8)
+    place = np.asarray(cv2.resize(displacement, (right - left, bottom - top), interpolation=cv2.INTER_LINEAR), np.float32)
+    if place is displacement:
+        place = displacement.copy()
+    place[..., 0] += np.arange(left, right, dtype=np.float32)
+    place[..., 1] += np.arange(top, bottom, dtype=np.float32)[:, None]
+    warped = np.asarray(_carried(reference.image, place), np.uint8)
     if closing:
-        _lay_shut(warped, reference, target_px, map_x, map_y)
-        reference.creases.shade(warped, target_px, drawn, (left, top))
+        _lay_shut(warped, reference, target_px, place)
+        reference.creases.shade(warped, target_px, displacement, (left, top))
     if folds(source_px, target_px, faces):
-        warped = soften_folds(warped, drawn)
-    if reference.matte is not None and reference.behind is not None:
-        there = cv2.remap(reference.matte, map_x, map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        left_bare = np.maximum(reference.matte[top:bottom, left:right] - there, 0)[..., None]
-        still = picture[top:bottom, left:right]
-        still += there[..., None] * (warped - still) + left_bare * (reference.behind[top:bottom, left:right] - still)
+        warped = soften_folds(warped, displacement)
+    picture, here = reference.image.copy(), np.s_[top:bottom, left:right]
+    if reference.matte is None or reference.behind is None:
+        picture[here] = warped
     else:
-        picture[top:bottom, left:right] = warped
+        there = _carried(reference.matte, place)
+        picture[here] = before_the_room(warped, there, picture[here], reference.matte[here], reference.behind[here])
     return picture
 
 
-def _lay_shut(warped: ByteArray, reference: ReferenceFace, target_px: FloatArray, map_x: FloatArray, map_y: FloatArray) -> None:
-    """warped: (h, w, 3) of the moving part of the picture; map_x, map_y: (h, w) px of the portrait where it comes from."""
+def _carried(picture: ByteArray | FloatArray, place: FloatArray) -> Any:
+    """place: (h, w, 2) px of the picture that each pixel is."""
+    # OpenCV's types do not know that x and y may come together.
+    return cv2.remap(picture, place, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)  # type: ignore[call-overload]
+
+
+def _lay_shut(warped: ByteArray, reference: ReferenceFace, target_px: FloatArray, place: FloatArray) -> None:
+    """warped: (h, w, 3) of the moving part of the picture; place: (h, w, 2) px of the portrait where it comes from."""
     parts = [(loop, _LID_MARGIN, lowered(target_px[loop, :2], reference.mesh_px[loop, :2])) for loop in (RIGHT_EYE, LEFT_EYE)]
     for loop, margin, shut in [*parts, (OUTER_LIPS, _LIP_MARGIN, met(target_px, reference.mesh_px, reference.mouth.fine))]:
         outline = target_px[loop, :2] - (reference.left, reference.top)
@@ -236,8 +239,7 @@ def _lay_shut(warped: ByteArray, reference: ReferenceFace, target_px: FloatArray
         if shut < _MOVES or box is None:
             continue
         here = np.s_[box[1] : box[3], box[0] : box[2]]
-        other = cv2.remap(reference.shut, map_x[here], map_y[here], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        warped[here] = cv2.addWeighted(warped[here], 1 - shut, other, shut, 0)
+        warped[here] = cv2.addWeighted(warped[here], 1 - shut, _carried(reference.shut, place[here]), shut, 0)
 
 
 def _trusted(matte: FloatArray, mesh_px: FloatArray) -> FloatArray | None:
@@ -254,14 +256,14 @@ def _trusted(matte: FloatArray, mesh_px: FloatArray) -> FloatArray | None:
 
 def compose_guide(reference: ReferenceFace, target_px: FloatArray) -> FloatArray:
     """The warped picture with eyeballs under the lids and the rig's parts between the lips, (H, W, 3) float32: to look at."""
-    picture = _warped(reference, target_px, closing=True)
+    picture = _warped(reference, target_px, closing=True).astype(np.float32)
     lay_in_eyes(picture, reference, target_px)
     lay_in_mouth(picture, build_mouth(reference.mouth, target_px), target_px[INNER_LIPS, :2])
     return picture
 
 
-def lay_in_eyes(picture: FloatArray, reference: ReferenceFace, target_px: FloatArray) -> None:
-    """Draw the eyeballs under the lids of a warped picture, (H, W, 3) float32 in [0, 255]."""
+def lay_in_eyes(picture: FloatArray | ByteArray, reference: ReferenceFace, target_px: FloatArray) -> None:
+    """Draw the eyeballs under the lids of a warped picture, (H, W, 3) uint8, or float32 in [0, 255]."""
     skull = rigid_map(reference.mesh_px, target_px, SKULL)
     for loop, iris in ((RIGHT_EYE, RIGHT_IRIS), (LEFT_EYE, LEFT_IRIS)):
         lay_in_eye(picture, reference, target_px, skull, loop, iris)

@@ -35,7 +35,7 @@ def _frame(head, root, name, size, jaw=0.4):
 
 
 def _laid_in(frame, tones=0.0):
-    picture = frame.composite.copy()
+    picture = frame.composite.astype(np.float32)
     added = np.full((MOUTH_HEIGHT, MOUTH_WIDTH, 3), tones, np.float32)
     lay_in_fine_mouth(picture, frame.reference, frame.target_px, frame.mouth_guides, added)
     return picture

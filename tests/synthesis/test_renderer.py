@@ -6,6 +6,7 @@ from diffusers import FlowMatchEulerDiscreteScheduler
 from safetensors.torch import load_file, save_file
 
 from talkinghead.errors import ConfigError, InputError
+from talkinghead.synthesis import pipeline
 from talkinghead.synthesis.dataset import MeshFile, PairDataset, PreparedClip
 from talkinghead.synthesis.denoiser import ResidualDenoiser
 from talkinghead.synthesis.metrics import score_region
@@ -84,7 +85,9 @@ def test_a_video_left_in_the_middle_or_broken_off_ends_its_threads(face, picture
         list(renderer(crop, [points, points[:400]], chunk=1))
 
 
-def test_of_a_large_picture_fewer_frames_wait_for_the_denoiser(face, picture, threads):
+def test_of_a_large_picture_fewer_frames_wait_for_the_denoiser(face, picture, threads, monkeypatch):
+    monkeypatch.setattr(pipeline, "WAITING_BYTES", 16_000_000)
+
     def asked_for(times):
         """How many meshes are taken before the first frame comes."""
         asked, points = [], face[0] * np.array([times, times, 1], np.float32)
@@ -96,7 +99,7 @@ def test_of_a_large_picture_fewer_frames_wait_for_the_denoiser(face, picture, th
 
     threads(1)
     assert asked_for(1) == 4
-    assert asked_for(8) == 2  # a crop of 1208 x 1528 px, 22 MB a frame
+    assert asked_for(8) == 2  # a crop of 1208 x 1528 px, 5.5 MB a frame
     assert asked_for(12) == 1
     threads(2)
     assert asked_for(8) == 3  # two in the making, one that waits
