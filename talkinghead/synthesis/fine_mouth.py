@@ -34,6 +34,11 @@ _DRAWN_MARGIN: Final = 0.15
 """Of the mouth's width: the inside is drawn so far beyond the lips, for its own soft light reaches as far."""
 _KNOWN: Final = 0.9
 """Opacity of what is drawn over what the network painted."""
+_TONED: Final = 0.6
+"""Of the light that the network adds or takes."""
+_DARK: Final = 60.0
+"""In [0, 255]: of what is darker than this it says no ratio."""
+_LEAST_MOST_LIGHT: Final = (0.6, 1.4)
 _FEATHER: Final = 0.006
 """Of the mouth's width, how softly that ends inside the lips."""
 _LIP_SHADE, _LIP_REACH = 0.22, 0.02
@@ -191,11 +196,16 @@ def lay_in_fine_mouth(
         known = np.asarray(known + shown * (own - known), np.float32)
     touched = 1 - cv2.GaussianBlur(cv2.erode(between, np.ones((3, 3), np.uint8)), (0, 0), reach)
     shade = (1 - np.float32(_LIP_SHADE) * touched) * _towards_corners(target_px, (x0, y0), known.shape[:2])
-    known = known * shade[..., None]
-    known = known + uncropped(tones * np.float32(255), mouth.to_crop, box)
+    known = known * shade[..., None] * _as_light(uncropped(tones * np.float32(255), mouth.to_crop, box), known)
     part = picture[y0:y1, x0:x1]
     part += np.float32(mouth.fine) * _lips_over(part, between, reach)
     part += opacity[..., None] * np.float32(mouth.fine * _KNOWN) * (known - part)
+
+
+def _as_light(tones: FloatArray, known: FloatArray) -> FloatArray:
+    """(h, w, 3) what the network adds to the rig's inside -> (h, w, 1) a ratio, as light that falls on what is known."""
+    light = np.float32(_TONED) * tones.mean(-1) / np.maximum(known.mean(-1), np.float32(_DARK))
+    return np.asarray(np.clip(1 + light, *_LEAST_MOST_LIGHT), np.float32)[..., None]
 
 
 def _lips_over(part: FloatArray, between: FloatArray, reach: float) -> FloatArray:

@@ -59,8 +59,11 @@ def test_teeth_are_drawn_between_the_lips_and_nowhere_else(head, root):
     assert np.abs(picture - frame.composite)[rim == 0].max() == 0
     mouth = picture[inside > 0.9]
     assert np.percentile(mouth.mean(1), 95) > 1.8 * np.percentile(mouth.mean(1), 20)  # teeth and the dark behind them
+    teeth = (inside > 0.99) & (picture.mean(-1) > 100)
     lighter = _laid_in(frame, 0.1) - picture
-    assert np.median(lighter[inside > 0.99]) == pytest.approx(0.9 * 0.1 * 255, abs=1)
+    assert np.median(lighter[teeth].mean(-1)) == pytest.approx(0.9 * 0.6 * 0.1 * 255, abs=1)
+    hue, was = (x[teeth] / x[teeth].mean(-1, keepdims=True) for x in (picture + lighter, picture))
+    assert np.abs(np.median(hue - was, 0)).max() < 0.01
 
 
 def test_a_dark_rim_of_the_warp_takes_the_colour_of_the_lips(head, root):
