@@ -197,7 +197,7 @@ def _make(job: Job, output: Path, beside: Path, models: tuple[Path | None, str |
 
 def _generate(job: Job, output: Path, beside: Path, models: tuple[Path | None, str | None], loading: Loading) -> None:
     from talkinghead.audio.delivery import speech_of
-    from talkinghead.synthesis.portrait import check_image_file, size_unasked
+    from talkinghead.synthesis.portrait import check_image_file, for_players
     from talkinghead.video.writer import VideoWriter
 
     values, files = {name: _read(name, value) for name, value in job.values.items()}, job.files(beside)
@@ -215,8 +215,9 @@ def _generate(job: Job, output: Path, beside: Path, models: tuple[Path | None, s
     check_emotion(request, speech.num_frames)
     with loading():
         head = _head(*models)
-        size = values.get("size") or size_unasked(files["image"])
-        portrait = head.load_portrait(files["image"], values.get("face"), size)
+        portrait = head.load_portrait(files["image"], values.get("face"), values.get("size"))
+        if "size" not in values:
+            portrait = for_players(portrait)
     frames = head(portrait, speech, request, seed=seed, quality=quality, style=files.get("style"))
     with VideoWriter(output, speech if "fit" in values else files.get("audio", speech)) as video:
         for frame in frames:

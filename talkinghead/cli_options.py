@@ -39,18 +39,20 @@ FitOption = Annotated[
     str | None, typer.Option(help="How long the speech is to last, as 3.2s: spoken faster or slower, the lips with it.")
 ]
 # Rich draws the name of an emoji between colons as that emoji, and mouth and eyes are two: hence the brow in the example.
+_EMOTIONS: Final = (
+    "angry, contempt, disgusted, fear, happy, neutral, sad or surprised; a mix: happy:0.7,surprised:0.3; "
+    "one region (brow, eyes or mouth): angry:brow:0.8. Give it again for more."
+)
 EmotionOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--emotion",
-        "-e",
-        help="angry, contempt, disgusted, fear, happy, neutral, sad or surprised; a mix: happy:0.7,surprised:0.3; "
-        "one region (brow, eyes or mouth): angry:brow:0.8. Give it again for more. (Default: auto, as heard in the voice.)",
-    ),
+    list[str] | None, typer.Option("--emotion", "-e", help=f"{_EMOTIONS} (Default: auto, as heard in the voice.)")
+]
+LiveEmotionOption = Annotated[
+    list[str] | None, typer.Option("--emotion", "-e", help=f"{_EMOTIONS} (Default: neutral; a voice is not heard for it live.)")
 ]
 IntensityOption = Annotated[
     float | None, typer.Option(help="How strong the emotion is, 0 to 1. (Default: 0.7, or what a prompt or reference says.)")
 ]
+LiveIntensityOption = Annotated[float | None, typer.Option(help="How strong the emotion is, 0 to 1. (Default: 0.7.)")]
 PromptOption = Annotated[str | None, typer.Option(help='The emotion in words: "quietly furious, then relieved".')]
 TimelineOption = Annotated[
     Path | None, typer.Option(help="Cues in YAML: - {time: 2.5, emotion: happy}; or an emotion file of Audio2Face.")

@@ -125,25 +125,22 @@ def say(message: str) -> None:
         typer.echo(message, err=True)
 
 
-def said_size(image: Path, size: int | None) -> int | None:
-    """The longest side, px, of a video of a large picture for which none was given; None is the picture's."""
-    from talkinghead.synthesis.portrait import size_unasked
+def say_size(image: Path, own: Portrait, shown: Portrait) -> None:
+    """What a person should know of a size that nobody chose. own: at the picture's size; shown: at the video's.
 
-    unasked = None if size is not None else size_unasked(image)
-    if unasked is not None:
-        say(f"{image}: large; the video's longest side is {unasked} px (--size makes it smaller, and quicker, or larger)")
-    return unasked
-
-
-def say_small_face(image: Path, portrait: Portrait) -> None:
-    """A face that is coarser than the mouth's crop gets the network's teeth, which are softer than those that are drawn."""
+    A face that is coarser than the mouth's crop gets the network's teeth, which are softer than those that are drawn.
+    """
     from talkinghead.synthesis.portrait import FINE_FACE_PX
     from talkinghead.types import MAX_SIZE_PX
 
-    width = float(portrait.face.points[:, 0].max() - portrait.face.points[:, 0].min())
-    wanted = math.ceil(max(portrait.image.shape[:2]) * FINE_FACE_PX / width / 64) * 64
-    if width < FINE_FACE_PX and wanted <= MAX_SIZE_PX:
-        say(f"{image}: its face is {width:.0f} px wide; --size {wanted} enlarges it, for finer teeth and eyes")
+    height, width = shown.image.shape[:2]
+    if shown is not own:
+        rows, columns = own.image.shape[:2]
+        say(f"{image}: {columns} x {rows} px; the video is {width} x {height}, --size {max(rows, columns)} makes it as large")
+    face_px = float(shown.face.points[:, 0].max() - shown.face.points[:, 0].min())
+    wanted = math.ceil(max(height, width) * FINE_FACE_PX / face_px / 64) * 64
+    if face_px < FINE_FACE_PX and wanted <= MAX_SIZE_PX:
+        say(f"{image}: its face is {face_px:.0f} px wide; --size {wanted} enlarges it, for finer teeth and eyes")
 
 
 def say_what_is_cut(sound: Path, sound_s: float, video_s: float) -> None:

@@ -54,7 +54,7 @@ from talkinghead.cli_options import (
     emotion_request,
     loaded_head,
 )
-from talkinghead.cli_progress import loading, said_size, say_emotion, say_small_face, say_what_is_cut, write_video
+from talkinghead.cli_progress import loading, say_emotion, say_size, say_what_is_cut, write_video
 
 
 def register(app: typer.Typer) -> None:
@@ -113,17 +113,19 @@ def generate(
     )
     check_style(style)
     check_image(image)
-    unasked = said_size(image, size)
     speech = checked_speech(audio, text, voice, fit)
     check_emotion(request, speech.num_frames)
     view: dict[str, Any] = {"camera": checked_camera(camera, speech.num_frames), "still_body": still_body}
     say_emotion(request)
+    from talkinghead.synthesis.portrait import for_players
+
     with loading():
         head = loaded_head(checkpoint, device)
-        portrait = head.load_portrait(image, face=face, size=size or unasked)
+        own = head.load_portrait(image, face=face, size=size)
+        portrait = own if size else for_players(own)
         frames = head(portrait, speech, emotion=request, seed=seed, quality=quality, steps=steps, style=style, **view, **knobs)
     if size is None:
-        say_small_face(image, portrait)
+        say_size(image, own, portrait)
     write_video(frames, speech.num_frames, output, speech if fit else audio or speech, fps)
 
 
@@ -154,7 +156,6 @@ def render(
     check_seed(seed)
     reenactment = checked_reenactment(relative, expression_only, strength)
     check_image(image)
-    unasked = said_size(image, size)
     from talkinghead.audio.waveform import load_audio
     from talkinghead.export.formats import read_motion
     from talkinghead.types import FPS
@@ -166,8 +167,13 @@ def render(
     if sound is not None:
         heard = speech if audio is None and speech is not None else load_audio(sound)
         say_what_is_cut(sound, heard.duration_s, len(performance) / FPS)
+    from talkinghead.synthesis.portrait import for_players
+
     with loading():
         head = loaded_head(checkpoint, device)
-        portrait = head.load_portrait(image, face=face, size=size or unasked)
+        own = head.load_portrait(image, face=face, size=size)
+        portrait = own if size else for_players(own)
         frames = head.render(portrait, performance, quality, steps, seed, reenactment, speech, view, still_body)
+    if size is None:
+        say_size(image, own, portrait)
     write_video(frames, len(performance), output, sound, fps)

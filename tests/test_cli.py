@@ -16,6 +16,7 @@ from talkinghead.doctor import EXTRAS
 from talkinghead.errors import InputError
 from talkinghead.motion.io import load_motion
 from talkinghead.pipeline import TalkingHead
+from talkinghead.synthesis.portrait import resized
 from talkinghead.types import SAMPLE_RATE
 from talkinghead.video.reader import read_frames
 
@@ -194,21 +195,28 @@ def test_without_a_terminal_a_long_video_says_how_far_it_is_and_a_short_one_noth
 def test_a_person_hears_of_a_face_that_is_small_in_its_picture(capsys, monkeypatch, astronaut):
     head = TalkingHead.from_pretrained()
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
-    cli_progress.say_small_face(astronaut, head.load_portrait(astronaut, size=512))
+    small, fine = (head.load_portrait(astronaut, size=size) for size in (512, 1024))
+    cli_progress.say_size(astronaut, small, small)
     assert re.search(r"its face is \d+ px wide; --size 960 enlarges it", capsys.readouterr().err)
-    cli_progress.say_small_face(astronaut, head.load_portrait(astronaut, size=1024))
+    cli_progress.say_size(astronaut, fine, fine)
     assert not capsys.readouterr().err
+    cli_progress.say_size(astronaut, fine, resized(fine, 960))
+    assert re.search(r"1024 x 1024 px; the video is 960 x 960, --size 1024 makes", capsys.readouterr().err)
 
 
-def test_a_phones_photo_becomes_a_video_that_players_take_unless_more_is_asked_for(capsys, monkeypatch, tmp_path):
-    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
-    large, small = tmp_path / "large.jpg", tmp_path / "small.jpg"
-    Image.new("RGB", (4000, 3000)).save(large)
-    Image.new("RGB", (1920, 1080)).save(small)
-    assert cli_progress.said_size(large, None) == 1920
-    assert re.search(r"large\.jpg: large; the video's longest side is 1920 px", capsys.readouterr().err)
-    assert cli_progress.said_size(large, 4000) is None and cli_progress.said_size(small, None) is None
-    assert not capsys.readouterr().err
+def test_a_phones_photo_becomes_a_video_that_players_take(capsys, monkeypatch, tmp_path, astronaut, short_speech):
+    asked = []
+
+    def rendered(head, portrait, speech, **_):
+        asked.append(portrait.image.shape[:2])
+        return iter([np.zeros((64, 64, 3), np.uint8)] * speech.num_frames)
+
+    monkeypatch.setattr(TalkingHead, "__call__", rendered)
+    photo = tmp_path / "photo.jpg"
+    Image.open(astronaut).resize((2400, 2400)).save(photo)
+    arguments = ["generate", "-i", str(photo), "-a", str(short_speech), "-o", str(tmp_path / "o.mp4")]
+    assert cli.main(arguments) == 0 and cli.main([*arguments, "--size", "2400"]) == 0
+    assert asked == [(1920, 1920), (2400, 2400)]
 
 
 @pytest.mark.parametrize("terminal", [True, False])

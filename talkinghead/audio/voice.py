@@ -135,8 +135,8 @@ def _run_worker(text: str, voice: str, *how: int | str) -> bytes:
     if done.returncode == _EXIT_NO_VOICE:
         languages = json.loads(done.stdout)
         near = difflib.get_close_matches(voice.partition("+")[0], languages, 1)
-        meant = f" Did you mean {near[0]}?" if near else ""
-        raise AudioError(f"voice: no {voice[:60]!r} in espeak-ng; choose one of {', '.join(languages)}.{meant}")
+        meant = f"did you mean {near[0]}? Or " if near else ""
+        raise AudioError(f"voice: no {voice[:60]!r} in espeak-ng; {meant}choose one of {', '.join(languages)}.")
     if done.returncode:
         last_line = done.stderr.decode("utf8", "replace").strip().rpartition("\n")[2]
         raise DependencyError(f"espeak-ng failed with status {done.returncode} ({last_line}); {_REMEDY}.")

@@ -29,6 +29,10 @@ REST_S: Final = 0.6
 _NOD_RAD: Final = 0.11
 _SHAKE_RAD: Final = 0.10
 _TILT_RAD: Final = 0.10
+_ALONE_S, _FADE_S = 0.4, 0.2
+"""So long before and after a wink no blink comes, and how softly that begins."""
+_RESTING_LID: Final = 0.25
+"""How far down an expression alone brings the lids."""
 _LENGTHS_S: Final = {"nod": 0.64, "shake": 0.9, "tilt left": 1.2, "tilt right": 1.2, "wink left": 0.5, "wink right": 0.5}
 _LIDS: Final = (arkit.INDEX["eyeBlinkLeft"], arkit.INDEX["eyeBlinkRight"])
 _MAX_GAZE_RAD: Final = np.array([0.6, 0.4], np.float32)
@@ -99,6 +103,9 @@ def acted(motion: FaceMotion, acts: Sequence[Act], habits: BlinkHabits | None = 
     rotation, blendshapes = motion.head_rotation.copy(), motion.blendshapes.copy()
     times_s = _seconds(len(motion))
     for act in acts:
+        if act.name.startswith("wink"):
+            _without_blinks(blendshapes, times_s, act)
+    for act in acts:
         since_s = times_s - act.start_s
         if act.name == "blink":
             lids = min(1.0, act.strength) * blink_shape(since_s, 1.0, habits or BlinkHabits())
@@ -130,6 +137,15 @@ def _head_act(name: str, since_s: FloatArray, length_s: float) -> FloatArray:
         side = 1 if name == "tilt left" else -1
         rotation[:, 2] = side * _TILT_RAD * rise * rise * (3 - 2 * rise)
     return rotation
+
+
+def _without_blinks(blendshapes: FloatArray, times_s: FloatArray, wink: Act) -> None:
+    """Both lids do not shut near a wink, which would drown in that: they stay as far down as an expression brings them."""
+    end_s = wink.start_s + (wink.duration_s or _LENGTHS_S[wink.name])
+    far_s = np.maximum(wink.start_s - times_s, times_s - end_s)
+    calm = np.clip((_ALONE_S + _FADE_S - far_s) / _FADE_S, 0, 1)
+    both = blendshapes[:, _LIDS].min(1)
+    blendshapes[:, _LIDS] -= (calm * np.maximum(0, both - _RESTING_LID))[:, None]
 
 
 def _wink(blendshapes: FloatArray, x: FloatArray, act: Act) -> None:

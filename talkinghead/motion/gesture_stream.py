@@ -14,6 +14,7 @@ import numpy as np
 from talkinghead.motion.gesture import ACCENT, ACCENTED, KNOWN_TOKENS, GestureModel, accents, joined, moods
 from talkinghead.motion.gesture_blinks import (
     FIRST_BLINK_S,
+    LEAD_S,
     SHORTEST_INTERVAL_S,
     USUAL_RATES,
     BlinkHabits,
@@ -138,7 +139,7 @@ class BlinkStream:
         """-> (1, 2) in [0, 1]; each frame asked in turn."""
         now_s = frame / FPS
         while now_s >= self._next_s - 1 / FPS:
-            pace, depth, lead = self._random.uniform(0.85, 1.2), self._random.uniform(0.9, 1.0), self._random.normal(0, 0.006)
+            pace, depth, lead = self._random.uniform(0.85, 1.2), self._random.uniform(0.9, 1.0), self._random.normal(0, LEAD_S)
             self._blinks = [*self._blinks[-1:], (self._next_s, pace, depth, lead)]
             self._next_s = self._following(self._next_s)
         lids = np.zeros((1, 2), np.float32)

@@ -25,7 +25,7 @@ from talkinghead.screenplay.reading import Screenplay
 from talkinghead.screenplay.rehearsal import Rehearsal, digest, file_digest, rehearse
 from talkinghead.screenplay.staging import Panel, Shot, panels, render_size, shot
 from talkinghead.screenplay.subtitles import Caption, Lettering, captions, check_own, subtitle_files, write_subtitles
-from talkinghead.synthesis.portrait import MATTE_FILE, PersonMatte
+from talkinghead.synthesis.portrait import MATTE_FILE, PersonMatte, resized
 from talkinghead.types import FPS, ByteArray, FaceMotion, Portrait
 from talkinghead.video.joining import join_videos
 from talkinghead.video.reader import read_frames
@@ -121,7 +121,8 @@ class _Studio:
     device: str | None
     loading: Loading
     load: Load | None
-    _portraits: dict[tuple[str, int | None], Portrait] = field(default_factory=dict, init=False)
+    _portraits: dict[str, Portrait] = field(default_factory=dict, init=False)
+    _resized: dict[tuple[str, int], Portrait] = field(default_factory=dict, init=False)
 
     @cached_property
     def performers(self) -> Performers:
@@ -238,19 +239,24 @@ class _Studio:
     def _shot(self, panel: Panel) -> Shot:
         given = self.play.scene.background
         background = None if given is None else given if given.startswith("#") else self.play.file(given)
-        wanted = self._portrait(panel.name, None)
+        wanted = self._portrait(panel.name)
         longest = max(wanted.image.shape[:2])
         size = render_size(longest, wanted, [panel])
-        return shot(wanted if size == longest else self._portrait(panel.name, size), panel, background)
+        if size != longest:
+            key = (panel.name, size)
+            if key not in self._resized:
+                self._resized[key] = resized(wanted, size)
+            wanted = self._resized[key]
+        return shot(wanted, panel, background)
 
-    def _portrait(self, name: str, size: int | None) -> Portrait:
-        if (name, size) in self._portraits:
-            return self._portraits[name, size]
+    def _portrait(self, name: str) -> Portrait:
+        if name in self._portraits:
+            return self._portraits[name]
         member = self.play.scene.cast[name]
         try:
             with self.loading():
-                portrait = self.performers.head.load_portrait(self.play.file(member.portrait), member.face, size)
-                return self._portraits.setdefault((name, size), portrait)
+                portrait = self.performers.head.load_portrait(self.play.file(member.portrait), member.face)
+                return self._portraits.setdefault(name, portrait)
         except (FaceError, ImageError) as error:
             raise self.play.source.error(("cast", name, "portrait"), str(error)) from error
 

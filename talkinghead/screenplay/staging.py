@@ -13,6 +13,7 @@ from typing import Any, Final
 import cv2
 import numpy as np
 
+from talkinghead.synthesis.geometry import far_blurred
 from talkinghead.synthesis.portrait import load_image
 from talkinghead.types import ByteArray, FloatArray, Portrait
 
@@ -66,14 +67,14 @@ class Shot:
     """How a person's frames are put into a panel.
 
     portrait: at the size at which it is rendered. to_panel: (2, 3) its px -> the panel's px. behind: (h, w, 3) what is seen
-    where the picture is not. edge: (h, w, 1) in [0, 1], 0 beyond the picture's sides; None when it fills the panel.
-    is_cut_out: whether the person alone is seen, before a background.
+    where the picture is not, None when it is everywhere. edge: (h, w, 1) in [0, 1], 0 beyond the picture's sides; None when it
+    fills the panel. is_cut_out: whether the person alone is seen, before a background.
     """
 
     portrait: Portrait
     panel: Panel
     to_panel: FloatArray
-    behind: ByteArray
+    behind: ByteArray | None
     edge: FloatArray | None
     is_cut_out: bool
 
@@ -84,7 +85,7 @@ class Shot:
         if self.is_cut_out:
             person = _moved(self.portrait.matte if matte is None else matte, self)[..., None]
             share = person if share is None else share * person
-        if share is None:
+        if share is None or self.behind is None:
             return seen
         mixed = self.behind + share * (seen.astype(np.float32) - self.behind)
         return np.asarray(mixed + 0.5, np.uint8)
@@ -119,9 +120,10 @@ def shot(portrait: Portrait, panel: Panel, background: str | Path | None) -> Sho
     to_panel = np.array([[scale, 0, -left * scale], [0, scale, -top * scale]], np.float32)
     rows, columns = portrait.image.shape[:2]
     is_narrow = columns * scale < panel.width - 1
-    behind = (
-        continued(portrait.image, to_panel, panel) if background is None else backdrop(background, panel.width, panel.height)
-    )
+    if background is not None:
+        behind: ByteArray | None = backdrop(background, panel.width, panel.height)
+    else:
+        behind = continued(portrait.image, to_panel, panel) if is_narrow else None
     plain = Shot(portrait, panel, to_panel, behind, None, background is not None)
     if not is_narrow:
         return plain
@@ -153,7 +155,7 @@ def continued(image: ByteArray, to_panel: FloatArray, panel: Panel) -> ByteArray
     x = np.where(x < 0, -SIDE * x, np.where(x > last, last - SIDE * (x - last), x)).astype(np.float32)
     map_x, map_y = (np.asarray(m, np.float32) for m in np.meshgrid(x, y))
     sides = cv2.remap(image, map_x, map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    return np.asarray(cv2.GaussianBlur(sides, (0, 0), max(1.0, BLUR * panel.width), borderType=cv2.BORDER_REFLECT), np.uint8)
+    return far_blurred(sides.astype(np.float32), max(1.0, BLUR * panel.width)).astype(np.uint8)
 
 
 def backdrop(background: str | Path, width: int, height: int) -> ByteArray:

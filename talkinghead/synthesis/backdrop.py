@@ -54,9 +54,10 @@ def before_the_room(
     mixed = np.asarray(cv2.blendLinear(still, person, 1 - there, there), np.uint8)
     rows, columns = np.nonzero(matte - there > _BARE)
     if len(rows):
-        bare = (matte[rows, columns] - there[rows, columns])[:, None]
-        hidden = behind[rows, columns].astype(np.float32)
-        mixed[rows, columns] = np.rint(mixed[rows, columns] + bare * (hidden - still[rows, columns]))
+        was, now, room = (x[rows, columns].astype(np.float32) for x in (still, person, behind))
+        share = there[rows, columns, None]
+        bare = matte[rows, columns, None] - share
+        mixed[rows, columns] = np.clip(np.rint(was + share * (now - was) + bare * (room - was)), 0, 255)
     return mixed
 
 

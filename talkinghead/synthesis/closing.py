@@ -13,17 +13,12 @@ import numpy as np
 
 from talkinghead.procrustes import similarity
 from talkinghead.synthesis.geometry import box_around, polygon_mask
-from talkinghead.synthesis.lashes import without_lashes
 from talkinghead.synthesis.rasteriser import rasterise
 from talkinghead.synthesis.regions import (
     INNER_LIPS,
-    LEFT_CREASE,
     LEFT_EYE,
-    LEFT_RIDGE,
     OUTER_LIPS,
-    RIGHT_CREASE,
     RIGHT_EYE,
-    RIGHT_RIDGE,
     SKULL,
     strip,
 )
@@ -45,16 +40,6 @@ _LINE: Final = 0.12
 """Of an eye's height, how far inside the tracked rim that line may be."""
 _COARSE_EYE_PX, _FINE_EYE_PX = 24.0, 40.0
 """Widths of an eye. In pictures of 256 px lashes do not show, and the network, which learnt there, does better alone."""
-_LID_MIRROR: Final = 0.15
-"""Of what is between crease and brow, where the skin is mirrored."""
-_LASH_OPACITY: Final = 0.97
-_LASH_FALL: Final = 8
-"""Of the dark of the lashes at the lid's rim, and the power by which it falls towards the crease."""
-_ROUND_EYE: Final = 0.25
-"""Of the eye's width: how far round lids and brow's ridge there are lashes to take away or to hang."""
-_LASH_REACH, _BARED = 0.5, 0.8
-"""Beyond the ridge lashes are taken away so far, in parts of crease to ridge, and at the ridge so much."""
-_HANGING, _HANGING_OPACITY = 0.8, 0.9
 _LIPS_MET, _LIPS_APART = 0.35, 0.9
 """Parts of the portrait's own gap: where lips are as if whole, and where they are as they are."""
 _LIPS_STAY, _LIPS_GONE = 0.02, 0.08
@@ -118,81 +103,18 @@ def smooth_step(value: float, low: float, high: float) -> float:
     return x * x * (3 - 2 * x)
 
 
-def lash_colour(image: ByteArray, mesh_px: FloatArray, loop: IntArray) -> FloatArray:
-    """(3,) what shows between shut lids: the upper lid's rim, as dark as the line drawn inside it, if there is one."""
-    rim, lower = mesh_px[loop[2:7], :2], mesh_px[loop[14:9:-1], :2]
-    skin, line = (_colour_along(image, rim + np.float32(part) * (lower - rim)) for part in (0.0, _LINE))
-    darker = min(1.0, float(line.mean()) / max(1.0, float(skin.mean())))
-    return np.float32(_LASH_SHADE * darker) * skin
-
-
-def with_bare_lids(image: ByteArray, mesh_px: FloatArray) -> ByteArray:
-    """The picture with each upper lid as the skin above it goes on, for lids that come down.
-
-    What stands between an open lid's rim and its crease is lashes, make-up and a rim of iris: stretched over the eyeball by a
-    lid that shuts, it would be a stain. The skin between crease and brow, without its lashes, is mirrored over the crease
-    instead, softly; the lid's rim stays dark, and the lashes hang from it.
-    """
-    result = image.copy()
-    for loop, crease, ridge in ((RIGHT_EYE, RIGHT_CREASE, RIGHT_RIDGE), (LEFT_EYE, LEFT_CREASE, LEFT_RIDGE)):
-        eye_px = float(np.linalg.norm(mesh_px[loop[0], :2] - mesh_px[loop[8], :2]))
-        box = box_around(mesh_px[np.r_[loop, ridge], :2], _MARGIN_PX + round(eye_px * _ROUND_EYE), image)
-        if eye_px < _MIN_PX or box is None:
-            continue
-        x0, y0, x1, y1 = box
-        eye = mesh_px[:, :2] - np.array([x0, y0], np.float32)
-        part = image[y0:y1, x0:x1].astype(np.float32)
-        _shut_eye(part, eye[loop], eye[crease], eye[ridge], eye_px, lash_colour(image, mesh_px, loop))
-        result[y0:y1, x0:x1] = np.clip(part, 0, 255).astype(np.uint8)
-    return result
-
-
-def _shut_eye(part: FloatArray, loop: FloatArray, low: FloatArray, high: FloatArray, eye_px: float, dark: FloatArray) -> None:
-    """part: (h, w, 3) of one eye, changed in place; loop (16, 2), crease (7, 2), ridge (7, 2) px of it; dark: between lids."""
-    height, width = part.shape[:2]
-    blur = max(0.6, eye_px / _BLURS_ACROSS)
-    # What is bright or dark of the eye itself says nothing of the lid.
-    eye = polygon_mask([loop], height, width)[..., None]
-    clean, lashes = without_lashes(part + eye * (_colour_along(part, np.float32(0.5) * (low + high)) - part), eye_px)
-    # Three rows of a strip: the rim, the crease, and where the mirror stands. Above it, as far as lashes reach, they go.
-    rim, mirror = loop[1:8], low + _LID_MIRROR * (high - low)
-    rows = [rim, low, mirror]
-    away = [np.linalg.norm(row - mirror, axis=1, keepdims=True) for row in rows]
-    sources = [mirror + (high - mirror) * np.minimum(1, d / np.maximum(away[0], 1e-3)) for d in away]
-    across = np.sin(np.linspace(0.12, 0.88, len(rim)) * np.pi)[:, None].astype(np.float32) ** 0.5
-    parts = zip(sources, (1.0, 0.9, 0.0), (_LASH_OPACITY, 0.0, 0.0), strict=True)
-    drawn = _strip(
-        rows, [np.c_[source, opacity * across, dark_edge * across] for source, opacity, dark_edge in parts], height, width
-    )
-    bared = _strip([rim, high, high + _LASH_REACH * (high - low)], [across, _BARED * across, 0 * across], height, width)
-    part += cv2.GaussianBlur(bared[..., 0], (0, 0), blur)[..., None] * (clean - part)
-    place = drawn[..., :2] - np.float32(0.5)
-    skin = cv2.remap(cv2.GaussianBlur(clean, (0, 0), 3 * blur), place[..., 0], place[..., 1], cv2.INTER_LINEAR)
-    opaque, edge = (cv2.GaussianBlur(drawn[..., k], (0, 0), blur)[..., None] for k in (2, 3))
-    # Of the eye nothing is left but the dark between the lids.
-    part += eye * (dark - part)
-    lid = np.where(drawn[..., 2:3] > 0, skin + edge**_LASH_FALL * (dark - skin), part)
-    part += opaque * (lid - part)
-    # They hang as long as they stand, seen from before a little shorter.
-    standing = np.linalg.norm(low - rim, axis=1, keepdims=True)
-    down = (rim - low).mean(0) / max(1e-3, float(np.linalg.norm((rim - low).mean(0))))
-    hanging = (_HANGING * standing * down).astype(np.float32)
-    below = _strip([loop[:8:-1], loop[:8:-1] + hanging], [np.c_[rim, across], np.c_[low, 0 * across]], height, width)
-    shade = cv2.remap(lashes, below[..., 0] - np.float32(0.5), below[..., 1] - np.float32(0.5), cv2.INTER_LINEAR)
-    part *= 1 - np.float32(_HANGING_OPACITY) * (shade * below[..., 2])[..., None]
-
-
-def _colour_along(part: FloatArray | ByteArray, points: FloatArray) -> FloatArray:
+def colour_along(part: FloatArray | ByteArray, points: FloatArray) -> FloatArray:
     """(h, w, 3); (N, 2) px -> (3,) the median there."""
     x, y = np.clip(points.round().astype(int), 0, (part.shape[1] - 1, part.shape[0] - 1)).T
     return np.asarray(np.median(part[y, x], 0), np.float32)
 
 
-def _strip(rows: list[FloatArray], values: list[FloatArray], height: int, width: int) -> FloatArray:
-    """Rows of (N, 2) px and of their (N, A) values -> (height, width, A) between them."""
-    points = np.concatenate(rows)
-    flat = np.c_[points, np.zeros(len(points))].astype(np.float32)
-    return rasterise(flat, strip(len(rows), len(rows[0])), np.concatenate(values).astype(np.float32), height, width)[0]
+def lash_colour(image: ByteArray, mesh_px: FloatArray, loop: IntArray) -> FloatArray:
+    """(3,) what shows between shut lids: the upper lid's rim, as dark as the line drawn inside it, if there is one."""
+    rim, lower = mesh_px[loop[2:7], :2], mesh_px[loop[14:9:-1], :2]
+    skin, line = (colour_along(image, rim + np.float32(part) * (lower - rim)) for part in (0.0, _LINE))
+    darker = min(1.0, float(line.mean()) / max(1.0, float(skin.mean())))
+    return np.float32(_LASH_SHADE * darker) * skin
 
 
 def with_whole_lips(image: ByteArray, mesh_px: FloatArray) -> ByteArray:

@@ -109,8 +109,8 @@ _PATCHES: Final = (
     np.array([67, 109, 10, 338, 297, 333, 9, 104]),
 )  # fmt: skip
 """Both cheeks and the forehead: where skin shows how lined it is."""
-_PATCH_PX: Final = 256
-"""The face's width at which they are looked at."""
+_EYES_PX: Final = 160.0
+"""The distance of the outer corners of the eyes at which they are looked at."""
 _SMOOTH_SKIN, _LINED_SKIN = 0.003, 0.01
 """Median deviation of the light from what is round it: of a drawing or of paint on young skin, and of most photographs."""
 _LEAST_FOLD: Final = 0.4
@@ -138,7 +138,7 @@ class Creases:
         small = np.asarray(cv2.resize(image[y0:y1, x0:x1], size, interpolation=cv2.INTER_AREA), np.float32)
         points = (mesh_px[:468, :2] - self._left_top) * self._scale
         skin = _skin(small, colour, float(np.linalg.norm(points[RIGHT_EYE[0]] - points[LEFT_EYE[0]])))
-        lined = how_lined(image[y0:y1, x0:x1], mesh_px[:468, :2] - self._left_top)
+        lined = _how_lined(image[y0:y1, x0:x1], mesh_px[:468, :2] - self._left_top)
         for crease in CREASES:
             for path in crease.paths:
                 seen = smooth_step(float(min(facing[a] for a, _, _ in path)), _AWAY, _FACING)
@@ -188,11 +188,13 @@ class Creases:
         return canvas
 
 
-def how_lined(face: ByteArray, points: FloatArray) -> float:
+def _how_lined(face: ByteArray, points: FloatArray) -> float:
     """(h, w, 3) and (468, 2) px in it -> how deep folds are in such a skin, `_LEAST_FOLD` to 1: smooth skin folds softly."""
-    scale = min(1.0, _PATCH_PX / max(1, face.shape[1]))
-    small = cv2.resize(face, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA).mean(-1).astype(np.float32)
-    unit = small.shape[1] / _PATCH_PX
+    eyes_px = max(1.0, float(np.linalg.norm(points[RIGHT_EYE[0]] - points[LEFT_EYE[0]])))
+    scale = min(1.0, _EYES_PX / eyes_px)
+    size = (max(1, round(face.shape[1] * scale)), max(1, round(face.shape[0] * scale)))
+    small = cv2.resize(face, size, interpolation=cv2.INTER_AREA).mean(-1).astype(np.float32)
+    unit = scale * eyes_px / _EYES_PX
     near = cv2.GaussianBlur(small, (0, 0), 5 * unit)
     rough = np.abs(cv2.GaussianBlur(small, (0, 0), 1.5 * unit) - near) / np.maximum(near, 10)
     patches = [polygon_mask([points[patch] * np.float32(scale)], *small.shape) > 0.5 for patch in _PATCHES]

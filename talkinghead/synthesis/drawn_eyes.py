@@ -11,7 +11,7 @@ from typing import Any, Final
 import cv2
 import numpy as np
 
-from talkinghead.synthesis.geometry import polygon_mask
+from talkinghead.synthesis.geometry import area_crop, polygon_mask
 from talkinghead.synthesis.regions import LEFT_EYE, RIGHT_EYE
 from talkinghead.types import ByteArray, FloatArray, IntArray, TrackedFace
 
@@ -22,8 +22,8 @@ _WINDOW_EYES: Final = 3.2
 _RIGHT_CHEEK: Final = np.array([50, 101, 36, 205, 118, 119, 100, 187, 117])
 _LEFT_CHEEK: Final = np.array([280, 330, 266, 425, 347, 348, 329, 411, 346])
 # Chosen on 15 pictures and 400 photographs: the least that an eye of a person never has.
-_LEAST_BELOW: Final = 0.15
-"""Of the eye's width, how far below the tracked lower lid the eye must go on, by its colours against the cheek's."""
+_LEAST_BELOW: Final = 0.19
+"""Of the eye's width, how far below the tracked lower lid the eyes must go on, in the mean of both: the lid jumps."""
 _LEAST_SOLID: Final = 0.83
 _LEAST_AREA, _MOST_AREA = 2.4, 6.0
 """Times the tracked eye's: less is a shadow under it, more has run out into hair."""
@@ -41,12 +41,15 @@ def with_whole_eyes(face: TrackedFace, image: ByteArray) -> TrackedFace:
     """The same face, its lids at the rims of the eyes that the picture, (H, W, 3) uint8, shows; a person's is as it was."""
     points = face.points
     axis = points[LEFT_EYE[0], :2] - points[RIGHT_EYE[0], :2]
-    moved = []
+    moved, below = [], 0.0
     for loop, cheek in ((RIGHT_EYE, _RIGHT_CHEEK), (LEFT_EYE, _LEFT_CHEEK)):
         whole = _whole_eye(image, points, loop, cheek, axis)
         if whole is None:
             return face
-        moved.append(whole)
+        moved.append(whole[0])
+        below += whole[1] / 2
+    if below < _LEAST_BELOW:
+        return face
     new = points.copy()
     old_loops = points[np.r_[RIGHT_EYE, LEFT_EYE], :2]
     shift = np.concatenate(moved) - old_loops
@@ -58,15 +61,17 @@ def with_whole_eyes(face: TrackedFace, image: ByteArray) -> TrackedFace:
     return replace(face, points=new.astype(np.float32))
 
 
-def _whole_eye(image: ByteArray, points: FloatArray, loop: IntArray, cheek: IntArray, axis: FloatArray) -> FloatArray | None:
-    """(16, 2) px of the rim of the whole eye, None where the tracked one is it."""
+def _whole_eye(
+    image: ByteArray, points: FloatArray, loop: IntArray, cheek: IntArray, axis: FloatArray
+) -> tuple[FloatArray, float] | None:
+    """(16, 2) px of the rim of a larger eye, and how far it goes on below the tracked one, of its width; None of none."""
     lids = points[loop, :2]
     width = float(np.linalg.norm(lids[0] - lids[8]))
     scale = WINDOW_PX / (_WINDOW_EYES * max(width, 1))
     turn = np.array([[axis[0], axis[1]], [-axis[1], axis[0]]]) / max(1e-3, float(np.linalg.norm(axis))) * scale
     to_window = np.c_[turn, WINDOW_PX / 2 - turn @ lids.mean(0)].astype(np.float32)
     size = (WINDOW_PX, WINDOW_PX)
-    window = np.asarray(cv2.warpAffine(image, to_window, size, flags=cv2.INTER_AREA, borderMode=cv2.BORDER_REPLICATE), np.uint8)
+    window = area_crop(image, to_window, *size).astype(np.uint8)
     rim = (lids @ to_window[:, :2].T + to_window[:, 2]).astype(np.float32)
     tracked = polygon_mask([rim], *size) > 0.5
     x, y = np.clip(points[cheek, :2].round().astype(int), 0, (image.shape[1] - 1, image.shape[0] - 1)).T
@@ -74,8 +79,9 @@ def _whole_eye(image: ByteArray, points: FloatArray, loop: IntArray, cheek: IntA
     reach = WINDOW_PX / _WINDOW_EYES
     spilt = eye[0].any() or eye[-1].any() or eye[:, 0].any() or eye[:, -1].any()
     large = _LEAST_AREA * tracked.sum() < eye.sum() < _MOST_AREA * tracked.sum()
-    if spilt or not large or _below(eye, rim) < _LEAST_BELOW * reach or solidity < _LEAST_SOLID:
+    if spilt or not large or solidity < _LEAST_SOLID:
         return None
+    below = _below(eye, rim) / reach
     eye = cv2.dilate(eye.astype(np.uint8), np.ones((3, 3), np.uint8), iterations=_OUTLINE_PX) > 0
     left, right = (int(v) for v in np.flatnonzero(eye.any(0))[[0, -1]])
     # The tracked rim's points keep their places between the corners, and go to the upper and the lower edge of what is there.
@@ -89,7 +95,7 @@ def _whole_eye(image: ByteArray, points: FloatArray, loop: IntArray, cheek: IntA
     height[_LOWER] = np.interp(across[_LOWER], columns, _smooth(lower))
     back = np.asarray(cv2.invertAffineTransform(to_window), np.float32)
     whole: FloatArray = (np.c_[across + 0.5, height] @ back[:, :2].T + back[:, 2]).astype(np.float32)
-    return whole
+    return whole, below
 
 
 def _no_skin(window: ByteArray, cheek: ByteArray) -> Any:

@@ -91,10 +91,11 @@ def lay_in_eye(
     distance = np.linalg.norm(p - (centre + shift), axis=-1) / radius
     weight = np.clip((_IRIS_REACH - distance) / _IRIS_FALL, 0, 1)[..., None]
     p = p - (shift * weight).astype(np.float32)
-    eye = cv2.remap(reference.eyeballs, p[..., 0], p[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    eye = eye + (1 - _openness(target_px[loop, :2], reference.mesh_px[loop, :2])) * (
-        lash_colour(reference.image, reference.mesh_px, loop) - eye
-    )
+    seen = cv2.remap(reference.eyeballs, p[..., 0], p[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    eye = np.asarray(seen, np.float32)
+    shut = 1 - _openness(target_px[loop, :2], reference.mesh_px[loop, :2])
+    if shut > 0:
+        eye = eye + shut * (lash_colour(reference.image, reference.mesh_px, loop) - eye)
     mixed = picture[y0:y1, x0:x1] + mask * (eye - picture[y0:y1, x0:x1])
     picture[y0:y1, x0:x1] = np.rint(mixed) if picture.dtype == np.uint8 else mixed
 

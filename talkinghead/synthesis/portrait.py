@@ -8,6 +8,7 @@ Source of the matte: MediaPipe Selfie Segmentation; He, Sun, Tang, "Guided Image
 from __future__ import annotations
 
 import io
+import math
 import os
 import warnings
 from dataclasses import replace
@@ -105,12 +106,6 @@ def check_image_file(path: Path) -> None:
     if width * height > most:
         wanted = f"at most {most // 10**6} megapixels are wanted; shrink it, to 4096 px a side for example"
         raise ImageError(f"{path}: is {width} x {height} px, {wanted}.")
-
-
-def size_unasked(path: Path) -> int | None:
-    """The longest side, px, to which a picture file is brought where nobody said one; None is its own."""
-    with Image.open(path) as picture:
-        return LARGEST_UNASKED_PX if max(picture.size) > LARGEST_UNASKED_PX else None
 
 
 def choose_face(faces: list[TrackedFace], number: int | None, path: Path) -> TrackedFace:
@@ -277,6 +272,16 @@ def _feather(height: int, width: int, left: bool, top: bool, right: bool, bottom
     rows = np.broadcast_to(ramp(height, top, bottom), (height,))
     columns = np.broadcast_to(ramp(width, left, right), (width,))
     return np.outer(rows, columns).astype(np.float32)
+
+
+def for_players(portrait: Portrait) -> Portrait:
+    """A portrait at its picture's size -> at the size of a video for which none was asked: `LARGEST_UNASKED_PX` at most.
+
+    Larger where its face would otherwise be coarser than the crop of the mouth.
+    """
+    longest = max(portrait.image.shape[:2])
+    size = max(LARGEST_UNASKED_PX, math.ceil(longest * FINE_FACE_PX / max(1.0, _width(portrait.face))))
+    return portrait if size >= longest else resized(portrait, size)
 
 
 def resized(portrait: Portrait, size: int) -> Portrait:

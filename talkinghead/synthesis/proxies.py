@@ -16,7 +16,7 @@ import numpy as np
 from torch import Tensor
 
 from talkinghead.synthesis.backdrop import before_the_room, folds, room_behind, soften_folds
-from talkinghead.synthesis.closing import lowered, met, with_bare_lids, with_whole_lips
+from talkinghead.synthesis.closing import lowered, met, with_whole_lips
 from talkinghead.synthesis.creases import Creases
 from talkinghead.synthesis.fine_mouth import OwnTeeth
 from talkinghead.synthesis.geometry import (
@@ -30,7 +30,9 @@ from talkinghead.synthesis.geometry import (
     similarity,
     stacked,
 )
+from talkinghead.synthesis.glasses import Glasses
 from talkinghead.synthesis.interior import lay_in_eye, skin_colour, without_lids
+from talkinghead.synthesis.lids import with_bare_lids
 from talkinghead.synthesis.mouth import MouthProxies, ReferenceMouth, build_mouth, lay_in_mouth
 from talkinghead.synthesis.rasteriser import rasterise, vertex_normals
 from talkinghead.synthesis.regions import INNER_LIPS, JAW, LEFT_EYE, LEFT_IRIS, OUTER_LIPS, RIGHT_EYE, RIGHT_IRIS, SKULL
@@ -130,7 +132,8 @@ class ReferenceFace:
         self.warp_px = warp_px
         self.matte = _trusted(matte, mesh_px) if matte is not None else None
         self.behind = room_behind(image, self.matte) if self.matte is not None else None
-        self.image = np.ascontiguousarray(image)
+        self.glasses = Glasses.of(image, mesh_px)
+        self.image = np.ascontiguousarray(image if self.glasses is None else self.glasses.bare)
         self.mesh_px = mesh_px.astype(np.float32)
         self.topology = topology
         self.eyeballs = without_lids(self.image, self.mesh_px)
@@ -205,8 +208,6 @@ def _warped(reference: ReferenceFace, target_px: FloatArray, closing: bool) -> B
     faces = np.concatenate([topology.closed_skin, topology.ring])
     displacement, _ = rasterise(local, faces, source_px[:, :2] - target_px[:, :2], height, width)
     place = np.asarray(cv2.resize(displacement, (right - left, bottom - top), interpolation=cv2.INTER_LINEAR), np.float32)
-    if place is displacement:
-        place = displacement.copy()
     place[..., 0] += np.arange(left, right, dtype=np.float32)
     place[..., 1] += np.arange(top, bottom, dtype=np.float32)[:, None]
     warped = np.asarray(_carried(reference.image, place), np.uint8)
@@ -221,6 +222,8 @@ def _warped(reference: ReferenceFace, target_px: FloatArray, closing: bool) -> B
     else:
         there = _carried(reference.matte, place)
         picture[here] = before_the_room(warped, there, picture[here], reference.matte[here], reference.behind[here])
+    if reference.glasses is not None:
+        reference.glasses.lay_over(picture, source_px, target_px)
     return picture
 
 

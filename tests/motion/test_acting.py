@@ -1,5 +1,7 @@
 """Heads nod down, turn and tilt to the picture's side, lids shut; what is over comes to rest."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -20,6 +22,19 @@ def test_each_act_turns_its_own_axis_and_ends(name: str, axis: int, sign: int) -
     first = turned[np.abs(turned[:, axis]) > 0.02][0, axis]
     assert np.sign(first) == sign and 0.05 < np.abs(turned).max() < 0.2
     assert np.allclose(acted(STILL, [Act(name, 0.4, 2.0)]).head_rotation, 2 * turned, atol=1e-6)
+
+
+def test_no_blink_of_its_own_comes_near_a_wink() -> None:
+    """It would drown in it; what an expression does to the lids stays."""
+    left, right = (arkit.INDEX[f"eyeBlink{side}"] for side in ("Left", "Right"))
+    motion = replace(STILL, blendshapes=STILL.blendshapes.copy())
+    motion.blendshapes[:, [left, right]] = 0.1
+    for frame in (6, 40):
+        motion.blendshapes[frame : frame + 5, [left, right]] = 1
+    lids = acted(motion, [Act("wink left", 0.4)]).blendshapes[:, [left, right]]
+    assert lids[:30, 0].max() < 0.3 and lids[:30, 1].max() > 0.9
+    assert np.array_equal(lids[38:], motion.blendshapes[38:, [left, right]])
+    assert lids[0] == pytest.approx([0.1, 0.1])
 
 
 def test_winks_shut_one_lid_and_blinks_both() -> None:

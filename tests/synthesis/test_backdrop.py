@@ -1,8 +1,9 @@
 """What a head leaves bare is the room, and the edge of a fold has no steps."""
 
 import numpy as np
+import pytest
 
-from talkinghead.synthesis.backdrop import folds, room_behind, soften_folds
+from talkinghead.synthesis.backdrop import before_the_room, folds, room_behind, soften_folds
 
 
 def wall(height=120, width=160):
@@ -45,3 +46,18 @@ def test_only_the_edge_of_a_fold_is_softened():
     assert soft[20:40, 31].min() > 40 and soft[20:40, 31].max() < 160
     smooth = np.tile(np.linspace(0, 60, 64, dtype=np.float32)[None, :, None], (64, 1, 2))
     assert np.array_equal(soften_folds(picture, smooth), picture)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_person_stands_before_the_room_and_leaves_what_was_behind_them(seed):
+    random = np.random.default_rng(seed)
+    person, picture, behind = (random.integers(0, 256, (80, 90, 3), np.uint8) for _ in range(3))
+    person[:20], behind[:20] = 0, 0
+    person[20:30], behind[20:30] = 255, 255
+    there, matte = random.random((80, 90), np.float32), random.random((80, 90), np.float32)
+    matte[:30] = 1
+    left = np.maximum(matte - there, 0)[..., None]
+    here = there[..., None]
+    wanted = here * person + left * behind + (1 - here - left) * picture
+    seen = before_the_room(person, there, picture, matte, behind)
+    assert np.abs(seen - wanted).max() < 1.5

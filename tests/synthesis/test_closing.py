@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from talkinghead.synthesis.closing import lowered, met, with_bare_lids, with_whole_lips
+from talkinghead.synthesis.closing import lowered, met, with_whole_lips
 from talkinghead.synthesis.geometry import polygon_mask
+from talkinghead.synthesis.lids import with_bare_lids
 from talkinghead.synthesis.mouth import ReferenceMouth, build_mouth
 from talkinghead.synthesis.proxies import ReferenceFace, build_proxies, warp_picture
 from talkinghead.synthesis.regions import (

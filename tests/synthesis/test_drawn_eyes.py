@@ -14,6 +14,14 @@ from talkinghead.types import TrackedFace
 SKIN, WHITE, LINE = (235, 180, 150), (245, 245, 250), (40, 25, 20)
 
 
+def drawn(image, eyes):
+    """Eyes of a doll: (centre, half axes) each."""
+    for centre, axes in eyes:
+        cv2.ellipse(image, centre, axes, 0, 0, 360, LINE, -1)
+        cv2.ellipse(image, centre, (axes[0] - 5, axes[1] - 5), 0, 0, 360, WHITE, -1)
+    return image
+
+
 @pytest.fixture
 def doll(face):
     """A face whose tracked lids span the upper half of eyes 60 px high, and where these end (centre, half axes)."""
@@ -24,10 +32,12 @@ def doll(face):
         x, y = points[loop, :2].mean(0)
         half = 0.55 * float(np.ptp(points[loop, 0]))
         centre, axes = (round(float(x)), round(float(y) + 0.4 * half)), (round(half), round(0.95 * half))
-        cv2.ellipse(image, centre, axes, 0, 0, 360, LINE, -1)
-        cv2.ellipse(image, centre, (axes[0] - 5, axes[1] - 5), 0, 0, 360, WHITE, -1)
         eyes.append((centre, axes))
-    return image, TrackedFace(points.astype(np.float32), np.zeros(52, np.float32), np.float32([0, 0, 768, 768]), 1.0), eyes
+    return (
+        drawn(image, eyes),
+        TrackedFace(points.astype(np.float32), np.zeros(52, np.float32), np.float32([0, 0, 768, 768]), 1.0),
+        eyes,
+    )
 
 
 def test_lids_go_to_the_rims_of_a_large_drawn_eye(doll):
@@ -80,3 +90,53 @@ def test_a_face_at_the_edge_of_the_picture_and_one_of_no_size_are_left_alone(dol
     for points in (face.points + np.float32([5000, 0, 0]), np.zeros_like(face.points)):
         odd = replace(face, points=points)
         assert with_whole_eyes(odd, image) is odd
+
+
+def test_the_same_eyes_are_found_in_a_mirror_in_a_crop_and_in_noise(doll):
+    image, face, _ = doll
+    noise = np.random.default_rng(0).normal(0, 8, image.shape)
+    assert with_whole_eyes(face, np.clip(image + noise, 0, 255).astype(np.uint8)) is not face
+    for left, top in ((4, 4), (1, 3)):
+        cropped = replace(face, points=face.points - np.float32([left, top, 0]))
+        assert with_whole_eyes(cropped, np.ascontiguousarray(image[top:, left:])) is not cropped
+    points = face.points.copy()
+    points[:, 0] = 768 - points[:, 0]
+    points[np.r_[RIGHT_EYE, LEFT_EYE]] = points[np.r_[LEFT_EYE, RIGHT_EYE]]
+    mirrored = replace(face, points=points)
+    assert with_whole_eyes(mirrored, np.ascontiguousarray(image[:, ::-1])) is not mirrored
+
+
+def no_larger(centre, axes):
+    return centre, (round(axes[0] * 0.5), round(axes[1] * 0.9))
+
+
+def far_up(centre, axes):
+    return (centre[0], centre[1] - axes[1]), (axes[0], round(axes[1] * 1.05))
+
+
+def huge(centre, axes):
+    return centre, (round(axes[0] * 1.5), round(axes[1] * 1.8))
+
+
+@pytest.mark.parametrize("other", [no_larger, far_up, huge])
+def test_what_is_lower_but_no_larger_or_above_the_lids_or_as_large_as_hair_is_no_drawn_eye(doll, other):
+    image, face, eyes = doll
+    image[:] = SKIN
+    assert with_whole_eyes(face, drawn(image, [other(*eye) for eye in eyes])) is face
+
+
+def test_spots_that_run_together_with_an_eye_are_none(doll):
+    image, face, eyes = doll
+    image[:] = SKIN
+    for (x, y), (wide, high) in eyes:
+        for end in (x - wide, x + wide):
+            cv2.line(image, (x, y - high // 3), (end, y + 2 * high), LINE, 26)
+    assert with_whole_eyes(face, image) is face
+
+
+def test_what_goes_on_beyond_the_window_is_hair(doll):
+    image, face, eyes = doll
+    image[:] = SKIN
+    for (x, y), (wide, _) in eyes:
+        cv2.ellipse(image, (x, round(y + 0.9 * wide)), (round(0.5 * wide), round(1.9 * wide)), 0, 0, 360, LINE, -1)
+    assert with_whole_eyes(face, image) is face

@@ -4,17 +4,18 @@ import cv2
 import numpy as np
 import pytest
 
-from talkinghead.synthesis.closing import with_bare_lids
 from talkinghead.synthesis.lashes import without_lashes
+from talkinghead.synthesis.lids import with_bare_lids
 from talkinghead.synthesis.regions import LEFT_CREASE, LEFT_EYE, LEFT_RIDGE, RIGHT_CREASE, RIGHT_EYE, RIGHT_RIDGE
 
 SKIN = np.float32([200, 150, 120])
+RIM = np.float32([[5, 31], [75, 31]])
 
 
 def test_thin_dark_lines_go_and_their_darkness_is_told():
     picture = np.full((60, 80, 3), SKIN, np.float32)
     picture[10:30, 38:41] = 20
-    clean, dark = without_lashes(picture, 80)
+    clean, dark = without_lashes(picture, 80, RIM)
     np.testing.assert_allclose(clean[20, 39], SKIN, atol=12)
     assert dark[20, 39] > 0.8 and dark[20, 10] == 0
     assert np.array_equal(clean[:, :20], picture[:, :20])
@@ -23,7 +24,7 @@ def test_thin_dark_lines_go_and_their_darkness_is_told():
 def test_shading_and_texture_of_skin_stay():
     texture = np.random.default_rng(0).uniform(-3, 3, (60, 80, 1)).astype(np.float32)
     picture = np.linspace(90, 220, 80, dtype=np.float32)[None, :, None] * SKIN / 200 + texture
-    clean, dark = without_lashes(picture, 80)
+    clean, dark = without_lashes(picture, 80, RIM)
     assert dark[:, 8:-8].mean() < 0.01
     np.testing.assert_allclose(clean[:, 8:-8], picture[:, 8:-8], atol=4)
 

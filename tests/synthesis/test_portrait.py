@@ -8,8 +8,16 @@ from PIL import Image, ImageOps
 
 from talkinghead.errors import CheckpointError, FaceError, ImageError
 from talkinghead.synthesis import portrait as portrait_module
-from talkinghead.synthesis.portrait import MATTE_FILE, PersonMatte, check_image_file, load_image, load_portrait
-from talkinghead.types import TrackedFace
+from talkinghead.synthesis.portrait import (
+    FINE_FACE_PX,
+    MATTE_FILE,
+    PersonMatte,
+    check_image_file,
+    for_players,
+    load_image,
+    load_portrait,
+)
+from talkinghead.types import Portrait, TrackedFace
 
 
 @pytest.fixture(scope="module")
@@ -313,3 +321,20 @@ def test_a_damaged_network_is_a_checkpoint_error(tmp_path):
     (tmp_path / MATTE_FILE).write_bytes(b"nothing")
     with pytest.raises(CheckpointError, match=r"not a person segmentation network .*; reinstall talkinghead"):
         PersonMatte(tmp_path / MATTE_FILE)
+
+
+@pytest.mark.parametrize(
+    ("shape", "face_px", "longest"),
+    [
+        ((3000, 4000), 1200, 1920),
+        ((3000, 4000), 129, 4000),
+        ((4000, 6000), 298, 3423),
+        ((1920, 1080), 600, 1920),
+        ((300, 64), 64, 300),
+    ],
+)
+def test_a_video_of_a_large_picture_is_no_larger_than_players_take_unless_its_face_needs_it(shape, face_px, longest):
+    face = TrackedFace(np.zeros((478, 3), np.float32), np.zeros(52, np.float32), np.float32([10, 10, 10 + face_px, 200]), 1.0)
+    shown = for_players(Portrait(np.zeros((*shape, 3), np.uint8), np.zeros(shape, np.float32), face))
+    assert max(shown.image.shape[:2]) == longest
+    assert float(shown.face.box[2] - shown.face.box[0]) >= min(face_px, FINE_FACE_PX) - 0.5

@@ -7,7 +7,14 @@ import pytest
 from talkinghead.synthesis.compositor import add_residuals, paste, residual_mask
 from talkinghead.synthesis.geometry import ALIGNED_HEIGHT, ALIGNED_WIDTH, polygon_mask, similarity
 from talkinghead.synthesis.mouth import MOUTH_HEIGHT, MOUTH_WIDTH
-from talkinghead.synthesis.proxies import NUM_GUIDE_CHANNELS, ReferenceFace, build_proxies, compose_guide, warp_picture
+from talkinghead.synthesis.proxies import (
+    NUM_GUIDE_CHANNELS,
+    ReferenceFace,
+    build_proxies,
+    compose_guide,
+    lay_in_eyes,
+    warp_picture,
+)
 from talkinghead.synthesis.rasteriser import rasterise
 from talkinghead.synthesis.regions import INNER_LIPS, RIGHT_EYE, RIGHT_IRIS
 
@@ -84,6 +91,21 @@ def test_a_shut_eye_shows_no_eyeball(face, left_open_px):
         build_proxies(reference, shut).face_guides.eyes[:, : ALIGNED_WIDTH // 2].sum()
         < 0.15 * build_proxies(reference, points).face_guides.eyes[:, : ALIGNED_WIDTH // 2].sum()
     )
+
+
+def test_eyes_are_the_same_in_a_picture_of_8_bits_and_in_one_of_floats(face):
+    points, topology = face
+    speckled = np.random.default_rng(0).integers(0, 256, (256, 256, 3), np.uint8)
+    reference = ReferenceFace(speckled, points, topology)
+    looking = points.copy()
+    looking[RIGHT_IRIS, 0] += 3
+    composite = build_proxies(reference, looking).composite
+    floats = warp_picture(reference, looking)
+    lay_in_eyes(floats, reference, looking)
+    assert np.abs(composite - floats).max() <= 1
+    still = build_proxies(reference, points).composite
+    eye = polygon_mask([points[RIGHT_EYE, :2]], 256, 256) > 0.9
+    assert np.median(np.abs(still[eye].astype(int) - speckled[eye])) <= 1
 
 
 def test_gaze_moves_the_iris_and_not_the_corners(face, picture):
