@@ -17,7 +17,7 @@ import numpy as np
 from talkinghead.procrustes import similarity
 from talkinghead.synthesis.closing import smooth_step
 from talkinghead.synthesis.geometry import box_around, polygon_mask
-from talkinghead.synthesis.interior import skin_colour
+from talkinghead.synthesis.interior import far_from, skin_colour
 from talkinghead.synthesis.rasteriser import rasterise, vertex_normals
 from talkinghead.synthesis.regions import LEFT_EYE, RIGHT_EYE, SKULL, strip
 from talkinghead.types import ByteArray, FloatArray, IntArray
@@ -218,9 +218,8 @@ def _strain(crease: Crease, points: FloatArray, own: FloatArray) -> float:
 
 def _skin(image: FloatArray, colour: FloatArray, eyes_px: float) -> FloatArray:
     """(h, w) in [0, 1]: what is of the cheeks' colour, not hair, glasses, lips or paper; softly."""
-    soft = cv2.GaussianBlur(image, (0, 0), max(0.6, eyes_px / 60)) / 255
-    away = np.abs(np.log((soft + 0.02) / (colour + 0.02))).max(-1)
-    like = np.clip((_SKIN_FAR - away) / (_SKIN_FAR - _SKIN_NEAR), 0, 1)
+    soft = np.asarray(cv2.GaussianBlur(image, (0, 0), max(0.6, eyes_px / 60)), np.float32)
+    like = np.clip((_SKIN_FAR - far_from(soft, 255 * colour)) / (_SKIN_FAR - _SKIN_NEAR), 0, 1)
     return np.asarray(cv2.GaussianBlur(like, (0, 0), max(0.6, eyes_px / 40)), np.float32)
 
 

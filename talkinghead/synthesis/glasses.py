@@ -15,7 +15,7 @@ from talkinghead.synthesis.geometry import box_around, polygon_mask, rigid_map
 from talkinghead.synthesis.regions import LEFT_EYE, LEFT_IRIS, RIGHT_EYE, RIGHT_IRIS, SKULL
 from talkinghead.types import ByteArray, FloatArray
 
-# By eye, on sixty photographs.
+# By eye, on 400 photographs: at least half of those who wear glasses in them are missed, and nobody else is found.
 _EYES_PX: Final = 240.0
 """The distance of the outer corners of the eyes at which frames are looked for, and a third of it the least."""
 _ROUND: Final = np.array([127, 356, 105, 334, 101, 330, 10])
@@ -35,7 +35,11 @@ _LID: Final = 1.35
 
 @dataclass(frozen=True, eq=False)
 class Glasses:
-    """bare: (H, W, 3) the picture without the frame; frame: (h, w) in [0, 1], where it is; left, top: px of that part."""
+    """A portrait's frame.
+
+    bare: (H, W, 3) the portrait without it. picture: (h, w, 3), a part of the portrait from px `left`, `top` on, and frame:
+    (h, w) in [0, 1], where in that part it is.
+    """
 
     bare: ByteArray
     picture: ByteArray

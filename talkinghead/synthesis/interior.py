@@ -59,6 +59,8 @@ _LIP_SHADOW_BLUR: Final = 0.03
 """How much of the light the lips take from what is just behind them, and how soft that is in mouth widths."""
 _MIN_SKIN: Final = 0.04
 """Under less light than this a picture says nothing of its tint."""
+_DARK: Final = np.float32(5)
+"""In [0, 255]: of what is darker than this no ratio says anything."""
 _CHEEKS: Final = np.array([50, 280, 205, 425, 101, 330, 36, 266])
 _NOMINAL_SKIN: Final = np.array([0.80, 0.67, 0.60], np.float32)
 """RGB of the cheek under which the rig's inner parts have their own colours."""
@@ -168,6 +170,11 @@ def skin_colour(image: ByteArray, mesh_px: FloatArray) -> FloatArray:
     inside = (cheeks >= 0).all(1) & (cheeks < (width, height)).all(1)
     skin = np.median(image[cheeks[inside, 1], cheeks[inside, 0]], 0) / 255 if inside.any() else _NOMINAL_SKIN
     return np.clip(skin, _MIN_SKIN, 1).astype(np.float32)
+
+
+def far_from(colours: FloatArray, skin: FloatArray) -> FloatArray:
+    """(..., 3) and (3,), RGB in [0, 255] -> (...) how unlike they are: the log of the channel that differs most."""
+    return np.asarray(np.abs(np.log((colours + _DARK) / (skin + _DARK))).max(-1), np.float32)
 
 
 def lit_colours(colours: FloatArray, image: ByteArray, mesh_px: FloatArray) -> FloatArray:

@@ -12,7 +12,7 @@ import numpy as np
 
 from talkinghead.synthesis.closing import colour_along, lash_colour
 from talkinghead.synthesis.geometry import box_around, polygon_mask
-from talkinghead.synthesis.interior import skin_colour
+from talkinghead.synthesis.interior import far_from, skin_colour
 from talkinghead.synthesis.lashes import without_lashes
 from talkinghead.synthesis.rasteriser import rasterise
 from talkinghead.synthesis.regions import LEFT_CREASE, LEFT_EYE, LEFT_RIDGE, RIGHT_CREASE, RIGHT_EYE, RIGHT_RIDGE, strip
@@ -72,7 +72,7 @@ def _shut_eye(
     blur = max(0.6, eye_px / _BLURS_ACROSS)
     # What is bright or dark of the eye itself says nothing of the lid; nor does hair that hangs over its brow.
     above = colour_along(part, np.float32(0.5) * (low + high))
-    above = above if float(_far_from(above, cheek)) < _SKIN_FAR else cheek
+    above = above if float(far_from(above, cheek)) < _SKIN_FAR else cheek
     eye = polygon_mask([loop], height, width)[..., None]
     clean, lashes = without_lashes(part + eye * (above - part), eye_px, loop[:9])
     lid_skin = _skin_alone(clean, above, eye_px)
@@ -107,16 +107,11 @@ def _shut_eye(
 def _skin_alone(part: FloatArray, skin: FloatArray, eye_px: float) -> FloatArray:
     """(h, w, 3) with skin for what is none: hair, glasses, the white of a tracked eye that is too small; skin: (3,) there."""
     soft = np.asarray(cv2.GaussianBlur(part, (0, 0), max(0.6, eye_px / _BLURS_ACROSS)), np.float32)
-    like = np.clip((_SKIN_FAR - _far_from(soft, skin)) / (_SKIN_FAR - _SKIN_NEAR), 0, 1)[..., None]
+    like = np.clip((_SKIN_FAR - far_from(soft, skin)) / (_SKIN_FAR - _SKIN_NEAR), 0, 1)[..., None]
     reach = max(1.0, _SKIN_REACH * eye_px)
     share = cv2.GaussianBlur(like, (0, 0), reach)[..., None] + np.float32(_SKIN_UNKNOWN)
     near = cv2.GaussianBlur(part * like, (0, 0), reach) + np.float32(_SKIN_UNKNOWN) * skin
     return np.asarray(part + (1 - like) * (near / share - part), np.float32)
-
-
-def _far_from(colours: FloatArray, skin: FloatArray) -> FloatArray:
-    """(..., 3) in [0, 255] -> (...) logs of the channel that differs most."""
-    return np.asarray(np.abs(np.log((colours + 5) / (skin + 5))).max(-1), np.float32)
 
 
 def _strip(rows: list[FloatArray], values: list[FloatArray], height: int, width: int) -> FloatArray:

@@ -25,8 +25,9 @@ from talkinghead.synthesis.drawn_eyes import with_whole_eyes
 from talkinghead.types import ByteArray, FloatArray, Portrait, TrackedFace
 
 MAX_PIXELS: Final = 40_000_000
-MAX_JPEG_PIXELS: Final = 220_000_000
-"""A JPEG is shrunk by 2, 4 or 8 while it is decoded, so that a phone's 200 megapixels need no more memory than 40."""
+MAX_JPEG_PIXELS: Final = 178_000_000
+"""A JPEG is shrunk by 2, 4 or 8 while it is decoded, so that a phone's 108 megapixels need no more memory than 40; of more
+than these Pillow opens none."""
 MIN_SIDE_PX: Final = 64
 MIN_FACE_PX: Final = 64
 LARGEST_UNASKED_PX: Final = 1920

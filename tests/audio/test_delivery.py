@@ -152,7 +152,7 @@ def test_a_command_is_a_voice(tmp_path: Path) -> None:
         ("command: speak {text} {output} {speed}", r"has \{speed\}; write command"),
         ("command: speak {text} {output", "has a brace without its other half"),
         ("piper:none.onnx", "none.onnx: no such file; give piper:voice.onnx"),
-        ("en-xx", "no 'en-xx' in espeak-ng; did you mean en-us"),
+        ("en-xx", r"no 'en-xx' in espeak-ng; did you mean en-us\? Or choose one of af"),
     ],
 )
 def test_voices_that_there_are_not(tmp_path: Path, voice: str, message: str) -> None:

@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -83,6 +85,13 @@ def test_a_video_left_in_the_middle_or_broken_off_ends_its_threads(face, picture
         list(renderer(crop, broken(), chunk=1))
     with pytest.raises(IndexError):
         list(renderer(crop, [points, points[:400]], chunk=1))
+
+
+@pytest.mark.parametrize(("height", "width", "waiting"), [(1080, 1920, 10), (3000, 3000, 2), (3000, 4000, 1), (8192, 8192, 1)])
+def test_frames_in_the_making_take_so_much_memory(height, width, waiting):
+    """As shipped: 27 MB a frame of 3000 x 3000 px, before what the warp needs besides."""
+    image = np.broadcast_to(np.zeros(3, np.uint8), (height, width, 3))
+    assert PortraitCrop(image, SimpleNamespace(image=image), 0, 0).num_waiting == waiting
 
 
 def test_of_a_large_picture_fewer_frames_wait_for_the_denoiser(face, picture, threads, monkeypatch):
