@@ -51,7 +51,7 @@ def test_the_published_schema_is_json_schema_of_every_field(capsys: pytest.Captu
         ("side by side", "sideways", r":14:13: line 3.camera is 'sideways'; choose from cut, side by side, picture"),
         ("direction: quietly guilty", "direction: quietly blue", r":11:16: direction 'quietly blue' has no word of emotion"),
         ("drawn_man.png", "drawn_men.png", r":5:19: portrait .*drawn_men.png: no such file"),
-        ("voice: en-us,", "voice: en-xx,", r":5:41: voice: no 'en-xx' in espeak-ng; choose one of af"),
+        ("voice: en-us,", "voice: en-xx,", r":5:41: voice: no 'en-xx' in espeak-ng; did you mean en-us\? Or choose one of af"),
         ("overlap: 0.2", "overlap: soon", r":13:14: line 3.overlap is 'soon'; give a number"),
         ("quality: draft", "quality: [draft", r"is not YAML"),
         ("cast:\n", "cost:\n", r":3:1: unknown key 'cost'; a scene has title, size"),
