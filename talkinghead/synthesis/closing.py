@@ -63,8 +63,12 @@ def lowered(lids: FloatArray, own: FloatArray) -> float:
 
     The further it has come down, in a portrait that is fine enough to show lashes.
     """
-    fine = smooth_step(float(np.linalg.norm(own[0] - own[8])), _COARSE_EYE_PX, _FINE_EYE_PX)
-    return fine * (1 - smooth_step(lid_gap(lids) / max(lid_gap(own), SHUT_GAP), _LID_DOWN, _LID_UP))
+    return fine_eye(own) * (1 - smooth_step(lid_gap(lids) / max(lid_gap(own), SHUT_GAP), _LID_DOWN, _LID_UP))
+
+
+def fine_eye(own: FloatArray) -> float:
+    """(16, 2) px of a loop round an eye in a portrait -> how finely it shows, 0 to 1: from which size on lashes can be seen."""
+    return smooth_step(float(np.linalg.norm(own[0] - own[8])), _COARSE_EYE_PX, _FINE_EYE_PX)
 
 
 def met(points: FloatArray, own: FloatArray, fine: float) -> float:

@@ -15,15 +15,13 @@ import cv2
 import numpy as np
 
 from talkinghead.procrustes import similarity
+from talkinghead.synthesis.bands import REACH, Band, Place
 from talkinghead.synthesis.closing import smooth_step
 from talkinghead.synthesis.geometry import box_around, polygon_mask
 from talkinghead.synthesis.interior import far_from, skin_colour
-from talkinghead.synthesis.rasteriser import rasterise, vertex_normals
-from talkinghead.synthesis.regions import LEFT_EYE, RIGHT_EYE, SKULL, strip
+from talkinghead.synthesis.rasteriser import vertex_normals
+from talkinghead.synthesis.regions import LEFT_EYE, OUTER_LIPS, RIGHT_EYE, SKULL
 from talkinghead.types import ByteArray, FloatArray, IntArray
-
-Place = tuple[int, int, float]
-"""Two of the mesh's points, and how far from the first to the second."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +32,7 @@ class Crease:
     how much, in logs of their distance, when it is as deep as it gets. depth: how much darker it is then. width: of its groove,
     in parts of the distance of the outer corners of the eyes. bulge: of its depth, what shades the skin that swells beside it,
     to the right of its way in the picture; below 0, to the left. own: whether what is dark there in a portrait is a fold of its
-    own, and is lit where it is drawn apart: beside the eyes it may be paint.
+    own, and is lit where it is drawn apart: beside the eyes it may be paint. on: how one of its own goes on beyond the path.
     """
 
     paths: tuple[tuple[Place, ...], ...]
@@ -44,12 +42,16 @@ class Crease:
     width: float
     bulge: float = 0.0
     own: bool = False
+    on: tuple[Place, ...] = ()
 
 
 def _nasolabial(
-    wing: int, cheek: tuple[int, int, int], lip: int, above: int, below: int, jowl: int, apple: int, bulge: float
+    wing: int, cheek: tuple[int, int, int], lip: int, above: int, below: int, jowl: int, apple: int, chin: int, bulge: float
 ) -> Crease:
-    """From the wing of the nose through three points of the cheek round the mouth's corner, towards `lip`, `above`, `below`."""
+    """From the wing of the nose through three points of the cheek round the mouth's corner, towards `lip`, `above`, `below`.
+
+    That of a broad smile goes on towards the `chin`.
+    """
     high, middle, corner = cheek
     path = (
         (wing, wing, 0.0),
@@ -59,7 +61,9 @@ def _nasolabial(
         (corner, below, 0.4),
         (below, corner, 0.1),
     )
-    return Crease((path,), ((jowl, above), (apple, lip)), 0.12, 0.2, 0.014, bulge, own=True)
+    return Crease(
+        (path,), ((jowl, above), (apple, lip)), 0.12, 0.2, 0.014, bulge, own=True, on=((below, chin, 0.5), (below, chin, 1.0))
+    )
 
 
 def _crows_feet(corner: int, out: int, up: int, down: int, lids: tuple[int, int]) -> Crease:
@@ -68,8 +72,8 @@ def _crows_feet(corner: int, out: int, up: int, down: int, lids: tuple[int, int]
 
 
 CREASES: Final = (
-    _nasolabial(129, (203, 206, 216), 165, 186, 212, 207, 205, bulge=0.5),
-    _nasolabial(358, (423, 426, 436), 391, 410, 432, 427, 425, bulge=-0.5),
+    _nasolabial(129, (203, 206, 216), 165, 186, 212, 207, 205, 204, bulge=0.5),
+    _nasolabial(358, (423, 426, 436), 391, 410, 432, 427, 425, 424, bulge=-0.5),
     # Between the brows.
     Crease(
         (((55, 193, 0.3), (55, 8, 0.3), (107, 9, 0.32)), ((285, 417, 0.3), (285, 8, 0.25), (336, 9, 0.28))),
@@ -88,15 +92,20 @@ CREASES: Final = (
 )  # fmt: skip
 CANVAS_PX: Final = 640
 """Folds are drawn at most this large, from brow to chin."""
-_COLUMNS: Final = 24
-_REACH: Final = 8.0
-"""How far from its line a fold is seen, in widths."""
 _FROM: Final = 0.15
 """Of the full strain, what folds and smooths nothing: lips that talk."""
-_SMOOTHED: Final = 0.2
+_SMOOTHED: Final = 0.13
 """The strain that draws a fold of the portrait's own out of it."""
-_MOST_LIT: Final = 0.3
+_MOST_LIT: Final = 1.5
 """How much lighter, in logs, its groove becomes at most."""
+_VALLEY, _SOFTENED, _FINE = 0.14, 0.012, 0.0015
+"""Of the distance of the eyes: how wide a groove may be, how soft it is when it is looked for, and when it is filled."""
+_SHALLOW, _DEEP = 0.03, 0.1
+"""Depths, in logs, of what is no groove and of what surely is one."""
+_COLD, _WARM, _LEAST_WARMTH = 0.5, 0.8, 0.1
+"""Logs of red over blue in those of the cheeks: of hair, of a fold; and the least that says which is which."""
+_SURELY, _ENDS = 6.0, 0.1
+"""Widths from a line within which its fold surely is; the part of its way over which its ends fade."""
 _SKIN_NEAR, _SKIN_FAR = 0.25, 0.6
 """Distances from the cheeks' colour, in logs of it, of what is skin, and of what is hair, glasses or paper."""
 _FACING, _AWAY = 0.35, 0.1
@@ -124,9 +133,10 @@ class Creases:
         """image: (H, W, 3) uint8; mesh_px: (V, 3) px, where its vertices stand in it; faces: (F, 3) of the skin."""
         self._own = mesh_px
         colour = skin_colour(image, mesh_px)
-        self._tint = np.clip(1 - np.float32(_TINT) * np.log(colour / colour.mean()), 0.5, 1.5).astype(np.float32)
+        tint = np.clip(1 - np.float32(_TINT) * np.log(colour / colour.mean()), 0.5, 1.5).astype(np.float32)
         box = box_around(mesh_px[:468, :2], 0, image)
-        self._drawn: list[tuple[Crease, tuple[int, int], FloatArray, FloatArray]] = []
+        self._folds: list[_Light] = []
+        self._own_folds: list[_Light] = []
         if box is None:
             return
         x0, y0, x1, y1 = box
@@ -137,15 +147,21 @@ class Creases:
         self._shape = size[::-1]
         small = np.asarray(cv2.resize(image[y0:y1, x0:x1], size, interpolation=cv2.INTER_AREA), np.float32)
         points = (mesh_px[:468, :2] - self._left_top) * self._scale
-        skin = _skin(small, colour, float(np.linalg.norm(points[RIGHT_EYE[0]] - points[LEFT_EYE[0]])))
+        eyes_px = float(np.linalg.norm(points[RIGHT_EYE[0]] - points[LEFT_EYE[0]]))
+        skin = _skin(small, colour, eyes_px)
+        filled = _filled(small, colour, points, eyes_px)
         lined = _how_lined(image[y0:y1, x0:x1], mesh_px[:468, :2] - self._left_top)
         for crease in CREASES:
             for path in crease.paths:
                 seen = smooth_step(float(min(facing[a] for a, _, _ in path)), _AWAY, _FACING)
-                part = _drawn(crease, path, small, seen * skin, points)
-                if part is not None:
-                    left_top, groove, lift = part
-                    self._drawn.append((crease, left_top, lined * groove, lift))
+                band = Band.along(path, points, crease.width * eyes_px, small)
+                if band is not None:
+                    groove = lined * seen * _groove(crease, band) * band.of(skin) * band.there
+                    self._folds.append(_Light(crease, band.left_top, groove[..., None] * tint))
+                band = Band.along(path + crease.on, points, crease.width * eyes_px, small) if crease.own else None
+                if band is not None:
+                    light = seen * (_lift(band) * band.there)[..., None] * band.of(filled)
+                    self._own_folds.append(_Light(crease, band.left_top, light))
 
     def shade(self, image: ByteArray, target_px: FloatArray, displacement: FloatArray, left_top: tuple[int, int]) -> None:
         """Shade and light a part of the warped picture in place.
@@ -164,27 +180,27 @@ class Creases:
             for k in (0, 1)
         )
         light = cv2.remap(canvas, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=0)
-        if light.shape != image.shape[:2]:
+        if light.shape != image.shape:
             light = np.asarray(cv2.resize(light, image.shape[1::-1], interpolation=cv2.INTER_LINEAR), np.float32)
-        x0, y0, width, height = cv2.boundingRect((np.abs(light) > _SEEN).astype(np.uint8))
+        x0, y0, width, height = cv2.boundingRect((np.abs(light).max(-1) > _SEEN).astype(np.uint8))
         if width == 0:
             return
         here = np.s_[y0 : y0 + height, x0 : x0 + width]
-        ratio = np.asarray(cv2.exp(light[here][..., None] * self._tint), np.float32)
+        ratio = np.asarray(cv2.exp(light[here]), np.float32)
         image[here] = cv2.multiply(image[here], ratio, dtype=cv2.CV_8U)
 
     def _light(self, target_px: FloatArray) -> FloatArray | None:
-        """(h, w) logs of the light on the canvas, None where it is as in the portrait."""
+        """(h, w, 3) logs of the light on the canvas, None where it is as in the portrait."""
         _, scale, _ = similarity(target_px[SKULL], self._own[SKULL])
+        strains = {crease: _strain(crease, target_px * np.float32(scale), self._own) for crease in CREASES}
+        folds = [(smooth_step(-strains[part.crease] / part.crease.full, _FROM, 1), part) for part in self._folds]
+        own = [(smooth_step(strains[part.crease] / _SMOOTHED, _FROM, 1), part) for part in self._own_folds]
         canvas = None
-        for crease, (top, left), groove, lift in self._drawn:
-            strain = _strain(crease, target_px * np.float32(scale), self._own)
-            change = smooth_step(-strain / crease.full, _FROM, 1) * groove
-            if crease.own:
-                change = change + smooth_step(strain / _SMOOTHED, _FROM, 1) * lift
-            if change.any():
-                canvas = np.zeros(self._shape, np.float32) if canvas is None else canvas
-                canvas[top : top + groove.shape[0], left : left + groove.shape[1]] += change
+        for amount, part in folds + own:
+            if amount > 0:
+                (top, left), light = part.left_top, part.light
+                canvas = np.zeros((*self._shape, 3), np.float32) if canvas is None else canvas
+                canvas[top : top + light.shape[0], left : left + light.shape[1]] += np.float32(amount) * light
         return canvas
 
 
@@ -223,57 +239,43 @@ def _skin(image: FloatArray, colour: FloatArray, eyes_px: float) -> FloatArray:
     return np.asarray(cv2.GaussianBlur(like, (0, 0), max(0.6, eyes_px / 40)), np.float32)
 
 
-def _drawn(
-    crease: Crease, path: tuple[Place, ...], image: FloatArray, skin: FloatArray, points: FloatArray
-) -> tuple[tuple[int, int], FloatArray, FloatArray] | None:
-    """One line of a fold: (top, left) on the canvas, the shade of its groove and the light that would fill one, (h, w) logs."""
-    line = _curve(np.array([points[a] + share * (points[b] - points[a]) for a, b, share in path], np.float32))
-    way = np.gradient(line, axis=0)
-    aside = np.stack([-way[:, 1], way[:, 0]], 1) / np.maximum(np.linalg.norm(way, axis=1, keepdims=True), 1e-6)
-    width = crease.width * float(np.linalg.norm(points[RIGHT_EYE[0]] - points[LEFT_EYE[0]]))
-    reach = _REACH * width
-    rows = np.concatenate([line - reach * aside, line, line + reach * aside])
-    box = box_around(rows, 1, image)
-    if box is None:
-        return None
-    x0, y0, x1, y1 = box
-    along, beside = np.tile(np.linspace(0, 1, _COLUMNS), 3), np.repeat([-_REACH, 0, _REACH], _COLUMNS)
-    corners = np.c_[rows - (x0, y0), np.zeros(len(rows))].astype(np.float32)
-    values = np.stack([along, beside, np.ones(len(rows))], 1).astype(np.float32)
-    drawn, _ = rasterise(corners, strip(3, _COLUMNS), values, y1 - y0, x1 - x0)
-    t, s, there = drawn[..., 0], drawn[..., 1], drawn[..., 2] * skin[y0:y1, x0:x1]
-    taper = np.maximum(0, np.sin(np.pi * np.sqrt(np.clip(t, 0, 1)))) ** 0.8  # deepest at a quarter of the way
-    side = s * np.sign(crease.bulge)
+@dataclass(frozen=True, eq=False)
+class _Light:
+    """How one line of a fold changes the light: left_top: (top, left) on the canvas. light: (h, w, 3) logs."""
+
+    crease: Crease
+    left_top: tuple[int, int]
+    light: FloatArray
+
+
+def _groove(crease: Crease, band: Band) -> FloatArray:
+    """(h, w) logs: the shade of a fold, and of the skin that swells beside it."""
+    taper = np.maximum(0, np.sin(np.pi * np.sqrt(np.clip(band.t, 0, 1)))) ** 0.8  # deepest at a quarter of the way
+    side = band.s * np.sign(crease.bulge)
     swell = abs(crease.bulge) * (np.exp(-((side - 1.5) ** 2) / 6) - 0.5 * np.exp(-((side - 5) ** 2) / 5))
-    groove = -crease.depth * taper * (0.8 * np.exp(-(s**2) / 2) + swell) * there
-    lift = np.zeros_like(groove)
-    if crease.own:
-        lift = _lift(image[y0:y1, x0:x1], line - (x0, y0), aside * reach, t, s, taper * there)
-    return (y0, x0), groove.astype(np.float32), lift
+    return np.asarray(-crease.depth * taper * (0.8 * np.exp(-(band.s**2) / 2) + swell), np.float32)
 
 
-def _lift(
-    part: FloatArray, line: FloatArray, aside: FloatArray, t: FloatArray, s: FloatArray, weight: FloatArray
-) -> FloatArray:
-    """(h, w) logs: what a groove that is there is darker than the skin on both its sides."""
-    reach = float(np.linalg.norm(aside[0]))
-    grey = cv2.GaussianBlur(part.mean(-1), (0, 0), max(0.6, reach / _REACH / 2))
-    low, high = ((line + sign * aside * 0.8 - 0.5).astype(np.float32) for sign in (-1, 1))
-    ends = [
-        cv2.remap(grey, e[None, :, 0], e[None, :, 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)[0] for e in (low, high)
-    ]
-    columns = np.linspace(0, 1, len(line))
-    first, last = (np.interp(t.ravel(), columns, end).reshape(t.shape) for end in ends)
-    share = np.clip(s / (1.6 * _REACH) + 0.5, 0, 1)
-    flat = first + share * (last - first)
-    window = np.clip(1.25 - np.abs(s) / (0.8 * _REACH), 0, 1)
-    lighter = np.clip(np.log((flat + 1) / (grey + 1)), 0, _MOST_LIT)
-    return np.asarray(lighter * window * weight, np.float32)
+def _lift(band: Band) -> FloatArray:
+    """(h, w) 0 to 1: where the portrait's own fold is looked for, softly bounded."""
+    ends = np.clip(np.minimum(band.t, 1 - band.t) / _ENDS, 0, 1)
+    return np.asarray(ends * np.clip((REACH - np.abs(band.s)) / (REACH - _SURELY), 0, 1), np.float32)
 
 
-def _curve(places: FloatArray) -> FloatArray:
-    """(N, 2) -> (`_COLUMNS`, 2) evenly along a smooth line through them."""
-    way = np.concatenate([[0], np.cumsum(np.linalg.norm(np.diff(places, axis=0), axis=1))])
-    degree = min(3, len(places) - 2)
-    at = np.linspace(0, way[-1], _COLUMNS)
-    return np.stack([np.polyval(np.polyfit(way, column, degree), at) for column in places.T], 1).astype(np.float32)
+def _filled(image: FloatArray, colour: FloatArray, points: FloatArray, eyes_px: float) -> FloatArray:
+    """(h, w, 3) logs: how much darker than the skin on both its sides what is narrow, dark and of the skin's hue is.
+
+    image: (h, w, 3) in [0, 255]; colour: (3,) of the cheeks; points: (468, 2) px. Hair is darker and greyer than a fold.
+    """
+    soft, fine = (np.log(cv2.GaussianBlur(image, (0, 0), max(0.6, blur * eyes_px)) + 5) for blur in (_SOFTENED, _FINE))
+    reach = 2 * round(_VALLEY * eyes_px / 2) + 1
+    closed = cv2.morphologyEx(soft, cv2.MORPH_CLOSE, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach)))
+    closed = cv2.GaussianBlur(closed, (0, 0), max(0.6, _SOFTENED * eyes_px))
+    found = np.clip(((closed - soft).mean(-1) - _SHALLOW) / (_DEEP - _SHALLOW), 0, 1)
+    warmth, of_skin = soft[..., 0] - soft[..., 2], float(np.log(colour[0] / colour[2]))
+    # Grey pictures do not say which is which.
+    alike = np.clip((warmth / of_skin - _COLD) / (_WARM - _COLD), 0, 1) if of_skin > _LEAST_WARMTH else np.ones_like(warmth)
+    lips = polygon_mask([points[OUTER_LIPS]], *found.shape)
+    free = 1 - cv2.GaussianBlur(lips, (0, 0), max(0.6, _SOFTENED * eyes_px))
+    weight = cv2.GaussianBlur((found * alike * free**2).astype(np.float32), (0, 0), max(0.6, _FINE * eyes_px))
+    return np.asarray(np.clip(closed - fine, 0, _MOST_LIT) * weight[..., None], np.float32)

@@ -1,7 +1,6 @@
-"""What lies behind lids and lips: eyeballs laid into the warped picture; teeth, tongue and cavity as the rig has them.
+"""What lies behind lips: teeth, tongue and cavity as the rig has them, under the portrait's light.
 
-Eyeballs are the portrait's own eyes continued over their lids; they keep their place under moving lids and turn with the gaze.
-The mouth's parts are drawn under the portrait's light; what becomes of them is for `synthesis.mouth`.
+What becomes of them is for `synthesis.mouth`.
 """
 
 from __future__ import annotations
@@ -10,36 +9,16 @@ from typing import TYPE_CHECKING, Final
 
 import cv2
 import numpy as np
-from scipy import ndimage
 
-from talkinghead.synthesis.closing import SHUT_GAP, lash_colour, lid_gap, smooth_step
-from talkinghead.synthesis.geometry import box_around, far_blurred, polygon_mask
+from talkinghead.synthesis.geometry import far_blurred, polygon_mask
 from talkinghead.synthesis.rasteriser import rasterise, vertex_normals
 from talkinghead.synthesis.regions import INNER_LIPS, LEFT_EYE, RIGHT_EYE
 from talkinghead.types import ByteArray, FloatArray, IntArray
 
 if TYPE_CHECKING:
-    from talkinghead.synthesis.proxies import ReferenceFace
     from talkinghead.synthesis.topology import MeshTopology
 
 # All these were set by eye, unless something else is said.
-_MARGIN_PX: Final = 3
-"""Round lids and lips, for their anti-aliased rim."""
-_IRIS_REACH: Final = 2.8
-_IRIS_FALL: Final = 1.5
-"""In radii of the iris: as far as the eye moves with the gaze at all, and over how much of that its motion fades."""
-_OPEN_GAP: Final = 0.08
-"""Part of the eye's width: from such a gap on the whole eyeball shows."""
-_MIN_SEEN: Final = 0.02
-"""A portrait that shows less of its eyeballs than this has its eyes shut."""
-_BLURS_ACROSS: Final = 60
-"""So many blurs go into the width of what they soften; none is much under a pixel."""
-_LID_MARGIN: Final = 0.35
-"""Part of the eye's width that its inside is continued over its lids."""
-_SURE_INSIDE: Final = 0.6
-"""Coverage from which a pixel is the eye's alone."""
-_MIN_EYE_PX: Final = 8
-"""An eye of fewer pixels has no inside to continue."""
 _AMBIENT_LIGHT: Final = 0.45
 _FACING_LIGHT: Final = 0.55
 _DEPTH_LOSS: Final = 1.1
@@ -61,51 +40,13 @@ _MIN_SKIN: Final = 0.04
 """Under less light than this a picture says nothing of its tint."""
 _DARK: Final = np.float32(5)
 """In [0, 255]: of what is darker than this no ratio says anything."""
-_CHEEKS: Final = np.array([50, 280, 205, 425, 101, 330, 36, 266])
+CHEEKS: Final = np.array([50, 280, 205, 425, 101, 330, 36, 266])
 _NOMINAL_SKIN: Final = np.array([0.80, 0.67, 0.60], np.float32)
 """RGB of the cheek under which the rig's inner parts have their own colours."""
 _INNER_EXPOSURE: Final = 1.06
 """Held to the measure that `lit_colours` names."""
 _SKIN_LIGHT: Final = 0.6
 """Exponent of the skin's brightness in that of the mouth: teeth in a dark face are lighter than its skin."""
-
-
-def lay_in_eye(
-    picture: FloatArray | ByteArray,
-    reference: ReferenceFace,
-    target_px: FloatArray,
-    skull: FloatArray,
-    loop: IntArray,
-    iris: IntArray,
-) -> None:
-    box = box_around(target_px[loop, :2], _MARGIN_PX, picture)
-    if box is None:
-        return
-    x0, y0, x1, y1 = box
-    mask = polygon_mask([target_px[loop, :2] - (x0, y0)], y1 - y0, x1 - x0)[..., None]
-    back = cv2.invertAffineTransform(skull)
-    x, y = np.meshgrid(np.arange(x0, x1, dtype=np.float32), np.arange(y0, y1, dtype=np.float32))
-    p = np.stack([x, y], -1) @ back[:, :2].T.astype(np.float32) + back[:, 2].astype(np.float32)
-    centre = reference.mesh_px[iris[0], :2]
-    radius = max(1.0, float(np.linalg.norm(reference.mesh_px[iris[1:], :2] - centre, axis=1).mean()))
-    shift = target_px[iris[0], :2] @ back[:, :2].T + back[:, 2] - centre
-    # The iris moves as a whole; the white stretches between it and the corners of the eye.
-    distance = np.linalg.norm(p - (centre + shift), axis=-1) / radius
-    weight = np.clip((_IRIS_REACH - distance) / _IRIS_FALL, 0, 1)[..., None]
-    p = p - (shift * weight).astype(np.float32)
-    seen = cv2.remap(reference.eyeballs, p[..., 0], p[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    eye = np.asarray(seen, np.float32)
-    shut = 1 - _openness(target_px[loop, :2], reference.mesh_px[loop, :2])
-    if shut > 0:
-        eye = eye + shut * (lash_colour(reference.image, reference.mesh_px, loop) - eye)
-    mixed = picture[y0:y1, x0:x1] + mask * (eye - picture[y0:y1, x0:x1])
-    picture[y0:y1, x0:x1] = np.rint(mixed) if picture.dtype == np.uint8 else mixed
-
-
-def _openness(lids: FloatArray, own: FloatArray) -> float:
-    """0 when the lids are shut but for what the tracker leaves between them, 1 when as open as the portrait's own."""
-    own_gap = smooth_step(lid_gap(own), SHUT_GAP, _OPEN_GAP)
-    return min(1.0, smooth_step(lid_gap(lids), SHUT_GAP, _OPEN_GAP) / own_gap) if own_gap > _MIN_SEEN else 1.0
 
 
 def draw_mouth(
@@ -143,29 +84,9 @@ def draw_mouth(
     return shaded
 
 
-def without_lids(image: ByteArray, mesh_px: FloatArray) -> ByteArray:
-    """The picture with each eye's inside continued over its lids, for eyes that open wider than the portrait's."""
-    result = image.copy()
-    for loop in (RIGHT_EYE, LEFT_EYE):
-        points = mesh_px[loop, :2]
-        box = box_around(points, int(np.ptp(points[:, 0]) * _LID_MARGIN) + _MARGIN_PX, image)
-        if box is None:
-            continue
-        x0, y0, x1, y1 = box
-        inside = polygon_mask([points - (x0, y0)], y1 - y0, x1 - x0) > _SURE_INSIDE
-        if inside.sum() < _MIN_EYE_PX:
-            continue
-        nearest = ndimage.distance_transform_edt(~inside, return_distances=False, return_indices=True)
-        part = image[y0:y1, x0:x1]
-        filled = part[nearest[0], nearest[1]].astype(np.float32)
-        soft = cv2.GaussianBlur(filled, (0, 0), max(0.6, (x1 - x0) / _BLURS_ACROSS))
-        result[y0:y1, x0:x1] = np.where(inside[..., None], part, soft).astype(np.uint8)
-    return result
-
-
-def skin_colour(image: ByteArray, mesh_px: FloatArray) -> FloatArray:
-    """(3,) RGB of the cheeks in [0, 1]; the nominal one when none of them is in the picture."""
-    cheeks = mesh_px[_CHEEKS, :2].round().astype(int)
+def skin_colour(image: ByteArray, mesh_px: FloatArray, points: IntArray = CHEEKS) -> FloatArray:
+    """(3,) RGB of the cheeks, or at other points, in [0, 1]; the nominal one when none of them is in the picture."""
+    cheeks = mesh_px[points, :2].round().astype(int)
     height, width = image.shape[:2]
     inside = (cheeks >= 0).all(1) & (cheeks < (width, height)).all(1)
     skin = np.median(image[cheeks[inside, 1], cheeks[inside, 0]], 0) / 255 if inside.any() else _NOMINAL_SKIN

@@ -18,6 +18,7 @@ from torch import Tensor
 from talkinghead.synthesis.backdrop import before_the_room, folds, room_behind, soften_folds
 from talkinghead.synthesis.closing import lowered, met, with_whole_lips
 from talkinghead.synthesis.creases import Creases
+from talkinghead.synthesis.eyeballs import eyeballs_of
 from talkinghead.synthesis.fine_mouth import OwnTeeth
 from talkinghead.synthesis.geometry import (
     ALIGNED_HEIGHT,
@@ -31,11 +32,11 @@ from talkinghead.synthesis.geometry import (
     stacked,
 )
 from talkinghead.synthesis.glasses import Glasses
-from talkinghead.synthesis.interior import lay_in_eye, skin_colour, without_lids
+from talkinghead.synthesis.interior import skin_colour
 from talkinghead.synthesis.lids import with_bare_lids
 from talkinghead.synthesis.mouth import MouthProxies, ReferenceMouth, build_mouth, lay_in_mouth
 from talkinghead.synthesis.rasteriser import rasterise, vertex_normals
-from talkinghead.synthesis.regions import INNER_LIPS, JAW, LEFT_EYE, LEFT_IRIS, OUTER_LIPS, RIGHT_EYE, RIGHT_IRIS, SKULL
+from talkinghead.synthesis.regions import INNER_LIPS, JAW, LEFT_EYE, OUTER_LIPS, RIGHT_EYE, SKULL
 from talkinghead.synthesis.topology import MeshTopology
 from talkinghead.types import ByteArray, FloatArray, IntArray
 
@@ -136,7 +137,7 @@ class ReferenceFace:
         self.image = np.ascontiguousarray(image if self.glasses is None else self.glasses.bare)
         self.mesh_px = mesh_px.astype(np.float32)
         self.topology = topology
-        self.eyeballs = without_lids(self.image, self.mesh_px)
+        self.eyeballs = eyeballs_of(self.image, self.mesh_px)
         self.shut = with_whole_lips(with_bare_lids(self.image, self.mesh_px), self.mesh_px)
         height, width = image.shape[:2]
         ring = np.unique(topology.ring) if len(topology.ring) else np.arange(468)
@@ -268,8 +269,8 @@ def compose_guide(reference: ReferenceFace, target_px: FloatArray) -> FloatArray
 def lay_in_eyes(picture: FloatArray | ByteArray, reference: ReferenceFace, target_px: FloatArray) -> None:
     """Draw the eyeballs under the lids of a warped picture, (H, W, 3) uint8, or float32 in [0, 255]."""
     skull = rigid_map(reference.mesh_px, target_px, SKULL)
-    for loop, iris in ((RIGHT_EYE, RIGHT_IRIS), (LEFT_EYE, LEFT_IRIS)):
-        lay_in_eye(picture, reference, target_px, skull, loop, iris)
+    for eyeball in reference.eyeballs:
+        eyeball.lay_in(picture, target_px, skull)
 
 
 def _with_mouth(guide: FloatArray, to_aligned: FloatArray, mouth: MouthProxies) -> FloatArray:

@@ -88,17 +88,46 @@ def test_a_face_that_turns_is_not_folded_by_it(lined, faces):
     assert not shaded(lined, turned.astype(np.float32)).any()
 
 
-def test_a_fold_of_the_portraits_own_is_lit_when_it_is_drawn_apart(faces, skin):
-    """A portrait that smiles has it; a calm face has not."""
+def with_line(colour, own, ends=(206, 216), towards=165):
+    """Plain skin with a line of a colour where a smile folds it, (x, y) of its middle, and that skin."""
     image = np.full((SIZE, SIZE, 3), SKIN, np.uint8)
-    own = faces["mouthSmile"]
-    line = np.linspace(own[206, :2], own[216, :2], 50) + 0.2 * (own[165, :2] - own[206, :2])
+    first, last = (own[end, :2] for end in ends)
+    line = np.linspace(first, last, 50) + 0.2 * (own[towards, :2] - first)
     for x, y in line.round().astype(int):
-        image[y - 2 : y + 3, x - 2 : x + 3] = 0.75 * SKIN
-    change = shaded(Creases(image, own, skin), faces["neutral"])
-    x, y = line[25].round().astype(int)
-    assert change[y, x].mean() > 7
+        image[y - 2 : y + 3, x - 2 : x + 3] = colour
+    return image, line[25].round().astype(int)
+
+
+def lit(image, own, target, skin):
+    """What a portrait's folds change in the portrait itself."""
+    result = image.copy()
+    Creases(image, own, skin).shade(result, target, np.zeros((SIZE, SIZE, 2), np.float32), (0, 0))
+    return result.astype(int) - image
+
+
+def test_a_fold_of_the_portraits_own_is_gone_when_it_is_drawn_apart(faces, skin):
+    """A portrait that smiles has it; a calm face has not."""
+    image, (x, y) = with_line(0.75 * SKIN, faces["mouthSmile"])
+    change = lit(image, faces["mouthSmile"], faces["neutral"], skin)
+    assert (image[y, x] + change[y, x]).mean() > 0.9 * SKIN.mean()
     assert change.min() >= -3
+    assert not lit(image, faces["mouthSmile"], faces["mouthSmile"], skin).any()
+
+
+def test_so_is_its_lower_end_beside_the_mouth_and_that_of_a_grey_picture(faces, skin):
+    own = faces["mouthSmile"]
+    image, (x, y) = with_line(0.75 * SKIN, own, (216, 212), 57)
+    assert lit(image, own, faces["neutral"], skin)[y, x].mean() > 12
+    grey = np.repeat(with_line(0.75 * SKIN, own)[0].mean(-1, keepdims=True), 3, -1).astype(np.uint8)
+    x, y = with_line(0.75 * SKIN, own)[1]
+    assert lit(grey, own, faces["neutral"], skin)[y, x].mean() > 12
+
+
+def test_a_moustache_is_no_fold(faces, skin):
+    """Hair is of another hue than skin in its own shade, be it as thin and as dark."""
+    own = faces["mouthSmile"]
+    image, (x, y) = with_line((95, 92, 90), own)
+    assert lit(image, own, faces["neutral"], skin)[y, x].mean() < 4
 
 
 def test_hair_over_the_forehead_is_not_folded(faces, skin):

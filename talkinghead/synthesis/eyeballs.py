@@ -1,0 +1,214 @@
+"""Eyeballs, laid into the warped picture under its lids: the portrait's own eyes, and what lids hide of them.
+
+They keep their place under moving lids and turn with the gaze. Behind the lids an iris goes on as round as it is, in the
+colours that it has at each distance from its centre, and the white in its own. Knows pixels and the points of eyes.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import cv2
+import numpy as np
+from scipy import ndimage
+
+from talkinghead.synthesis.closing import SHUT_GAP, fine_eye, lash_colour, lid_gap, smooth_step
+from talkinghead.synthesis.geometry import box_around, polygon_mask
+from talkinghead.synthesis.interior import skin_colour
+from talkinghead.synthesis.regions import LEFT_EYE, LEFT_IRIS, RIGHT_EYE, RIGHT_IRIS
+from talkinghead.types import BoolArray, ByteArray, FloatArray, IntArray
+
+# All these were set by eye, unless something else is said.
+_MARGIN_PX: Final = 3
+"""Round lids, for their anti-aliased rim."""
+_IRIS_REACH: Final = 2.8
+_IRIS_FALL: Final = 1.5
+"""In radii of the iris: as far as the eye moves with the gaze at all, and over how much of that its motion fades."""
+_OPEN_GAP: Final = 0.08
+"""Part of the eye's width: from such a gap on the whole eyeball shows."""
+_MIN_SEEN: Final = 0.02
+"""A portrait that shows less of its eyeballs than this has its eyes shut."""
+_BLURS_ACROSS: Final = 60
+"""So many blurs go into the width of what they soften; none is much under a pixel."""
+_LID_MARGIN: Final = 0.35
+"""Part of the eye's width that its inside is continued over its lids."""
+_SURE_INSIDE: Final = 0.6
+"""Coverage from which a pixel is the eye's alone."""
+_MIN_EYE_PX: Final = 8
+"""An eye of fewer pixels has no inside to continue."""
+_WIDER, _WIDE = 1.05, 1.4
+"""Gaps over the portrait's own: where what its lids shade begins to clear, and where it is clear."""
+_UPPER_RIM, _LOWER_RIM = 0.075, 0.03
+"""Of the eye's width, how far into the eye lids and lashes throw their shade and their colour."""
+_RINGS: Final = np.linspace(0, 1.5, 16, dtype=np.float32)
+"""Radii at which the iris has a colour, in its own; the last are of its rim and the white."""
+_WHITE_FROM, _WHITE_ALL = 1.2, 1.45
+_BRIGHT_WHITE: Final = 60
+"""The percentile of light above which the white is itself, not the shade of lashes."""
+_LEAST_WHITE, _MOST_LIFTED = 0.72, 3.0
+"""Of the light of the cheek below, the white at least; and by how much it is made lighter at most."""
+_WHITE_KEPT: Final = 0.3
+"""Of what the portrait shows of the white, where it is made lighter round it."""
+_MOST_COLOURED: Final = 0.4
+"""Of the colour of skin, the white's at most."""
+_CORNER_SHADE: Final = 0.2
+_LID_SHADE, _LID_SHADE_REACH = 0.35, 0.07
+"""What the upper lid takes of the light on an eye that it has opened, and how far down, in widths of the eye."""
+_CHEEKS: Final = {33: np.array([117, 118, 101]), 263: np.array([346, 347, 330])}
+"""Below each eye, by its outer corner."""
+
+
+class Eyeball:
+    """One eye of a portrait: as it is between its lids, and as it would be if they shaded nothing."""
+
+    def __init__(self, image: ByteArray, mesh_px: FloatArray, loop: IntArray, iris: IntArray) -> None:
+        """image: (H, W, 3) uint8; mesh_px: (V, 3) px; loop, iris: points of its lids' rim and of its iris, centre first."""
+        self._loop, self._iris = loop, iris
+        self._lids, self._centre = mesh_px[loop, :2], mesh_px[iris[0], :2]
+        self._radius = max(1.0, float(np.linalg.norm(mesh_px[iris[1:], :2] - self._centre, axis=1).mean()))
+        self._lash = lash_colour(image, mesh_px, loop)
+        self._fine = fine_eye(self._lids)
+        width = float(np.ptp(self._lids[:, 0]))
+        box = box_around(self._lids, int(width * _LID_MARGIN) + _MARGIN_PX, image)
+        x0, y0, x1, y1 = box or (0, 0, 1, 1)
+        self._left_top = np.array([x0, y0], np.float32)
+        self.own = self.clear = image[y0:y1, x0:x1].astype(np.float32)
+        inside = polygon_mask([self._lids - (x0, y0)], y1 - y0, x1 - x0)
+        if box is None or (inside > _SURE_INSIDE).sum() < _MIN_EYE_PX:
+            return
+        cheek = 255 * skin_colour(image, mesh_px, _CHEEKS[int(loop[0])])
+        free = _free_of_lids(inside, width)
+        soft = max(0.6, (x1 - x0) / _BLURS_ACROSS)
+        behind = _went_on(self.own, inside, soft)
+        if self._fine > 0:
+            whole, disc = self._whole(inside, free, cheek)
+            behind = behind + np.float32(self._fine) * (whole - behind)
+            kept = cv2.GaussianBlur(free, (0, 0), soft) * (_WHITE_KEPT + (1 - _WHITE_KEPT) * disc)
+            self.clear = whole + kept[..., None] * (self.own - whole)
+        self.own = np.where(inside[..., None] > (_SURE_INSIDE if self._fine == 0 else 0), self.own, behind)
+
+    def lay_in(self, picture: FloatArray | ByteArray, target_px: FloatArray, skull: FloatArray) -> None:
+        """Draw it between the lids of a warped picture, (H, W, 3) uint8 or float32 in [0, 255], in place.
+
+        target_px: (V, 3) px, where the mesh is; skull: (2, 3) how the head went there from the portrait.
+        """
+        lids = target_px[self._loop, :2]
+        box = box_around(lids, _MARGIN_PX, picture)
+        if box is None:
+            return
+        x0, y0, x1, y1 = box
+        mask = polygon_mask([lids - (x0, y0)], y1 - y0, x1 - x0)
+        back = cv2.invertAffineTransform(skull).astype(np.float32)
+        x, y = np.meshgrid(np.arange(x0, x1, dtype=np.float32), np.arange(y0, y1, dtype=np.float32))
+        p = np.stack([x, y], -1) @ back[:, :2].T + back[:, 2]
+        shift = target_px[self._iris[0], :2] @ back[:, :2].T + back[:, 2] - self._centre
+        # The iris moves as a whole; the white stretches between it and the corners of the eye.
+        distance = np.linalg.norm(p - (self._centre + shift), axis=-1) / self._radius
+        weight = np.clip((_IRIS_REACH - distance) / _IRIS_FALL, 0, 1)[..., None]
+        p = p - (shift * weight).astype(np.float32) - self._left_top
+        wider = self._wider(lids)
+        texture = self.own if wider == 0 else self.own + np.float32(wider) * (self.clear - self.own)
+        eye = np.asarray(
+            cv2.remap(texture, p[..., 0], p[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), np.float32
+        )
+        if wider > 0:
+            eye = eye * (1 - np.float32(wider) * _shade_of_lid(mask, float(np.ptp(lids[:, 0]))))[..., None]
+        shut = 1 - self._openness(lids)
+        if shut > 0:
+            eye = eye + shut * (self._lash - eye)
+        mixed = picture[y0:y1, x0:x1] + mask[..., None] * (eye - picture[y0:y1, x0:x1])
+        picture[y0:y1, x0:x1] = np.rint(mixed) if picture.dtype == np.uint8 else mixed
+
+    def _wider(self, lids: FloatArray) -> float:
+        """0 where lids are at most as open as the portrait's own, 1 where they are much wider and the picture is fine."""
+        return self._fine * smooth_step(lid_gap(lids) / max(lid_gap(self._lids), SHUT_GAP), _WIDER, _WIDE)
+
+    def _openness(self, lids: FloatArray) -> float:
+        """0 when the lids are shut but for what the tracker leaves between them, 1 when as open as the portrait's own."""
+        own_gap = smooth_step(lid_gap(self._lids), SHUT_GAP, _OPEN_GAP)
+        return min(1.0, smooth_step(lid_gap(lids), SHUT_GAP, _OPEN_GAP) / own_gap) if own_gap > _MIN_SEEN else 1.0
+
+    def _whole(self, inside: FloatArray, free: FloatArray, cheek: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Its coverage by the eye and by what of it no lid shades, (h, w) -> the eyeball everywhere in its part of the picture,
+        (h, w, 3), and how much of that is iris, (h, w)."""
+        known = free > _SURE_INSIDE
+        if known.sum() < _MIN_EYE_PX:
+            known = inside > _SURE_INSIDE
+        height, width = inside.shape
+        x, y = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
+        place = np.stack([x, y], -1) + self._left_top
+        across = self._lids[8] - self._lids[0]
+        along = (place - self._lids[0]) @ across / max(float(across @ across), 1.0)
+        radii = np.linalg.norm(place - self._centre, axis=-1) / np.float32(self._radius)
+        white = _white(self.own, known & (radii > _WHITE_FROM), along, cheek)
+        disc = np.clip((_WHITE_ALL - radii) / (_WHITE_ALL - _WHITE_FROM), 0, 1)
+        return np.asarray(white + disc[..., None] * (_rings(self.own, known, radii) - white), np.float32), disc
+
+
+def eyeballs_of(image: ByteArray, mesh_px: FloatArray) -> tuple[Eyeball, Eyeball]:
+    """(H, W, 3) uint8 and (V, 3) px -> the subject's right eye and left eye."""
+    return Eyeball(image, mesh_px, RIGHT_EYE, RIGHT_IRIS), Eyeball(image, mesh_px, LEFT_EYE, LEFT_IRIS)
+
+
+def _went_on(part: FloatArray, inside: FloatArray, soft: float) -> FloatArray:
+    """(h, w, 3) and its coverage by an eye, (h, w) -> the eye's inside as its rim goes on, softened by `soft` px.
+
+    In an eye of few pixels there is nothing to measure, and the network learnt with this.
+    """
+    nearest = ndimage.distance_transform_edt(inside <= _SURE_INSIDE, return_distances=False, return_indices=True)
+    return np.asarray(cv2.GaussianBlur(part[nearest[0], nearest[1]], (0, 0), soft), np.float32)
+
+
+def _free_of_lids(inside: FloatArray, width: float) -> FloatArray:
+    """(h, w) coverage by the eye -> by what of it is further from its rims than what lids and lashes shade."""
+    free = inside.copy()
+    for down, share in ((1, _UPPER_RIM), (-1, _LOWER_RIM)):
+        shift = np.array([[1, 0, 0], [0, 1, down * share * width]], np.float32)
+        free = np.minimum(free, cv2.warpAffine(inside, shift, inside.shape[::-1]))
+    return free
+
+
+def _white(part: FloatArray, known: BoolArray, along: FloatArray, cheek: FloatArray) -> FloatArray:
+    """(h, w, 3) the white of the eye everywhere: known, (h, w) bool, where it shows; along: (h, w) from corner to corner."""
+    sides = []
+    for side in (known & (along < 0.5), known & (along >= 0.5)):
+        seen = part[side]
+        if len(seen) >= _MIN_EYE_PX:
+            light = seen.mean(-1)
+            sides.append(np.median(seen[light >= np.percentile(light, _BRIGHT_WHITE)], axis=0))
+        else:
+            sides.append(None)
+    found = [side for side in sides if side is not None]
+    plain = np.full(3, _LEAST_WHITE * cheek.mean(), np.float32)
+    first, last = (_as_white(side if side is not None else found[0] if found else plain, cheek) for side in sides)
+    share = np.clip(along, 0, 1)[..., None]
+    corners = 1 - np.float32(_CORNER_SHADE) * np.abs(2 * share - 1) ** 3
+    return np.asarray((first + share * (last - first)) * corners, np.float32)
+
+
+def _as_white(colour: FloatArray, cheek: FloatArray) -> FloatArray:
+    """(3,) what was seen of the white and (3,) the cheek below -> as light and as pale as the white of an eye is there."""
+    light = max(float(colour.mean()), 1.0)
+    ratio = min(_MOST_LIFTED, max(1.0, _LEAST_WHITE * float(cheek.mean()) / light))
+    hue, skin_hue = colour / light - 1, cheek / max(float(cheek.mean()), 1.0) - 1
+    # What was dark says little of its hue, and no white is as warm as skin.
+    most = _MOST_COLOURED * float(np.ptp(skin_hue))
+    kept = min(1 / ratio, most / max(float(np.ptp(hue)), 1e-3))
+    return np.asarray(ratio * light * (1 + kept * hue), np.float32)
+
+
+def _rings(part: FloatArray, known: BoolArray, rho: FloatArray) -> FloatArray:
+    """(h, w, 3) an iris as round as `rho`, (h, w) radii, says, in the middle colour that is known at each of them."""
+    ring = np.digitize(rho, (_RINGS[1:] + _RINGS[:-1]) / 2)
+    colours = {k: np.median(part[known & (ring == k)], axis=0) for k in range(len(_RINGS)) if (known & (ring == k)).any()}
+    if not colours:
+        return part
+    at = _RINGS[list(colours)]
+    return np.stack([np.interp(rho, at, column) for column in np.array(list(colours.values())).T], -1).astype(np.float32)
+
+
+def _shade_of_lid(mask: FloatArray, width: float) -> FloatArray:
+    """(h, w) coverage by an eye -> what the upper lid takes of its light, softly, most at its rim."""
+    reach = _LID_SHADE_REACH * width
+    lower = cv2.warpAffine(mask, np.array([[1, 0, 0], [0, 1, reach]], np.float32), mask.shape[::-1])
+    return np.asarray(_LID_SHADE * (1 - cv2.GaussianBlur(lower, (0, 0), max(0.6, reach))), np.float32)

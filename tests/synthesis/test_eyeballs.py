@@ -1,0 +1,113 @@
+"""Lids that open wider than the portrait's show an eye, not what its lids and lashes left of one."""
+
+import cv2
+import numpy as np
+import pytest
+
+from talkinghead.synthesis.eyeballs import eyeballs_of
+from talkinghead.synthesis.regions import LEFT_EYE, LEFT_IRIS, RIGHT_EYE, RIGHT_IRIS
+
+SIZE, HALF, IRIS = 400, 50, 22
+CENTRES = {"right": (110, 200), "left": (290, 200)}
+SKIN, WHITE, BROWN, LASH = (np.float32(c) for c in ([200, 150, 120], [190, 185, 180], [90, 50, 30], [40, 25, 20]))
+STILL = np.float32([[1, 0, 0], [0, 1, 0]])
+HERE = np.s_[150:250, 50:170]
+
+
+def eyes_of(gap, scale=1.0, looking=0.0):
+    """(478, 3) px: two eyes whose lids are `gap` px apart, irises in their middle; the cheeks below."""
+    points = np.zeros((478, 3), np.float32)
+    points[:, :2] = SIZE / 2, SIZE * 0.8
+    for name, loop, iris in (("right", RIGHT_EYE, RIGHT_IRIS), ("left", LEFT_EYE, LEFT_IRIS)):
+        x, y = CENTRES[name]
+        way = np.linspace(0, 2 * np.pi, len(loop), endpoint=False)
+        outwards = -1 if name == "right" else 1
+        points[loop, :2] = np.c_[x + outwards * HALF * np.cos(way), y - gap / 2 * np.sin(way)]
+        points[iris, :2] = np.float32([x + looking, y]) + IRIS * np.float32([[0, 0], [1, 0], [0, -1], [-1, 0], [0, 1]])
+    points[:, :2] *= scale
+    return points
+
+
+def picture_of(gap, white=WHITE, scale=1.0):
+    """Those eyes in plain skin, a dark rim of lashes along the upper lid."""
+    points, image = eyes_of(gap), np.full((SIZE, SIZE, 3), SKIN, np.float32)
+    for (x, y), loop in ((CENTRES["right"], RIGHT_EYE), (CENTRES["left"], LEFT_EYE)):
+        eye = np.full_like(image, white)
+        cv2.circle(eye, (x, y), IRIS, BROWN.tolist(), -1, cv2.LINE_AA)
+        mask = np.zeros((SIZE, SIZE), np.uint8)
+        cv2.fillPoly(mask, [np.round(points[loop, :2]).astype(int)], 255)
+        image[mask > 0] = eye[mask > 0]
+        cv2.polylines(image, [np.round(points[loop[:9], :2]).astype(int)], False, LASH.tolist(), 4)
+    whole = image.astype(np.uint8)
+    return cv2.resize(whole, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) if scale != 1 else whole
+
+
+def drawn(image, own, target):
+    """The eyes of a portrait laid into plain skin, where the mesh is."""
+    picture = np.full(image.shape, SKIN, np.float32)
+    for eyeball in eyeballs_of(image, own):
+        eyeball.lay_in(picture, target, STILL)
+    return picture
+
+
+def test_an_iris_that_lids_cut_is_round_when_they_open():
+    shown = drawn(picture_of(24), eyes_of(24), eyes_of(60))
+    x, y = CENTRES["right"]
+    brown = np.abs(shown[..., 0] - BROWN[0]) < 30
+    assert brown[y - 16 : y + 17 : 4, x].all()  # all over its height, where the lids left 24 px
+    assert not brown[y - 20, [x - 20, x + 20]].any()  # and round: its corners are white
+    beside = shown[y, [x - 38, x + 38]]
+    assert (np.abs(beside / beside.mean() - WHITE / WHITE.mean()) < 0.06).all()
+
+
+def test_no_lashes_stay_on_an_eye_that_opens():
+    shown = drawn(picture_of(24), eyes_of(24), eyes_of(60))
+    x, y = CENTRES["right"]
+    white = shown[y - 14 : y + 15, x - 34].mean(-1)
+    assert white.min() > 0.6 * WHITE.mean()
+
+
+@pytest.mark.parametrize("gap", [24, 44])
+def test_lids_as_the_portrait_has_them_show_what_it_shows(gap):
+    image = picture_of(gap)
+    picture = image.copy()
+    for eyeball in eyeballs_of(image, eyes_of(gap)):
+        eyeball.lay_in(picture, eyes_of(gap), STILL)
+    assert np.abs(picture.astype(int) - image).max() <= 1
+
+
+def test_the_white_is_lighter_than_the_shade_in_which_narrow_eyes_showed_it():
+    dark = WHITE * np.float32([0.45, 0.35, 0.3])
+    shown = drawn(picture_of(24, dark), eyes_of(24), eyes_of(60))
+    x, y = CENTRES["left"]
+    white = shown[y + 4, x + 36]
+    assert white.mean() > 1.4 * dark.mean()
+    assert np.ptp(white) / white.mean() < 0.5 * np.ptp(dark) / dark.mean()
+
+
+def test_the_upper_lid_shades_an_eye_that_it_opened():
+    shown = drawn(picture_of(24), eyes_of(24), eyes_of(60))
+    x, y = CENTRES["right"]
+    column = shown[:, x - 30].mean(-1)
+    assert column[y - 16] < 0.93 * column[y]
+
+
+def test_an_eye_of_few_pixels_goes_on_as_its_rim():
+    """The network learnt with this, and there is nothing to measure."""
+    small, own = picture_of(24, scale=0.2), eyes_of(24, 0.2)
+    eyeball = eyeballs_of(small, own)[0]
+    np.testing.assert_array_equal(eyeball.clear.shape, eyeball.own.shape)
+    shown = drawn(small, own, eyes_of(60, 0.2))
+    x, y = (round(0.2 * c) for c in CENTRES["right"])
+    above = shown[y - 4, x - 4 : x + 5].mean(-1)
+    assert above.max() < 0.7 * WHITE.mean()  # lashes, as the lid's rim has them
+
+
+def test_an_eye_outside_the_picture_is_no_error():
+    points = eyes_of(24)
+    points[:, 0] += 2 * SIZE
+    picture = picture_of(24)
+    before = picture.copy()
+    for eyeball in eyeballs_of(picture, points):
+        eyeball.lay_in(picture, points, STILL)
+    np.testing.assert_array_equal(picture, before)
