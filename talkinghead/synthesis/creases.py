@@ -113,6 +113,8 @@ _FACING, _AWAY = 0.35, 0.1
 _TINT: Final = 1.5
 """How much stronger the hue of skin is in its shade, in logs of it."""
 _SEEN: Final = 0.01
+_COARSER: Final = 4
+"""Every so many pixels it is looked where there are folds at all."""
 _PATCHES: Final = (
     np.array([117, 118, 101, 36, 205, 187, 123]), np.array([346, 347, 330, 266, 425, 411, 352]),
     np.array([67, 109, 10, 338, 297, 333, 9, 104]),
@@ -163,31 +165,29 @@ class Creases:
                     light = seen * (_lift(band) * band.there)[..., None] * band.of(filled)
                     self._own_folds.append(_Light(crease, band.left_top, light))
 
-    def shade(self, image: ByteArray, target_px: FloatArray, displacement: FloatArray, left_top: tuple[int, int]) -> None:
+    def shade(self, image: ByteArray, target_px: FloatArray, place: FloatArray) -> None:
         """Shade and light a part of the warped picture in place.
 
-        image: (h, w, 3) uint8, from px `left_top` on; target_px: (V, 3) px, where the mesh is; displacement: (h', w', 2) px
-        from there to the portrait, as fine as the part or coarser.
+        image: (h, w, 3) uint8; target_px: (V, 3) px, where the mesh is; place: (h, w, 2) px of the portrait that each pixel of
+        the part is taken from.
         """
         canvas = self._light(target_px)
         if canvas is None:
             return
-        # Centres of pixels are at a half, as the rasteriser has them.
-        x, y = (
-            (displacement[..., k] + _centres(displacement.shape, image.shape, 1 - k) + left_top[k] - self._left_top[k])
-            * np.float32(self._scale)
-            - np.float32(0.5)
-            for k in (0, 1)
-        )
-        light = cv2.remap(canvas, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=0)
-        if light.shape != image.shape:
-            light = np.asarray(cv2.resize(light, image.shape[1::-1], interpolation=cv2.INTER_LINEAR), np.float32)
-        x0, y0, width, height = cv2.boundingRect((np.abs(light).max(-1) > _SEEN).astype(np.uint8))
+        coarse = np.abs(self._of(canvas, place[::_COARSER, ::_COARSER])).max(-1) > _SEEN
+        x, y, width, height = (_COARSER * edge for edge in cv2.boundingRect(coarse.astype(np.uint8)))
         if width == 0:
             return
-        here = np.s_[y0 : y0 + height, x0 : x0 + width]
-        ratio = np.asarray(cv2.exp(light[here]), np.float32)
+        here = np.s_[max(0, y - _COARSER) : y + height + _COARSER, max(0, x - _COARSER) : x + width + _COARSER]
+        ratio = np.asarray(cv2.exp(self._of(canvas, place[here])), np.float32)
         image[here] = cv2.multiply(image[here], ratio, dtype=cv2.CV_8U)
+
+    def _of(self, canvas: FloatArray, place: FloatArray) -> FloatArray:
+        """(h, w, 2) px of the portrait -> (h, w, 3) what the canvas has there, nought outside it."""
+        # Centres of pixels are at a half.
+        at = (place + np.float32(0.5) - self._left_top) * np.float32(self._scale) - np.float32(0.5)
+        light = cv2.remap(canvas, at[..., 0], at[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=0)
+        return np.asarray(light, np.float32)
 
     def _light(self, target_px: FloatArray) -> FloatArray | None:
         """(h, w, 3) logs of the light on the canvas, None where it is as in the portrait."""
@@ -217,12 +217,6 @@ def _how_lined(face: ByteArray, points: FloatArray) -> float:
     found = [float(np.median(rough[patch])) for patch in patches if patch.any()]
     texture = float(np.median(found)) if found else _LINED_SKIN
     return _LEAST_FOLD + (1 - _LEAST_FOLD) * smooth_step(texture, _SMOOTH_SKIN, _LINED_SKIN)
-
-
-def _centres(coarse: tuple[int, ...], fine: tuple[int, ...], axis: int) -> FloatArray:
-    """Where in a picture the centres of a coarser one's pixels stand, along an axis: (h', 1) or (1, w') px."""
-    centres = (np.arange(coarse[axis], dtype=np.float32) + np.float32(0.5)) * np.float32(fine[axis] / coarse[axis])
-    return centres[:, None] if axis == 0 else centres[None]
 
 
 def _strain(crease: Crease, points: FloatArray, own: FloatArray) -> float:

@@ -113,7 +113,7 @@ class OwnTeeth:
         drawn = draw_mouth(topology, inner_colours, mesh_px, box)
         real = image[y0:y1, x0:x1].astype(np.float32)
         if sure.sum() >= max(1, _MIN_SHOWN * wide**2):
-            lighter = np.median(real[sure], 0) / np.maximum(1, np.median(drawn[sure], 0))
+            lighter = _of_light(real[sure]) / np.maximum(1, _of_light(drawn[sure]))
             if lighter.mean() >= _MIN_TOOTH and lighter[1:].min() >= _TOOTH_HUE * lighter[0]:
                 upper = found[..., 0] if behind > _OPEN_SHARE else np.ones_like(inside)
                 within = cv2.erode(inside * upper, np.ones((3, 3), np.uint8), iterations=int(1.5 * blur))
@@ -134,6 +134,12 @@ def between_teeth(topology: MeshTopology, target_px: FloatArray, box: tuple[int,
     # A line of one pixel, made as dark as it would be if it were so wide.
     soft = np.minimum(1, np.asarray(cv2.GaussianBlur(line, (0, 0), blur), np.float32) * np.float32(blur * np.sqrt(2 * np.pi)))
     return np.asarray(1 - np.float32(_GAP_SHADE) * soft[..., None], np.float32)
+
+
+def _of_light(colours: FloatArray) -> FloatArray:
+    """(N, 3) -> (3,) the middle of the lighter half: some teeth stand in the shade of a cheek, and gaps are dark."""
+    light = colours.mean(-1)
+    return np.asarray(np.median(colours[light >= np.median(light)], axis=0), np.float32)
 
 
 def _lightened(colours: FloatArray, topology: MeshTopology, gain: FloatArray, colour: float) -> FloatArray:

@@ -214,7 +214,7 @@ def _warped(reference: ReferenceFace, target_px: FloatArray, closing: bool) -> B
     warped = np.asarray(_carried(reference.image, place), np.uint8)
     if closing:
         _lay_shut(warped, reference, target_px, place)
-        reference.creases.shade(warped, target_px, displacement, (left, top))
+        reference.creases.shade(warped, target_px, place)
     if folds(source_px, target_px, faces):
         warped = soften_folds(warped, displacement)
     picture, here = reference.image.copy(), np.s_[top:bottom, left:right]

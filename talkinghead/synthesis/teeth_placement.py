@@ -75,8 +75,8 @@ def with_teeth_shifted(meshes: FloatArray, shift: FloatArray, topology: MeshTopo
 def with_own_teeth(shape: FloatArray, shift: FloatArray, topology: MeshTopology) -> FloatArray:
     """(V, 3) m, a person's neutral in head space, and a `teeth_shift` -> it with the rows moved."""
     moved = shape.copy()
-    for part, down in ((topology.upper_teeth, shift[1]), (topology.lower_teeth, shift[2])):
-        moved[part] += np.array([shift[0], -down, 0], np.float32)
+    for part, moves in _rows(shift, topology):
+        moved[part, :2] += moves * np.array([1, -1], np.float32)
     return moved
 
 
@@ -130,5 +130,18 @@ def _best_shift(likeness: Callable[[FloatArray], float]) -> FloatArray:
 
 def _shift_teeth(points: FloatArray, from_crop: FloatArray, shift: FloatArray, topology: MeshTopology) -> None:
     """Move the rows of teeth of a mesh in place; shift: (3,) px of the crop; from_crop: (2, 2) such px -> the mesh's px."""
-    for part, down in ((topology.upper_teeth, shift[1]), (topology.lower_teeth, shift[2])):
-        points[part, :2] += from_crop @ np.array([shift[0], down], np.float32)
+    for part, moves in _rows(shift, topology):
+        points[part, :2] += moves @ from_crop.T
+
+
+def _rows(shift: FloatArray, topology: MeshTopology) -> list[tuple[slice, FloatArray]]:
+    """(3,) of a `teeth_shift` -> each row and how its vertices go, (N, 2) right and down.
+
+    A row that stands further out of its gum has longer teeth, for what people show above them is seldom gum; one that stands
+    further in goes as it is.
+    """
+    rows = []
+    for part, down, out in ((topology.upper_teeth, shift[1], 1), (topology.lower_teeth, shift[2], -1)):
+        follows = topology.hanging[part] if down * out > 0 else np.ones_like(topology.hanging[part])
+        rows.append((part, np.stack([np.full_like(follows, shift[0]), down * follows], 1).astype(np.float32)))
+    return rows

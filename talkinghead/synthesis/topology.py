@@ -16,6 +16,8 @@ from talkinghead.types import FloatArray, IntArray
 
 ALIGNED_PX_PER_M: Final = 900.0
 _ALIGNED_TOP_PX: Final = 4.0
+_TOOTH_M: Final = 0.017
+"""From a tooth's edge to where it does not follow it any more, deep in the gum."""
 _GUM_CHROMA: Final = 0.2
 """Range of RGB in [0, 1]: the rig's colours of gum have more, of teeth less."""
 
@@ -56,6 +58,15 @@ class MeshTopology:
             tooth = np.ptp(self.colours[row], axis=1) < _GUM_CHROMA
             number[row, 0] = np.where(tooth, piece[row] + 1, 0)
         return number
+
+    @cached_property
+    def hanging(self) -> FloatArray:
+        """(V,) how far each vertex follows its row of teeth out of the gum: 1 at the edge that bites, 0 at the root."""
+        follows = np.zeros(len(self.neutral), np.float32)
+        for row, way in ((self.upper_teeth, 1), (self.lower_teeth, -1)):
+            height = way * self.neutral[row, 1]
+            follows[row] = np.clip(1 - (height - height.min(initial=np.inf)) / _TOOTH_M, 0, 1)
+        return follows
 
     @cached_property
     def layout_px(self) -> FloatArray:

@@ -10,6 +10,8 @@ from talkinghead.synthesis.creases import Creases
 
 SKIN = np.uint8([200, 150, 120])
 SIZE = 400
+HERE = np.stack(np.meshgrid(np.arange(SIZE), np.arange(SIZE)), -1).astype(np.float32)
+"""Each pixel where it is in the portrait."""
 OPEN = 0.4
 """As far as talking opens a jaw."""
 
@@ -43,7 +45,7 @@ def arkit_columns(name):
 def shaded(creases, target):
     """What becomes of plain skin in the portrait's own place."""
     image = np.full((SIZE, SIZE, 3), SKIN, np.uint8)
-    creases.shade(image, target, np.zeros((SIZE, SIZE, 2), np.float32), (0, 0))
+    creases.shade(image, target, HERE)
     return image.astype(int) - SKIN
 
 
@@ -101,7 +103,7 @@ def with_line(colour, own, ends=(206, 216), towards=165):
 def lit(image, own, target, skin):
     """What a portrait's folds change in the portrait itself."""
     result = image.copy()
-    Creases(image, own, skin).shade(result, target, np.zeros((SIZE, SIZE, 2), np.float32), (0, 0))
+    Creases(image, own, skin).shade(result, target, HERE)
     return result.astype(int) - image
 
 
@@ -138,19 +140,24 @@ def test_hair_over_the_forehead_is_not_folded(faces, skin):
     assert np.abs(change[: brows - 8]).max() <= 3
 
 
-def test_grey_skin_is_shaded_in_grey_and_a_coarser_displacement_does(faces, skin):
+def test_grey_skin_is_shaded_in_grey_and_a_part_of_a_picture_as_the_whole(faces, skin):
     grey = np.full((SIZE, SIZE, 3), 150, np.uint8)
     stone = Creases(grey, faces["neutral"], skin)
     result = grey.copy()
-    still = np.zeros((SIZE, SIZE, 2), np.float32)
-    stone.shade(result, faces["mouthSmile"], still, (0, 0))
+    stone.shade(result, faces["mouthSmile"], HERE)
     assert np.ptp(result, axis=-1).max() == 0 and result.min() < 140
-    coarse = grey.copy()
-    stone.shade(coarse, faces["mouthSmile"], still[::2, ::2], (0, 0))
-    assert np.abs(coarse.astype(int) - result).max() <= 8
-    part = grey[100:].copy()
-    stone.shade(part, faces["mouthSmile"], still[100:], (0, 100))
-    assert np.array_equal(part, result[100:])
+    part = grey[101:].copy()
+    stone.shade(part, faces["mouthSmile"], HERE[101:])
+    assert np.array_equal(part, result[101:])
+
+
+def test_a_fold_goes_where_the_skin_goes(lined, faces):
+    """To the pixel, for a line of light beside a groove is worse than the groove."""
+    image = np.full((SIZE, SIZE, 3), SKIN, np.uint8)
+    lined.shade(image, faces["mouthSmile"], HERE + np.float32([7, -4]))
+    still = np.full((SIZE, SIZE, 3), SKIN, np.uint8)
+    lined.shade(still, faces["mouthSmile"], HERE)
+    assert np.array_equal(image[4:, :-7], still[:-4, 7:])
 
 
 def test_a_fold_that_the_portrait_does_not_show_is_not_drawn(faces, skin):
