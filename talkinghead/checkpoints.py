@@ -52,6 +52,8 @@ OPTIONAL_FILES: Final[tuple[str, ...]] = (
     "emotion_encoder/diffusion_pytorch_model.safetensors",
 )
 """What only `--emotion auto` needs: a part with terms of its own, which may be left out."""
+EYEWEAR: Final = "eyewear/eyewear.safetensors"
+"""What knows who wears glasses; a checkpoint without it takes nobody for one who does."""
 
 
 MADE: Final = "checkpoint"

@@ -219,7 +219,12 @@ class TalkingHead:
         if still_body:
             rig = with_still_body(rig, face)
         mesh = portrait_mesh(rig, face)
-        return face, rig, PortraitCrop.of(portrait.image, mesh, mesh_topology(self.rig), quality.warp_px, portrait.matte)
+        glasses = portrait.wears_glasses
+        return (
+            face,
+            rig,
+            PortraitCrop.of(portrait.image, mesh, mesh_topology(self.rig), quality.warp_px, portrait.matte, glasses),
+        )
 
     def stream(
         self,
@@ -281,7 +286,7 @@ class TalkingHead:
         """Read a picture and find the face that is to speak; `size` is the longest side of the result in px."""
         if size is not None and not (isinstance(size, int) and MIN_SIZE_PX <= size <= MAX_SIZE_PX):
             raise InputError(f"size is {size!r}; give {MIN_SIZE_PX} to {MAX_SIZE_PX} px of the longest side, or None.")
-        portrait = load_portrait(Path(path), self.tracker, face, self.folder / "matte")
+        portrait = load_portrait(Path(path), self.tracker, face, self.folder / "matte", self.folder / "eyewear")
         return portrait if size is None else resized(portrait, size)
 
 

@@ -207,8 +207,10 @@ class Portrait:
     image: (H, W, 3) uint8 RGB.
     matte: (H, W) float32 in [0, 1], 1 where the person is.
     face: the tracked face that is to speak.
+    wears_glasses: whether it does, dark frames or any other.
     """
 
     image: ByteArray
     matte: FloatArray
     face: TrackedFace = field(repr=False)
+    wears_glasses: bool = False

@@ -11,7 +11,7 @@ from importlib import metadata
 import pytest
 
 import talkinghead
-from talkinghead.checkpoints import FILES, OPTIONAL_FILES, checkpoint_folder, default_folder, missing_files
+from talkinghead.checkpoints import EYEWEAR, FILES, OPTIONAL_FILES, checkpoint_folder, default_folder, missing_files
 from talkinghead.doctor import EXTRAS, PACKAGES
 from talkinghead.errors import CheckpointError
 
@@ -85,7 +85,9 @@ def test_the_default_models_are_whole_and_nothing_else_is_shipped():
     folder = default_folder()
     assert missing_files(folder) == [] and checkpoint_folder() == folder
     there = {str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file()}
-    others = {name for name in there - {*FILES, *OPTIONAL_FILES} if not name.endswith(("LICENSE", "NOTICE", "README.md"))}
+    others = {
+        name for name in there - {*FILES, *OPTIONAL_FILES, EYEWEAR} if not name.endswith(("LICENSE", "NOTICE", "README.md"))
+    }
     assert not others
 
 

@@ -40,6 +40,8 @@ _WIDER, _WIDE = 1.05, 1.4
 """Gaps over the portrait's own: where what its lids shade begins to clear, and where it is clear."""
 _UPPER_RIM, _LOWER_RIM = 0.075, 0.03
 """Of the eye's width, how far into the eye lids and lashes throw their shade and their colour."""
+_SHADED, _LIT = 0.05, 0.16
+"""Of the eye's width, how far behind the lid all is as its rim, and from where on nothing is."""
 _RINGS: Final = np.linspace(0, 1.5, 16, dtype=np.float32)
 """Radii at which the iris has a colour, in its own; the last are of its rim and the white."""
 _WHITE_FROM, _WHITE_ALL = 1.2, 1.45
@@ -79,10 +81,12 @@ class Eyeball:
         cheek = 255 * skin_colour(image, mesh_px, _CHEEKS[int(loop[0])])
         free = _free_of_lids(inside, width)
         soft = max(0.6, (x1 - x0) / _BLURS_ACROSS)
-        behind = _went_on(self.own, inside, soft)
+        behind, away = _went_on(self.own, inside, soft)
         if self._fine > 0:
             whole, disc = self._whole(inside, free, cheek)
-            behind = behind + np.float32(self._fine) * (whole - behind)
+            # The lid's own shade goes on a little: a glance must not show white above it.
+            beyond = np.clip((away / max(width, 1.0) - _SHADED) / (_LIT - _SHADED), 0, 1)[..., None]
+            behind = behind + np.float32(self._fine) * beyond * (whole - behind)
             kept = cv2.GaussianBlur(free, (0, 0), soft) * (_WHITE_KEPT + (1 - _WHITE_KEPT) * disc)
             self.clear = whole + kept[..., None] * (self.own - whole)
         self.own = np.where(inside[..., None] > (_SURE_INSIDE if self._fine == 0 else 0), self.own, behind)
@@ -150,13 +154,15 @@ def eyeballs_of(image: ByteArray, mesh_px: FloatArray) -> tuple[Eyeball, Eyeball
     return Eyeball(image, mesh_px, RIGHT_EYE, RIGHT_IRIS), Eyeball(image, mesh_px, LEFT_EYE, LEFT_IRIS)
 
 
-def _went_on(part: FloatArray, inside: FloatArray, soft: float) -> FloatArray:
-    """(h, w, 3) and its coverage by an eye, (h, w) -> the eye's inside as its rim goes on, softened by `soft` px.
+def _went_on(part: FloatArray, inside: FloatArray, soft: float) -> tuple[FloatArray, FloatArray]:
+    """(h, w, 3) and its coverage by an eye, (h, w) -> the eye's inside as its rim goes on, softened by `soft` px, and how far
+    each pixel is from that, (h, w) px.
 
     In an eye of few pixels there is nothing to measure, and the network learnt with this.
     """
-    nearest = ndimage.distance_transform_edt(inside <= _SURE_INSIDE, return_distances=False, return_indices=True)
-    return np.asarray(cv2.GaussianBlur(part[nearest[0], nearest[1]], (0, 0), soft), np.float32)
+    away, nearest = ndimage.distance_transform_edt(inside <= _SURE_INSIDE, return_indices=True)
+    filled = cv2.GaussianBlur(part[nearest[0], nearest[1]], (0, 0), soft)
+    return np.asarray(filled, np.float32), np.asarray(away, np.float32)
 
 
 def _free_of_lids(inside: FloatArray, width: float) -> FloatArray:

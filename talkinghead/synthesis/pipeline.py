@@ -95,8 +95,9 @@ class PortraitCrop:
         topology: MeshTopology,
         warp_px: int = WARP_PX,
         matte: FloatArray | None = None,
+        wears_glasses: bool = False,
     ) -> PortraitCrop:
-        """image: (H, W, 3) uint8; mesh_px: (V, 3) px, the portrait's own mesh; warp_px, matte: as `ReferenceFace`."""
+        """image: (H, W, 3) uint8; mesh_px: (V, 3) px, the portrait's own mesh; all else: as `ReferenceFace`."""
         height, width = image.shape[:2]
         moving = np.unique(np.concatenate([topology.skin.ravel(), topology.ring.ravel()]))
         low, high = mesh_px[moving, :2].min(0), mesh_px[moving, :2].max(0)
@@ -104,7 +105,7 @@ class PortraitCrop:
         right, bottom = np.clip(np.ceil(high).astype(int) + 4, (left + 1, top + 1), (width, height))
         local = mesh_px - np.array([left, top, 0], np.float32)
         part = None if matte is None else matte[top:bottom, left:right]
-        reference = ReferenceFace(image[top:bottom, left:right], local, topology, warp_px, part)
+        reference = ReferenceFace(image[top:bottom, left:right], local, topology, warp_px, part, wears_glasses)
         return PortraitCrop(image, reference, int(left), int(top))
 
 

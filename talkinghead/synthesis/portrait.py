@@ -22,6 +22,7 @@ from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 from talkinghead.errors import CheckpointError, FaceError, ImageError
 from talkinghead.landmarks import FaceDetector
 from talkinghead.synthesis.drawn_eyes import with_whole_eyes
+from talkinghead.synthesis.eyewear import EyewearDetector
 from talkinghead.types import ByteArray, FloatArray, Portrait, TrackedFace
 
 MAX_PIXELS: Final = 40_000_000
@@ -46,12 +47,15 @@ _PROFILED: Final = {"RGB": (*_GREY, "RGB", "RGBA", "RGBX", "RGBa", "P", "PA"), "
 _FORMATS: Final = "give a photo such as portrait.jpg, .png, .webp or .tif"
 
 
-def load_portrait(path: Path | str, detector: FaceDetector, face: int | None, matte_folder: Path) -> Portrait:
+def load_portrait(
+    path: Path | str, detector: FaceDetector, face: int | None, matte_folder: Path, eyewear_folder: Path | None = None
+) -> Portrait:
     """A picture file -> the whole picture, the chosen face and the matte of the person.
 
     path: JPEG, PNG, WebP, TIFF, GIF or BMP; the first frame of a moving one.
     face: which, counted from 1 from left to right; None when there is only one.
     matte_folder: where `selfie_segmentation.tflite` is.
+    eyewear_folder: of an `EyewearDetector`; None says that nobody wears any.
 
     Raises:
         ImageError: the file cannot be read, or is too small or too large.
@@ -62,7 +66,9 @@ def load_portrait(path: Path | str, detector: FaceDetector, face: int | None, ma
     image, alpha = load_image(path)
     chosen = with_whole_eyes(choose_face(detector.detect(image), face, path), image)
     matte = matte_network(image, chosen.box)
-    return Portrait(image, matte if alpha is None else np.minimum(matte, alpha), chosen)
+    eyewear = None if eyewear_folder is None else EyewearDetector.load(eyewear_folder)
+    wears = eyewear is not None and eyewear(image, chosen.points)
+    return Portrait(image, matte if alpha is None else np.minimum(matte, alpha), chosen, wears)
 
 
 def load_image(path: Path) -> tuple[ByteArray, FloatArray | None]:

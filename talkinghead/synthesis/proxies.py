@@ -31,7 +31,7 @@ from talkinghead.synthesis.geometry import (
     similarity,
     stacked,
 )
-from talkinghead.synthesis.glasses import Glasses
+from talkinghead.synthesis.glasses import Glasses, behind_lenses, held_still
 from talkinghead.synthesis.interior import skin_colour
 from talkinghead.synthesis.lids import with_bare_lids
 from talkinghead.synthesis.mouth import MouthProxies, ReferenceMouth, build_mouth, lay_in_mouth
@@ -123,8 +123,11 @@ class ReferenceFace:
         topology: MeshTopology,
         warp_px: int = WARP_PX,
         matte: FloatArray | None = None,
+        wears_glasses: bool = False,
     ) -> None:
         """image: (H, W, 3) uint8 RGB; mesh_px: (V, 3) px, where its vertices stand in it.
+
+        wears_glasses: whether what cannot be cut out of the picture stands before its eyes, and is not to bend.
 
         matte: (H, W) in [0, 1], where the person is; what is neither there nor where the person goes stays as it is.
 
@@ -134,6 +137,7 @@ class ReferenceFace:
         self.matte = _trusted(matte, mesh_px) if matte is not None else None
         self.behind = room_behind(image, self.matte) if self.matte is not None else None
         self.glasses = Glasses.of(image, mesh_px)
+        self.stiff = behind_lenses(mesh_px) if wears_glasses and self.glasses is None else None
         self.image = np.ascontiguousarray(image if self.glasses is None else self.glasses.bare)
         self.mesh_px = mesh_px.astype(np.float32)
         self.topology = topology
@@ -200,6 +204,8 @@ def warp_picture(reference: ReferenceFace, target_px: FloatArray) -> FloatArray:
 def _warped(reference: ReferenceFace, target_px: FloatArray, closing: bool) -> ByteArray:
     """closing: whether lids and lips that come together look as such (`synthesis.closing`)."""
     topology, source_px = reference.topology, reference.mesh_px
+    if reference.stiff is not None:
+        target_px = held_still(target_px, source_px, reference.stiff)
     left, top, right, bottom = reference.left, reference.top, reference.right, reference.bottom
     scale = min(1.0, reference.warp_px / max(right - left, bottom - top))
     height, width = max(1, round((bottom - top) * scale)), max(1, round((right - left) * scale))

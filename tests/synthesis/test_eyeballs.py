@@ -111,3 +111,13 @@ def test_an_eye_outside_the_picture_is_no_error():
     for eyeball in eyeballs_of(picture, points):
         eyeball.lay_in(picture, points, STILL)
     np.testing.assert_array_equal(picture, before)
+
+
+def test_a_glance_shows_no_white_above_the_shade_of_the_lid():
+    """What moves with the iris along a slanting lid uncovers what was behind it."""
+    image, own = picture_of(40), eyes_of(40)
+    shown = drawn(image, own, eyes_of(40, looking=16))
+    x, y = CENTRES["right"]
+    for column in range(x - 36, x - 5, 6):
+        rim = y - 20 * np.sqrt(1 - ((column - x) / HALF) ** 2)
+        assert shown[round(rim) + 1, column].mean() < 60
