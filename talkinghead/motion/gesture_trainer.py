@@ -6,7 +6,6 @@ one file that is renamed into place. Knows `GestureDenoiser`'s training; `motion
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ from safetensors.torch import load_file, save_file
 from talkinghead.corpus.splits import record
 from talkinghead.corpus.store import trained_on
 from talkinghead.errors import ConfigError
-from talkinghead.files import whole
+from talkinghead.files import whole, whole_folder
 from talkinghead.motion.gesture import KNOWN_TOKENS
 from talkinghead.motion.gesture_blinks import BlinkHabits, blink_habits
 from talkinghead.motion.gesture_dataset import (
@@ -120,12 +119,9 @@ def train_gesture(config: GestureConfig, say: Callable[[str], None], report: Rep
     total = sum(value.numel() for value in trainer.finished().parameters())
     took_s = time.perf_counter() - started
     say(f"{trainer.num_learnt:,} of {total:,} weights learnt, {trainer.step - began_at} steps in {took_s:.0f} s")
-    part = finished.with_name("gesture.part")
-    shutil.rmtree(part, ignore_errors=True)
-    trainer.finished().save_pretrained(part)
-    record(part, [trained_on(Path(config.data), config.split)])
-    shutil.rmtree(finished, ignore_errors=True)
-    part.replace(finished)
+    with whole_folder(finished) as part:
+        trainer.finished().save_pretrained(part)
+        record(part, [trained_on(Path(config.data), config.split)])
     return finished
 
 
