@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import argparse
 import pickle
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -26,6 +25,7 @@ import torch
 from talkinghead.checkpoints import checkpoint_folder
 from talkinghead.errors import CheckpointError, OutputError, TalkingHeadError
 from talkinghead.export.flame_fitting import fit_map
+from talkinghead.files import whole_folder
 from talkinghead.landmarks import FaceTracker
 from talkinghead.rig.face_rig import FaceRig
 from talkinghead.rig.flame import JOINTS, NUM_SHAPE, PARENTS, Flame
@@ -220,17 +220,13 @@ def convert(source: Path, output: Path, num_shape: int = NUM_SHAPE, fit: Callabl
         model = flame_of(content, num_shape)
     except ValueError as error:
         raise CheckpointError(f"{source}: is no FLAME model: {error}.") from error
-    part = output.with_name(output.name + ".part")
-    shutil.rmtree(part, ignore_errors=True)
     try:
-        model.save_pretrained(part)
-        if fit is not None:
-            fit(model, part)
-        part.replace(output)
+        with whole_folder(output) as part:
+            model.save_pretrained(part)
+            if fit is not None:
+                fit(model, part)
     except OSError as error:
         raise OutputError(f"output {output}: cannot be written ({error.strerror}); choose another place.") from error
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
     return model
 
 

@@ -32,6 +32,7 @@ from talkinghead.checkpoints import MADE, checkpoint_folder, default_folder
 from talkinghead.corpus.splits import read, record
 from talkinghead.emotion.emotion_encoder import EmotionEncoder
 from talkinghead.errors import CheckpointError, InputError, OutputError, TalkingHeadError
+from talkinghead.files import whole_folder
 from talkinghead.motion.articulator import Articulator
 from talkinghead.motion.expression_fitting import load_prototypes
 from talkinghead.motion.gesture_denoiser import GestureDenoiser
@@ -97,10 +98,8 @@ def make_checkpoint(models: dict[str, Path], base: Path, output: Path) -> None:
     if output.exists():
         raise OutputError(f"output {output}: is there already; give a new name.")
     base = checkpoint_folder(base)
-    part = output.with_name(output.name + ".part")
-    shutil.rmtree(part, ignore_errors=True)
-    try:
-        shutil.copytree(base, part)
+    with whole_folder(output) as part:
+        shutil.copytree(base, part, dirs_exist_ok=True)
         if "speech_encoder" in models and is_hidden_unit_folder(models["speech_encoder"]):
             _take_network(models["speech_encoder"], part)
         elif "speech_encoder" in models:
@@ -143,9 +142,6 @@ def make_checkpoint(models: dict[str, Path], base: Path, output: Path) -> None:
             raise CheckpointError(
                 f"the articulator hears {heard} features a frame, the speech encoder gives {given}; train anew."
             )
-        part.replace(output)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
 
 
 def _take_network(folder: Path, part: Path) -> None:

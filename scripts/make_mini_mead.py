@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import csv
 import io
-import shutil
 import tarfile
 import tempfile
 import zipfile
@@ -31,6 +30,7 @@ from talkinghead.audio.voice import speak
 from talkinghead.audio.waveform import load_audio
 from talkinghead.corpus.names import PAGES
 from talkinghead.errors import TalkingHeadError
+from talkinghead.files import whole_folder
 from talkinghead.pipeline import TalkingHead
 from talkinghead.training import read_manifest
 from talkinghead.types import EMOTIONS, FPS, SAMPLE_RATE, SAMPLES_PER_FRAME, Audio
@@ -299,14 +299,11 @@ def main() -> None:
     options = parser.parse_args()
     if options.output.exists():
         raise SystemExit(f"error: output {options.output}: is there already; give a new name.")
-    part = options.output.with_name(options.output.name + ".part")
-    shutil.rmtree(part, ignore_errors=True)
-    part.mkdir(parents=True)
     try:
-        num_people = make(part, options.source, options.least)
+        with whole_folder(options.output) as part:
+            num_people = make(part, options.source, options.least)
     except TalkingHeadError as error:
         raise SystemExit(f"error: {error}") from error
-    part.replace(options.output)
     print(f"{options.output}: {len(ACTORS)} actors, {num_people} of them people, {FPS} frames a second when prepared")
 
 

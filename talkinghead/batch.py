@@ -20,7 +20,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any, Final
 
-from talkinghead.cli_options import check_emotion, check_seed, check_style, check_video_options, checked_fit, emotion_request
+from talkinghead.cli_values import check_emotion, check_seed, check_style, check_video_options, checked_fit, emotion_request
 from talkinghead.cluster import cluster
 from talkinghead.errors import InputError, TalkingHeadError
 from talkinghead.files import whole

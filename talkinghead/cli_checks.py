@@ -7,8 +7,9 @@ from typing import Annotated, Final
 
 import typer
 
-from talkinghead.cli_options import CheckpointOption, check_extra
+from talkinghead.cli_options import CheckpointOption
 from talkinghead.cli_progress import loading, say, stages
+from talkinghead.cli_values import check_extra
 from talkinghead.errors import InputError
 
 PAPER: Final = "paper"

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from talkinghead.cli_options import CheckpointOption, MotionOutput, check_motion_output
+from talkinghead.cli_options import CheckpointOption, MotionOutput
 from talkinghead.cli_progress import say
+from talkinghead.cli_values import check_motion_output
 from talkinghead.errors import InputError
 
 if TYPE_CHECKING:

@@ -47,6 +47,9 @@ from talkinghead.cli_options import (
     TimelineOption,
     ValenceOption,
     VoiceOption,
+)
+from talkinghead.cli_progress import loading, say, say_emotion, stages
+from talkinghead.cli_values import (
     check_emotion,
     check_motion_output,
     check_seed,
@@ -56,7 +59,6 @@ from talkinghead.cli_options import (
     emotion_request,
     loaded_head,
 )
-from talkinghead.cli_progress import loading, say, say_emotion, stages
 
 
 def register(app: typer.Typer) -> None:

@@ -42,7 +42,7 @@ def perform(
         return
     if scene is None:
         raise InputError("scene: none came; give a file such as scene.yaml or scene.md.")
-    from talkinghead.cli_options import QUALITIES
+    from talkinghead.cli_values import QUALITIES
 
     if quality is not None and quality not in QUALITIES:
         raise InputError(f"--quality {quality}: unknown; choose from {', '.join(QUALITIES)}.")

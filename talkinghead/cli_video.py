@@ -42,6 +42,9 @@ from talkinghead.cli_options import (
     ValenceOption,
     VideoOutput,
     VoiceOption,
+)
+from talkinghead.cli_progress import loading, say_emotion, say_size, say_what_is_cut, write_video
+from talkinghead.cli_values import (
     check_emotion,
     check_image,
     check_seed,
@@ -54,7 +57,6 @@ from talkinghead.cli_options import (
     emotion_request,
     loaded_head,
 )
-from talkinghead.cli_progress import loading, say_emotion, say_size, say_what_is_cut, write_video
 
 
 def register(app: typer.Typer) -> None:

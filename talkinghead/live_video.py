@@ -22,9 +22,8 @@ from typing import TYPE_CHECKING, Any, Final
 import torch
 
 from talkinghead.errors import AudioError, InputError
-from talkinghead.rig.placement import meshes_of
-from talkinghead.rig.retargeting import retarget
-from talkinghead.streaming import MotionStream, joined
+from talkinghead.live_drawing import Draw, drawing
+from talkinghead.streaming import MotionStream
 from talkinghead.synthesis.pipeline import MAX_WORKERS, quality_of
 from talkinghead.types import SAMPLE_RATE, SAMPLES_PER_FRAME, ByteArray, FaceMotion, FloatArray, Portrait
 
@@ -102,13 +101,14 @@ class LiveVideo:
             raise InputError(f"max_behind_s is {max_behind_s}; give seconds above 0, or None to draw every frame.")
         self._motion = MotionStream(head, emotion, intensity, seed, style, **knobs)
         self._max_behind_s = max_behind_s
-        self._quality = quality_of(quality)
-        self._draw: Callable[[FaceMotion, FaceMotion], ByteArray] | None = None
+        wanted = quality_of(quality)
+        self._draw: Draw | None = None
         self._first: FaceMotion | None = None  # head and look count from it
         self._num_threads = self._num_workers = 1
         self._room = MAX_WAITING
         if portrait is not None:
-            self._draw = self._drawing(head, portrait, seed, still_body)
+            self._draw, num_waiting = drawing(head, portrait, wanted, seed, still_body)
+            self._room = min(MAX_WAITING, num_waiting)
             if head.renderer.device.type == "cpu":
                 self._num_threads = torch.get_num_threads()
                 self._num_workers = min(self._num_threads, MAX_WORKERS)
@@ -301,20 +301,3 @@ class LiveVideo:
         frame.ready = time.monotonic()
         self._usual_s += _SMOOTHING * (frame.ready - began - self._usual_s)
         return image
-
-    def _drawing(
-        self, head: TalkingHead, portrait: Portrait | Path | str, seed: int, still_body: bool
-    ) -> Callable[[FaceMotion, FaceMotion], ByteArray]:
-        """(the first frame's motion, a frame's) -> its picture, as `TalkingHead.render` draws it."""
-        if not isinstance(portrait, Portrait | Path | str):
-            raise InputError(f"portrait is {type(portrait).__name__}; give a file, or what TalkingHead.load_portrait gives.")
-        portrait = portrait if isinstance(portrait, Portrait) else head.load_portrait(portrait)
-        face, rig, crop = head.placed(portrait, self._quality, still_body)
-        noises = head.renderer.noises(seed)
-        self._room = min(MAX_WAITING, crop.num_waiting)
-
-        def draw(first: FaceMotion, motion: FaceMotion) -> ByteArray:
-            shown = retarget(joined([first, motion]), face)[1:]
-            return head.renderer.draw(crop, list(meshes_of(rig, shown, face)), noises, self._quality)[0]
-
-        return draw

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from talkinghead import __version__, cli, cli_options, cli_progress
+from talkinghead import __version__, cli, cli_progress, cli_values
 from talkinghead.doctor import EXTRAS
 from talkinghead.errors import InputError
 from talkinghead.motion.io import load_motion
@@ -75,18 +75,18 @@ def test_help_lists_the_commands_and_version_the_version(capsys):
 def test_the_choices_and_limits_are_those_of_the_parts():
     from talkinghead.synthesis.pipeline import QUALITIES
 
-    assert tuple(QUALITIES) == cli_options.QUALITIES
+    assert tuple(QUALITIES) == cli_values.QUALITIES
 
 
 def test_a_wrong_knob_is_named_as_it_was_typed():
-    assert cli_options.checked_knobs(head_motion=2.0, blink_rate=None, gaze="10,-5") == {"head_motion": 2.0, "gaze": "10,-5"}
+    assert cli_values.checked_knobs(head_motion=2.0, blink_rate=None, gaze="10,-5") == {"head_motion": 2.0, "gaze": "10,-5"}
     for knob, value, message in (
         ("expression_strength", 2.5, "--expression-strength 2.5: out of range; give 0 to 2, 1 is natural."),
         ("blink_rate", "often", "--blink-rate often: not understood; give 20"),
         ("gaze", "up", "--gaze up: not understood; give camera, natural, or degrees"),
     ):
         with pytest.raises(InputError, match=f"^{message}"):
-            cli_options.checked_knobs(**{knob: value})
+            cli_values.checked_knobs(**{knob: value})
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,6 @@ Supervision", 2022, section 2.2.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,6 +24,7 @@ from transformers import WhisperConfig
 from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
 from talkinghead.audio.adapter import FILE, FIRST_BLOCK, ArticulationAdapter
+from talkinghead.audio.encoder_block import EncoderBlock, quickest_dtype, through
 from talkinghead.errors import AudioError, CheckpointError
 from talkinghead.types import ARTICULATIONS, SAMPLE_RATE, SAMPLES_PER_FRAME, Audio, FloatArray, SpeechFeatures
 
@@ -37,9 +37,6 @@ CONTEXT_FRAMES: Final = 25
 VOICE_BLOCKS: Final = 3
 """How it is said is in the first blocks, what is said in the later ones."""
 SILENCE_DBFS: Final = -100.0
-MANY_STEPS: Final = 128
-"""From so many on torch's own attention takes half as long again as its products by themselves in bfloat16; for the few of a
-stream it is the quicker."""
 
 
 class SpeechEncoder:
@@ -156,12 +153,12 @@ class SpeechEncoder:
         """mels: (80, M), at most 30 s -> content (M // 4, C), articulation (M // 4, A), voice (M // 4, V)."""
         first = self.entered(torch.from_numpy(np.ascontiguousarray(mels))[None].to(self._device))
         first = first + self._encoder.embed_positions.weight[: first.shape[1]]
-        outputs = _through(self.blocks, first)
+        outputs = through(self.blocks, first)
         content, articulation = self.read(outputs[FIRST_BLOCK:])
         voice = None
         if with_voice:
             lower = outputs[:FIRST_BLOCK]
-            voice = _frames(torch.cat([*lower, *_through(self._voice_blocks[FIRST_BLOCK:], lower[-1])], -1))
+            voice = _frames(torch.cat([*lower, *through(self._voice_blocks[FIRST_BLOCK:], lower[-1])], -1))
         return content, articulation, voice
 
     @torch.inference_mode()
@@ -198,88 +195,9 @@ def upper_blocks(encoder: WhisperEncoder, mels: torch.Tensor) -> torch.Tensor:
     return torch.cat([*outputs[FIRST_BLOCK:], encoder.layer_norm(x)], -1)
 
 
-def quickest_dtype(device: str) -> torch.dtype:
-    """bfloat16 on a processor that multiplies in it, which takes half the time of float32 then; float32 elsewhere."""
-    capabilities = torch.cpu.get_capabilities() if torch.device(device).type == "cpu" else {}
-    native = any(capabilities.get(name, False) for name in ("avx512_bf16", "amx_bf16"))
-    return torch.bfloat16 if native else torch.float32
-
-
-@dataclass(frozen=True, eq=False)
-class EncoderBlock:
-    """One of Whisper's blocks: its products in a type of the processor's choice, its sums and norms in float32.
-
-    Each of `projection` (queries, keys and values together), `leave`, `widen` and `narrow` is a weight (out, in) and a bias.
-    """
-
-    attention_norm: torch.nn.LayerNorm
-    projection: tuple[torch.Tensor, torch.Tensor]
-    leave: tuple[torch.Tensor, torch.Tensor]
-    mixing_norm: torch.nn.LayerNorm
-    widen: tuple[torch.Tensor, torch.Tensor]
-    narrow: tuple[torch.Tensor, torch.Tensor]
-    num_heads: int
-
-    @staticmethod
-    @torch.no_grad()
-    def of(layer: Any, dtype: torch.dtype) -> EncoderBlock:
-        """The block of a layer of `WhisperEncoder`."""
-
-        def linear(module: torch.nn.Linear) -> tuple[torch.Tensor, torch.Tensor]:
-            return module.weight.detach().to(dtype), module.bias.detach().to(dtype)
-
-        own = layer.self_attn
-        # Whisper's keys have no bias, and its queries are scaled by 1 / 8 before they meet them: exact in any type.
-        weight = torch.cat([own.scaling * own.q_proj.weight, own.k_proj.weight, own.v_proj.weight])
-        bias = torch.cat([own.scaling * own.q_proj.bias, torch.zeros_like(own.q_proj.bias), own.v_proj.bias])
-        return EncoderBlock(
-            attention_norm=layer.self_attn_layer_norm,
-            projection=(weight.to(dtype), bias.to(dtype)),
-            leave=linear(own.out_proj),
-            mixing_norm=layer.final_layer_norm,
-            widen=linear(layer.fc1),
-            narrow=linear(layer.fc2),
-            num_heads=own.num_heads,
-        )
-
-    def __call__(
-        self, x: torch.Tensor, kept: tuple[torch.Tensor, torch.Tensor] | None = None
-    ) -> tuple[torch.Tensor, tuple[torch.Tensor, torch.Tensor]]:
-        """x: (B, S, D) float32 -> the same after the block, and keys and values (B, H, S', D / H) that it attended to.
-
-        kept: keys and values of the steps before these.
-        """
-        dtype = self.projection[0].dtype
-        projected = functional.linear(self.attention_norm(x).to(dtype), *self.projection)
-        queries, keys, values = projected.view(*x.shape[:2], 3, self.num_heads, -1).permute(2, 0, 3, 1, 4)
-        if kept is not None:
-            keys, values = torch.cat([kept[0], keys], 2), torch.cat([kept[1], values], 2)
-        attended = _attended(queries, keys, values).transpose(1, 2).reshape(x.shape)
-        x = x + functional.linear(attended, *self.leave)
-        inner = functional.gelu(functional.linear(self.mixing_norm(x).to(dtype), *self.widen))
-        return x + functional.linear(inner, *self.narrow), (keys, values)
-
-
-def _attended(queries: torch.Tensor, keys: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
-    """(B, H, S, D), (B, H, S', D) twice -> (B, H, S, D); the queries are scaled already."""
-    if queries.dtype == torch.bfloat16 and queries.device.type == "cpu" and queries.shape[2] >= MANY_STEPS:
-        shares = (queries @ keys.transpose(-1, -2)).softmax(-1)
-        return shares @ values
-    return functional.scaled_dot_product_attention(queries, keys, values, scale=1.0)
-
-
 def _entered(encoder: WhisperEncoder, mels: torch.Tensor) -> torch.Tensor:
     result: torch.Tensor = functional.gelu(encoder.conv2(functional.gelu(encoder.conv1(mels)))).transpose(1, 2)
     return result
-
-
-def _through(blocks: list[EncoderBlock], x: torch.Tensor) -> list[torch.Tensor]:
-    """x: (1, S, width) -> what it is after each block."""
-    outputs: list[torch.Tensor] = []
-    for block in blocks:
-        x, _ = block(x)
-        outputs.append(x)
-    return outputs
 
 
 def _frames(steps: torch.Tensor) -> FloatArray:

@@ -12,6 +12,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
+from talkinghead.files import beside
+
 _BLOCK: Final = 512
 
 Offsets = dict[str, tuple[int, int]]
@@ -20,9 +22,9 @@ Offsets = dict[str, tuple[int, int]]
 
 def write_tar(path: Path, clips: Iterable[tuple[str, Mapping[str, bytes]]]) -> list[Offsets]:
     """Keys and their members by suffix -> a tar; where each clip's members lie in it, clip by clip."""
-    part, offsets = path.with_name(path.name + ".part"), []
+    offsets: list[Offsets] = []
     path.parent.mkdir(parents=True, exist_ok=True)
-    with part.open("wb") as file:
+    with beside(path) as part, part.open("wb") as file:
         with tarfile.open(fileobj=file, mode="w", format=tarfile.USTAR_FORMAT) as tar:
             for key, contents in clips:
                 own: Offsets = {}
@@ -34,7 +36,6 @@ def write_tar(path: Path, clips: Iterable[tuple[str, Mapping[str, bytes]]]) -> l
                 offsets.append(own)
         file.flush()
         os.fsync(file.fileno())
-    part.replace(path)
     return offsets
 
 

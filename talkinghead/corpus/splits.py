@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from talkinghead.errors import CheckpointError, InputError
+from talkinghead.files import whole
 
 Role = Literal["train", "val", "test"]
 
@@ -133,9 +134,8 @@ def record(folder: Path, trained_on: Iterable[TrainedOn]) -> Path:
     """Write what a component was trained on beside it, the latest last; returns the file."""
     path = folder / FILE
     folder.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
-    part.write_text(json.dumps([asdict(each) for each in dict.fromkeys(trained_on)], indent=1) + "\n")
-    part.replace(path)
+    with whole(path) as part:
+        part.write_text(json.dumps([asdict(each) for each in dict.fromkeys(trained_on)], indent=1) + "\n")
     return path
 
 

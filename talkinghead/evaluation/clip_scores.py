@@ -18,6 +18,7 @@ from typing import Any, Final
 import numpy as np
 
 from talkinghead.errors import OutputError
+from talkinghead.files import whole
 from talkinghead.training import save_arrays
 from talkinghead.types import FloatArray
 
@@ -87,19 +88,17 @@ class ClipScores:
                 )
             return
         self.folder.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(path.name + ".part")
-        part.write_text(json.dumps(run, indent=1))
-        part.replace(path)
+        with whole(path) as part:
+            part.write_text(json.dumps(run, indent=1))
 
     def _read(self) -> None:
         header = ",".join((*ABOUT, *self.metrics)) + "\n"
         content = self._file.read_text(encoding="utf-8") if self._file.is_file() else ""
-        whole = content[: content.rfind("\n") + 1]  # what was cut off in the middle is scored again
-        if whole != content or not whole:
-            part = self._file.with_name(self._file.name + ".part")
-            part.write_text(whole or header, encoding="utf-8")
-            part.replace(self._file)
-        for row in csv.DictReader(io.StringIO(whole)):
+        lines = content[: content.rfind("\n") + 1]  # what was cut off in the middle is scored again
+        if lines != content or not lines:
+            with whole(self._file) as part:
+                part.write_text(lines or header, encoding="utf-8")
+        for row in csv.DictReader(io.StringIO(lines)):
             self.values[row["clip"], row["system"]] = {
                 name: float(row[name]) if row.get(name) else math.nan for name in self.metrics
             }

@@ -24,6 +24,7 @@ from talkinghead.evaluation.paper_metrics import METRICS, OF_CLIPS, SYSTEMS
 from talkinghead.evaluation.paper_report import comparison_table, paper_table
 from talkinghead.evaluation.paper_scores import EVERY, Judges, score
 from talkinghead.evaluation.paper_videos import SAMPLES, ClipVideos
+from talkinghead.files import whole
 from talkinghead.pipeline import TalkingHead
 from talkinghead.synthesis.face_network import REMEDY
 
@@ -156,6 +157,5 @@ def _incomparable(run: dict[str, Any], against: Path) -> list[str]:
 
 def _write(folder: Path, name: str, texts: dict[str, str]) -> None:
     for ending, text in texts.items():
-        part = folder / f"{name}.{ending}.part"
-        part.write_text(text, encoding="utf-8")
-        part.replace(folder / f"{name}.{ending}")
+        with whole(folder / f"{name}.{ending}") as part:
+            part.write_text(text, encoding="utf-8")

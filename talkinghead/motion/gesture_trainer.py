@@ -6,7 +6,6 @@ one file that is renamed into place. Knows `GestureDenoiser`'s training; `motion
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ from safetensors.torch import load_file, save_file
 from talkinghead.corpus.splits import record
 from talkinghead.corpus.store import trained_on
 from talkinghead.errors import ConfigError
-from talkinghead.files import whole
+from talkinghead.files import whole, whole_folder
 from talkinghead.motion.gesture import KNOWN_TOKENS
 from talkinghead.motion.gesture_blinks import BlinkHabits, blink_habits
 from talkinghead.motion.gesture_dataset import (
@@ -37,6 +36,7 @@ from talkinghead.motion.gesture_denoiser import GestureDenoiser
 from talkinghead.motion.low_rank import learn_beside, merged
 from talkinghead.training import check_resumable, save_config
 from talkinghead.training_log import Report, unheard
+from talkinghead.training_state import falling_rate, optimiser_tensors, restore_optimiser
 
 FREE_KEYS: Final = ("output", "num_threads", "save_every")
 """What may differ when a run is resumed: nothing that is learnt depends on it."""
@@ -119,12 +119,9 @@ def train_gesture(config: GestureConfig, say: Callable[[str], None], report: Rep
     total = sum(value.numel() for value in trainer.finished().parameters())
     took_s = time.perf_counter() - started
     say(f"{trainer.num_learnt:,} of {total:,} weights learnt, {trainer.step - began_at} steps in {took_s:.0f} s")
-    part = finished.with_name("gesture.part")
-    shutil.rmtree(part, ignore_errors=True)
-    trainer.finished().save_pretrained(part)
-    record(part, [trained_on(Path(config.data), config.split)])
-    shutil.rmtree(finished, ignore_errors=True)
-    part.replace(finished)
+    with whole_folder(finished) as part:
+        trainer.finished().save_pretrained(part)
+        record(part, [trained_on(Path(config.data), config.split)])
     return finished
 
 
@@ -234,10 +231,8 @@ class GestureTrainer:
     def train_step(self) -> float:
         """One update."""
         config = self.config
-        warm = min(1.0, (self.step + 1) / max(1, config.warmup_steps))
-        part = self.step / max(1, config.steps)
         for group in self.optimiser.param_groups:
-            group["lr"] = config.learning_rate * warm * (0.02 + 0.98 * 0.5 * (1 + float(np.cos(np.pi * part))))
+            group["lr"] = config.learning_rate * falling_rate(self.step, config.steps, config.warmup_steps)
         self.model.train()
         torch.manual_seed(config.seed * 1_000_003 + self.step)
         loss = self.loss(self.clips, np.random.default_rng([config.seed, self.step]))
@@ -266,9 +261,7 @@ class GestureTrainer:
         """Weights, their average, the optimiser and the step."""
         tensors = {f"model.{name}": value for name, value in self.model.state_dict().items()}
         tensors |= {f"average.{name}": value for name, value in self._average.items()}
-        for index, entry in self.optimiser.state_dict()["state"].items():
-            tensors |= {f"optimiser.{index}.{key}": value for key, value in entry.items()}
-        tensors["step"] = torch.tensor(self.step)
+        tensors |= optimiser_tensors("optimiser", self.optimiser) | {"step": torch.tensor(self.step)}
         with whole(file) as part:
             save_file({key: value.detach().clone().contiguous() for key, value in tensors.items()}, part)
 
@@ -281,11 +274,7 @@ class GestureTrainer:
 
         self.model.load_state_dict(under("model"))
         self._average = under("average")
-        entries: dict[int, dict[str, torch.Tensor]] = {}
-        for key, value in under("optimiser").items():
-            index, field = key.split(".")
-            entries.setdefault(int(index), {})[field] = value
-        self.optimiser.load_state_dict({"state": entries, "param_groups": self.optimiser.state_dict()["param_groups"]})
+        restore_optimiser("optimiser", self.optimiser, state)
         self.step = int(state["step"])
 
     @torch.no_grad()

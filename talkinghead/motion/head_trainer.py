@@ -23,10 +23,13 @@ from talkinghead.motion.face_losses import FaceBatch, FaceLosses, mean_where
 from talkinghead.motion.lip_correlation import lip_correlation
 from talkinghead.motion.readout import predict
 from talkinghead.motion.training_clips import ArticulatorConfig, TrainingClip, training_clips
+from talkinghead.training_state import falling_rate, optimiser_tensors, restore_optimiser
 from talkinghead.types import FloatArray, IntArray
 
 LIP_WEIGHT: Final = 4.0
 """What the opening, the width and the closure of the lips weigh against any one blendshape."""
+LEAST_RATE: Final = 0.05
+"""Part of the learning rate at the end."""
 MIN_CLIP_FRAMES: Final = 8
 """A shorter clip would be a crop of little else than its last frame."""
 
@@ -157,10 +160,8 @@ class HeadTrainer:
         config, head = self.config, self.model.head
         assert head is not None
         torch.manual_seed(config.seed * 1_000_003 + self.step)
-        warm = min(1.0, (self.step + 1) / max(1, config.warmup_steps))
-        part = min(1.0, self.step / max(1, config.steps))
         for group in self.optimiser.param_groups:
-            group["lr"] = config.learning_rate * warm * (0.05 + 0.95 * 0.5 * (1 + float(np.cos(np.pi * part))))
+            group["lr"] = config.learning_rate * falling_rate(self.step, config.steps, config.warmup_steps, LEAST_RATE)
         content, target, readout, seen = self.batch(self.step)
         head.train()
         output = self._shared_head(content.transpose(1, 2)).transpose(1, 2)
@@ -199,9 +200,7 @@ class HeadTrainer:
         assert self.model.head is not None
         tensors = {f"head.{name}": value for name, value in self.model.head.state_dict().items()}
         tensors |= {f"average.{name}": value for name, value in self._average.items()}
-        for index, entry in self.optimiser.state_dict()["state"].items():
-            tensors |= {f"optimiser.{index}.{key}": value for key, value in entry.items()}
-        tensors["step"] = torch.tensor(self.step)
+        tensors |= optimiser_tensors("optimiser", self.optimiser) | {"step": torch.tensor(self.step)}
         save_file({key: value.detach().clone().contiguous() for key, value in tensors.items()}, folder / "state.safetensors")
 
     def load(self, folder: Path) -> None:
@@ -214,11 +213,7 @@ class HeadTrainer:
 
         self.model.head.load_state_dict(under("head"))
         self._average = {name: value.to(self.accelerator.device) for name, value in under("average").items()}
-        entries: dict[int, dict[str, torch.Tensor]] = {}
-        for key, value in under("optimiser").items():
-            index, field = key.split(".")
-            entries.setdefault(int(index), {})[field] = value
-        self.optimiser.load_state_dict({"state": entries, "param_groups": self.optimiser.state_dict()["param_groups"]})
+        restore_optimiser("optimiser", self.optimiser, state)
         self.step = int(state["step"])
 
     def finished(self) -> Articulator:

@@ -20,6 +20,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
 from talkinghead.errors import OutputError, StyleError
+from talkinghead.files import beside
 from talkinghead.motion.articulator import Articulator
 from talkinghead.motion.knobs import MAX_BLINKS_PER_MINUTE, BlinkRate
 from talkinghead.types import FloatArray
@@ -121,19 +122,13 @@ class SpeakingStyle:
         """
         folder = Path(folder)
         settings, tensors = (folder / name for name in FILES)
-        parts = [path.with_name(f".{path.name}.part") for path in (settings, tensors)]
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            parts[0].write_text(json.dumps({"format": FORMAT} | asdict(self.habits), indent=1) + "\n")
-            parts[1].write_bytes(save({name: np.ascontiguousarray(getattr(self, name)) for name in _TENSORS}))
-            for part, path in zip(parts, (settings, tensors), strict=True):
-                part.replace(path)
+            with beside(tensors) as tensors_part, beside(settings) as settings_part:
+                settings_part.write_text(json.dumps({"format": FORMAT} | asdict(self.habits), indent=1) + "\n")
+                tensors_part.write_bytes(save({name: np.ascontiguousarray(getattr(self, name)) for name in _TENSORS}))
         except OSError as error:
             raise OutputError(f"output {folder}: cannot be written ({error.strerror}); choose another place.") from error
-        finally:
-            for part in parts:
-                if folder.is_dir():
-                    part.unlink(missing_ok=True)
 
     @staticmethod
     def load(folder: Path | str) -> SpeakingStyle:

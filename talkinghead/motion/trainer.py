@@ -17,6 +17,7 @@ from accelerate import Accelerator
 from talkinghead.corpus.splits import record
 from talkinghead.corpus.store import trained_on
 from talkinghead.errors import ConfigError
+from talkinghead.files import take_back, whole_folder
 from talkinghead.motion.articulator import Articulator
 from talkinghead.motion.face_losses import FaceLosses, check_weights
 from talkinghead.motion.head_trainer import HeadTrainer
@@ -55,14 +56,15 @@ def train_articulator(
     readout, state, finished = folders = [output / name for name in ("readout", "state", "articulator")]
     if accelerator.is_main_process:
         for folder in folders:
-            _recover(folder)
+            take_back(folder)
         if not readout.is_dir():
             say("fitting the read-out")
             torch.manual_seed(config.seed)  # a temporal head stands beside it that nothing has taught yet
             fitted = fit_readout(lambda: training_clips(config), config, travel)
             shutil.rmtree(state, ignore_errors=True)  # steps on a read-out that is gone
             save_config(output / "config.json", config)
-            _replace(readout, fitted.save_pretrained)
+            with whole_folder(readout) as part:
+                fitted.save_pretrained(part)
     accelerator.wait_for_everyone()
     check_resumable(output / "config.json", config, FREE_KEYS)
     model = Articulator.load(readout)
@@ -79,38 +81,14 @@ def train_articulator(
         while trainer.step < config.steps:
             loss = trainer.train_step()
             if accelerator.is_main_process and (trainer.step % config.save_every == 0 or trainer.step == config.steps):
-                _replace(state, trainer.save)
+                with whole_folder(state) as part:
+                    trainer.save(part)
                 say(f"step {trainer.step}: loss {loss:.4f}")
                 report(trainer.step, {"loss": loss} | trainer.terms | trainer.lips_of_others(others))
         model = trainer.finished()
     if accelerator.is_main_process:
         trained = trained_on(Path(config.data), config.split)
-
-        def save(folder: Path) -> None:
-            model.save_pretrained(folder)
-            record(folder, [trained])
-
-        _replace(finished, save)
+        with whole_folder(finished) as part:
+            model.save_pretrained(part)
+            record(part, [trained])
     return finished
-
-
-def _replace(folder: Path, write: Callable[[Path], object]) -> None:
-    """Write beside, then rename: a run killed while it saves still has its last folder, or that folder as `.old`."""
-    _recover(folder)
-    part, old = folder.with_name(folder.name + ".part"), folder.with_name(folder.name + ".old")
-    part.mkdir(parents=True)
-    write(part)
-    if folder.is_dir():
-        folder.replace(old)
-    part.replace(folder)
-    shutil.rmtree(old, ignore_errors=True)
-
-
-def _recover(folder: Path) -> None:
-    """Take back what `_replace` had put aside when it was killed, and clear away what it had not finished."""
-    part, old = folder.with_name(folder.name + ".part"), folder.with_name(folder.name + ".old")
-    shutil.rmtree(part, ignore_errors=True)
-    if folder.is_dir():
-        shutil.rmtree(old, ignore_errors=True)
-    elif old.is_dir():
-        old.replace(folder)

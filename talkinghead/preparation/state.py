@@ -18,6 +18,7 @@ from typing import Any, Final
 
 from talkinghead.corpus.shards import read_tar, write_tar
 from talkinghead.errors import InputError, OutputError
+from talkinghead.files import beside
 
 SHARD_CLIPS: Final = 250
 NOTES: Final = "notes.json"
@@ -27,12 +28,10 @@ _LEFT_OUT: Final = ".left_out.json"
 def write_text(path: Path, text: str) -> None:
     """Whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
-    with part.open("w", encoding="utf-8") as file:
+    with beside(path) as part, part.open("w", encoding="utf-8") as file:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())
-    part.replace(path)
 
 
 def write_part(folder: Path, key: str, members: Mapping[str, bytes], notes: list[str]) -> None:

@@ -20,6 +20,7 @@ from talkinghead import arkit
 from talkinghead.corpus.splits import record
 from talkinghead.corpus.store import TRACKED, ClipStore, open_clips, trained_on
 from talkinghead.errors import ConfigError
+from talkinghead.files import whole_folder
 from talkinghead.rig import topology
 from talkinghead.rig.face_rig import FaceRig
 from talkinghead.rig.pose import Array
@@ -81,15 +82,12 @@ def train_rig(config: RigConfig, say: Callable[[str], None], report: Report = un
             found = explained(fit_clips(others, rig), rig)
             say(f"round {step}, people kept out: " + ", ".join(f"{name} {share:.1%}" for name, share in found.share.items()))
             report(step, {f"explained_{name}": share for name, share in found.share.items()})
-    part, finished = output / f"{RIG}.part", output / RIG
-    shutil.rmtree(part, ignore_errors=True)
-    rig.save_pretrained(part)
-    for notice in Path(config.rig).glob("LICENSE*"):
-        shutil.copy(notice, part)
-    record(part, [trained_on(Path(config.data), config.split)])
-    shutil.rmtree(finished, ignore_errors=True)
-    part.replace(finished)
-    return finished
+    with whole_folder(output / RIG) as part:
+        rig.save_pretrained(part)
+        for notice in Path(config.rig).glob("LICENSE*"):
+            shutil.copy(notice, part)
+        record(part, [trained_on(Path(config.data), config.split)])
+    return output / RIG
 
 
 def with_skin_deltas(rig: FaceRig, deltas: Array) -> FaceRig:

@@ -10,7 +10,8 @@ from transformers import WhisperConfig
 from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
 from talkinghead.audio.adapter import ArticulationAdapter
-from talkinghead.audio.speech_encoder import WINDOW_FRAMES, EncoderBlock, SpeechEncoder, loudness_dbfs
+from talkinghead.audio.encoder_block import EncoderBlock
+from talkinghead.audio.speech_encoder import WINDOW_FRAMES, SpeechEncoder, loudness_dbfs
 from talkinghead.audio.voice import speak
 from talkinghead.audio.waveform import load_audio
 from talkinghead.errors import AudioError, CheckpointError

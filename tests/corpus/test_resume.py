@@ -49,6 +49,7 @@ def test_killed_and_started_again_gives_the_same_bytes(archive: Path, prepared: 
     # What it left half-written, wherever it was: no part of anything.
     (output / "parts/M003_front_angry_1_001.tar.part").write_bytes(b"half")
     (output / "shards/mead-000000.tar.part").write_bytes(b"half")
+    (output / "shards/.mead-000000.tar.part").write_bytes(b"half")
     again = launch(archive, output)
     while len(list((output / "parts").glob("*.tar"))) <= len(made) and again.poll() is None:
         assert all(path.stat().st_mtime_ns == when for path, when in made.items() if path.exists()), "made twice"

@@ -7,7 +7,7 @@ import pytest
 
 from talkinghead import cli, cli_progress
 from talkinghead.checkpoints import OPTIONAL_FILES, has_emotion_encoder
-from talkinghead.cli_options import emotion_request
+from talkinghead.cli_values import emotion_request
 from talkinghead.emotion.track import AUTO, EmotionRequest
 from talkinghead.motion.io import load_motion
 

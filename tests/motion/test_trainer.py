@@ -11,12 +11,13 @@ import torch
 
 from talkinghead import arkit
 from talkinghead.errors import ConfigError, InputError
+from talkinghead.files import whole_folder
 from talkinghead.motion.articulator import COLUMNS, Articulator
 from talkinghead.motion.dataset import shifted, speech_clips, trusted_leads
 from talkinghead.motion.io import save_motion
 from talkinghead.motion.lip_correlation import pearson
 from talkinghead.motion.readout import fit_readout, gains, predict
-from talkinghead.motion.trainer import _replace, train_articulator
+from talkinghead.motion.trainer import train_articulator
 from talkinghead.motion.training_clips import ArticulatorConfig, TrainingClip, held_out_clips, kept_out, training_clips
 from talkinghead.training import load_config
 from talkinghead.types import FaceMotion
@@ -148,16 +149,17 @@ def test_killed_between_two_folders_it_takes_the_old_one_back(
 ) -> None:
     train_articulator(config(data, tmp_path), None, lambda _: None)
     whole = (tmp_path / "state/state.safetensors").read_bytes()
-    rename = Path.replace
+    rename, ended = Path.replace, []
 
     def killed(self: Path, target: Path) -> Path:
-        if self.name.endswith(".part"):
+        if ended or self.name.endswith(".part"):  # who is dead takes nothing back either
+            ended.append(self)
             raise KeyboardInterrupt
         return rename(self, target)
 
     monkeypatch.setattr(Path, "replace", killed)
-    with pytest.raises(KeyboardInterrupt):
-        _replace(tmp_path / "state", lambda folder: (folder / "state.safetensors").write_bytes(b"new"))
+    with pytest.raises(KeyboardInterrupt), whole_folder(tmp_path / "state") as part:
+        (part / "state.safetensors").write_bytes(b"new")
     monkeypatch.undo()
     assert not (tmp_path / "state").exists()
     lines: list[str] = []

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from talkinghead import cli, cli_options
+from talkinghead import cli, cli_values
 from talkinghead.errors import ScreenplayError
 from talkinghead.screenplay.reading import read_scene
 from talkinghead.screenplay.rehearsal import EDGES_S
@@ -79,7 +79,7 @@ def test_a_mistake_is_told_with_its_place(stage: Path, old: str, new: str, messa
 
 
 def test_limits_are_those_of_the_command_line_and_of_the_silences() -> None:
-    assert (MIN_FIT_S, MAX_FIT_S) == (cli_options.MIN_FIT_S, cli_options.MAX_FIT_S)
+    assert (MIN_FIT_S, MAX_FIT_S) == (cli_values.MIN_FIT_S, cli_values.MAX_FIT_S)
     assert Scene.model_fields["pause"].default == pytest.approx(sum(EDGES_S))
 
 
