@@ -70,3 +70,8 @@ class ScreenplayError(InputError):
 
     place: tuple[int, int] = (0, 0)
     others: tuple[ScreenplayError, ...] = ()
+
+
+def reason_of(error: Exception) -> str:
+    """The first line of what a library says, short, for a line of our own; the error's name where it says nothing."""
+    return (str(error).splitlines() or [""])[0][:120].rstrip(".") or type(error).__name__

@@ -18,8 +18,8 @@ from talkinghead.rig.fitting import FittedFace, fit_motion, project, relative_mo
 from talkinghead.rig.placement import portrait_mesh
 from talkinghead.rig.shell import with_rim
 from talkinghead.rigged_portrait import fit_portrait, mesh_topology
+from talkinghead.synthesis.matte import MATTE_FILE, PersonMatte
 from talkinghead.synthesis.pipeline import PortraitCrop
-from talkinghead.synthesis.portrait import MATTE_FILE, PersonMatte
 from talkinghead.types import ByteArray, FaceMotion, FloatArray, IntArray, TrackedFace
 from talkinghead.video.reader import read_frames
 

@@ -25,8 +25,8 @@ from talkinghead.rig.placement import meshes_of, portrait_mesh
 from talkinghead.rig.retargeting import retarget
 from talkinghead.rig.shell import with_rim
 from talkinghead.rigged_portrait import fit_portrait, mesh_topology
+from talkinghead.synthesis.matte import MATTE_FILE, PersonMatte
 from talkinghead.synthesis.pipeline import PortraitCrop
-from talkinghead.synthesis.portrait import MATTE_FILE, PersonMatte
 from talkinghead.synthesis.proxies import warp_picture
 from talkinghead.types import ByteArray, FaceMotion, FloatArray, Portrait, SpeechFeatures, TrackedFace
 from talkinghead.video.reader import read_frames

@@ -18,7 +18,7 @@ from talkinghead import arkit
 from talkinghead.corpus.splits import record
 from talkinghead.corpus.store import MOTION, open_clips, trained_on
 from talkinghead.errors import InputError
-from talkinghead.files import whole
+from talkinghead.files import whole, whole_folder
 from talkinghead.motion.io import load_motion
 from talkinghead.motion.prior import INDICES, TOKEN_FRAMES, MotionPrior
 from talkinghead.training import check_resumable, save_config
@@ -115,8 +115,9 @@ def train_prior(config: PriorConfig, say: Callable[[str], None] = lambda _: None
             say(f"step {step + 1} " + " ".join(f"{name} {value:.4f}" for name, value in parts.items()))
             report(step + 1, parts)
             _save(folder, config, model, optimiser, step + 1)
-    model.eval().half().save_pretrained(folder / "prior")
-    record(folder / "prior", [trained_on(Path(config.data), config.split)])
+    with whole_folder(folder / "prior") as part:
+        model.eval().half().save_pretrained(part)
+        record(part, [trained_on(Path(config.data), config.split)])
     return folder / "prior"
 
 

@@ -23,7 +23,8 @@ from talkinghead.screenplay.reading import Screenplay
 from talkinghead.screenplay.rehearsal import Rehearsal, digest, file_digest
 from talkinghead.screenplay.staging import Panel, Shot, panels, render_size, shot
 from talkinghead.screenplay.subtitles import Caption, Lettering, captions
-from talkinghead.synthesis.portrait import MATTE_FILE, PersonMatte, resized
+from talkinghead.synthesis.matte import MATTE_FILE, PersonMatte
+from talkinghead.synthesis.portrait import resized
 from talkinghead.types import FPS, ByteArray, FaceMotion, Portrait
 from talkinghead.video.writer import VideoWriter
 

@@ -31,8 +31,9 @@ class Crease:
     paths: places that each line runs through. across: pairs of points that come nearer to each other where it folds. full: by
     how much, in logs of their distance, when it is as deep as it gets. depth: how much darker it is then. width: of its groove,
     in parts of the distance of the outer corners of the eyes. bulge: of its depth, what shades the skin that swells beside it,
-    to the right of its way in the picture; below 0, to the left. own: whether what is dark there in a portrait is a fold of its
-    own, and is lit where it is drawn apart: beside the eyes it may be paint. on: how one of its own goes on beyond the path.
+    to the right of its way in the picture; below 0, to the left. own: how much lighter, in logs, a fold of the portrait's own
+    becomes at most where it is drawn apart, and what is twice as dark is none: beside the eyes it may be paint, on the forehead
+    a brow or a strand of hair. on: how one of its own goes on beyond the path.
     """
 
     paths: tuple[tuple[Place, ...], ...]
@@ -41,7 +42,7 @@ class Crease:
     depth: float
     width: float
     bulge: float = 0.0
-    own: bool = False
+    own: float = 0.0
     on: tuple[Place, ...] = ()
 
 
@@ -62,7 +63,7 @@ def _nasolabial(
         (below, corner, 0.1),
     )
     return Crease(
-        (path,), ((jowl, above), (apple, lip)), 0.12, 0.2, 0.014, bulge, own=True, on=((below, chin, 0.5), (below, chin, 1.0))
+        (path,), ((jowl, above), (apple, lip)), 0.12, 0.2, 0.014, bulge, own=1.5, on=((below, chin, 0.5), (below, chin, 1.0))
     )
 
 
@@ -85,7 +86,7 @@ CREASES: Final = (
             tuple((*pair, 0.55) for pair in ((104, 105), (69, 66), (108, 107), (151, 9), (337, 336), (299, 296), (333, 334))),
             tuple((*pair, 0.15) for pair in ((69, 66), (108, 107), (151, 9), (337, 336), (299, 296))),
         ),
-        ((108, 107), (337, 336), (69, 66), (299, 296)), 0.35, 0.1, 0.011, -0.3, own=True,
+        ((108, 107), (337, 336), (69, 66), (299, 296)), 0.35, 0.1, 0.011, -0.3, own=0.3,
     ),
     _crows_feet(130, 143, 156, 116, (145, 119)),
     _crows_feet(359, 372, 383, 345, (374, 348)),
@@ -96,8 +97,6 @@ _FROM: Final = 0.15
 """Of the full strain, what folds and smooths nothing: lips that talk."""
 _SMOOTHED: Final = 0.13
 """The strain that draws a fold of the portrait's own out of it."""
-_MOST_LIT: Final = 1.5
-"""How much lighter, in logs, its groove becomes at most."""
 _VALLEY, _SOFTENED, _FINE = 0.14, 0.012, 0.0015
 """Of the distance of the eyes: how wide a groove may be, how soft it is when it is looked for, and when it is filled."""
 _SHALLOW, _DEEP = 0.03, 0.1
@@ -162,7 +161,7 @@ class Creases:
                     self._folds.append(_Light(crease, band.left_top, groove[..., None] * tint))
                 band = Band.along(path + crease.on, points, crease.width * eyes_px, small) if crease.own else None
                 if band is not None:
-                    light = seen * (_lift(band) * band.there)[..., None] * band.of(filled)
+                    light = seen * (_lift(band) * band.there)[..., None] * _no_deeper(band.of(filled), crease.own)
                     self._own_folds.append(_Light(crease, band.left_top, light))
 
     def shade(self, image: ByteArray, target_px: FloatArray, place: FloatArray) -> None:
@@ -256,6 +255,12 @@ def _lift(band: Band) -> FloatArray:
     return np.asarray(ends * np.clip((REACH - np.abs(band.s)) / (REACH - _SURELY), 0, 1), np.float32)
 
 
+def _no_deeper(light: FloatArray, most: float) -> FloatArray:
+    """(h, w, 3) logs that would fill a groove -> at most `most`, and nought from twice as much on, which is no groove."""
+    depth = light.mean(-1, keepdims=True)
+    return np.asarray(np.minimum(light, most) * np.clip(2 - depth / most, 0, 1), np.float32)
+
+
 def _filled(image: FloatArray, colour: FloatArray, points: FloatArray, eyes_px: float) -> FloatArray:
     """(h, w, 3) logs: how much darker than the skin on both its sides what is narrow, dark and of the skin's hue is.
 
@@ -272,4 +277,4 @@ def _filled(image: FloatArray, colour: FloatArray, points: FloatArray, eyes_px: 
     lips = polygon_mask([points[OUTER_LIPS]], *found.shape)
     free = 1 - cv2.GaussianBlur(lips, (0, 0), max(0.6, _SOFTENED * eyes_px))
     weight = cv2.GaussianBlur((found * alike * free**2).astype(np.float32), (0, 0), max(0.6, _FINE * eyes_px))
-    return np.asarray(np.clip(closed - fine, 0, _MOST_LIT) * weight[..., None], np.float32)
+    return np.asarray(np.maximum(0, closed - fine) * weight[..., None], np.float32)

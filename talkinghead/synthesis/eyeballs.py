@@ -38,6 +38,8 @@ _MIN_EYE_PX: Final = 8
 """An eye of fewer pixels has no inside to continue."""
 _WIDER, _WIDE = 1.05, 1.4
 """Gaps over the portrait's own: where what its lids shade begins to clear, and where it is clear."""
+_UP, _UP_ALL = 0.03, 0.09
+"""Of the eye's width, how far up an iris is when that begins to clear, and when it is."""
 _UPPER_RIM, _LOWER_RIM = 0.075, 0.03
 """Of the eye's width, how far into the eye lids and lashes throw their shade and their colour."""
 _SHADED, _LIT = 0.05, 0.16
@@ -81,11 +83,11 @@ class Eyeball:
         cheek = 255 * skin_colour(image, mesh_px, _CHEEKS[int(loop[0])])
         free = _free_of_lids(inside, width)
         soft = max(0.6, (x1 - x0) / _BLURS_ACROSS)
-        behind, away = _went_on(self.own, inside, soft)
+        behind, above = _went_on(self.own, inside, soft)
         if self._fine > 0:
             whole, disc = self._whole(inside, free, cheek)
-            # The lid's own shade goes on a little: a glance must not show white above it.
-            beyond = np.clip((away / max(width, 1.0) - _SHADED) / (_LIT - _SHADED), 0, 1)[..., None]
+            # The upper lid's own shade goes on a little: a glance must not show white above it.
+            beyond = np.clip((above / max(width, 1.0) - _SHADED) / (_LIT - _SHADED), 0, 1)[..., None]
             behind = behind + np.float32(self._fine) * beyond * (whole - behind)
             kept = cv2.GaussianBlur(free, (0, 0), soft) * (_WHITE_KEPT + (1 - _WHITE_KEPT) * disc)
             self.clear = whole + kept[..., None] * (self.own - whole)
@@ -110,7 +112,7 @@ class Eyeball:
         distance = np.linalg.norm(p - (self._centre + shift), axis=-1) / self._radius
         weight = np.clip((_IRIS_REACH - distance) / _IRIS_FALL, 0, 1)[..., None]
         p = p - (shift * weight).astype(np.float32) - self._left_top
-        wider = self._wider(lids)
+        wider = self._wider(lids, shift)
         texture = self.own if wider == 0 else self.own + np.float32(wider) * (self.clear - self.own)
         eye = np.asarray(
             cv2.remap(texture, p[..., 0], p[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), np.float32
@@ -123,9 +125,16 @@ class Eyeball:
         mixed = picture[y0:y1, x0:x1] + mask[..., None] * (eye - picture[y0:y1, x0:x1])
         picture[y0:y1, x0:x1] = np.rint(mixed) if picture.dtype == np.uint8 else mixed
 
-    def _wider(self, lids: FloatArray) -> float:
-        """0 where lids are at most as open as the portrait's own, 1 where they are much wider and the picture is fine."""
-        return self._fine * smooth_step(lid_gap(lids) / max(lid_gap(self._lids), SHUT_GAP), _WIDER, _WIDE)
+    def _wider(self, lids: FloatArray, shift: FloatArray) -> float:
+        """0 where an eye shows no more than the portrait does, 1 where it shows much more, in a picture that is fine.
+
+        Its lids have opened, or the iris, (2,) px from where it was, has come up from behind the lower one. The upper one
+        goes down with it.
+        """
+        across, upwards = self._lids[8] - self._lids[0], self._lids[4] - self._lids[12]
+        up = float(shift @ upwards) / max(1.0, float(np.linalg.norm(upwards) * np.linalg.norm(across)))
+        opened = smooth_step(lid_gap(lids) / max(lid_gap(self._lids), SHUT_GAP), _WIDER, _WIDE)
+        return self._fine * max(opened, smooth_step(up, _UP, _UP_ALL))
 
     def _openness(self, lids: FloatArray) -> float:
         """0 when the lids are shut but for what the tracker leaves between them, 1 when as open as the portrait's own."""
@@ -156,13 +165,14 @@ def eyeballs_of(image: ByteArray, mesh_px: FloatArray) -> tuple[Eyeball, Eyeball
 
 def _went_on(part: FloatArray, inside: FloatArray, soft: float) -> tuple[FloatArray, FloatArray]:
     """(h, w, 3) and its coverage by an eye, (h, w) -> the eye's inside as its rim goes on, softened by `soft` px, and how far
-    each pixel is from that, (h, w) px.
+    above that each pixel is, (h, w) px, endlessly far where it is below.
 
     In an eye of few pixels there is nothing to measure, and the network learnt with this.
     """
     away, nearest = ndimage.distance_transform_edt(inside <= _SURE_INSIDE, return_indices=True)
     filled = cv2.GaussianBlur(part[nearest[0], nearest[1]], (0, 0), soft)
-    return np.asarray(filled, np.float32), np.asarray(away, np.float32)
+    below = np.arange(part.shape[0])[:, None] > nearest[0]
+    return np.asarray(filled, np.float32), np.where(below, np.float32(np.inf), away).astype(np.float32)
 
 
 def _free_of_lids(inside: FloatArray, width: float) -> FloatArray:

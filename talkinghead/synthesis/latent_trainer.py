@@ -6,7 +6,6 @@ discrete schedule (Ho et al., 2020), on windows of latents, weighted by where th
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ from torch.utils.data import DataLoader
 
 from talkinghead.corpus.splits import TrainedOn, read, record
 from talkinghead.errors import ConfigError
+from talkinghead.files import whole_folder
 from talkinghead.synthesis.dataset import ClipSource
 from talkinghead.synthesis.latent_dataset import WindowDataset
 from talkinghead.synthesis.latent_denoiser import MAX_FRAMES, encode, mixed_noise, working_size
@@ -208,11 +208,8 @@ class LatentTrainer:
         finally:
             self.ema.restore(weights.values())
         settings = (config.scale, config.window, config.overlap, config.base_steps)
-        part = folder.with_name(folder.name + ".part")
-        shutil.rmtree(part, ignore_errors=True)
-        LatentRenderer(vae, unet, reference, self.scheduler, *settings).save_pretrained(part)
-        shutil.rmtree(folder, ignore_errors=True)
-        part.rename(folder)
+        with whole_folder(folder) as part:
+            LatentRenderer(vae, unet, reference, self.scheduler, *settings).save_pretrained(part)
 
 
 def _half(network: Any) -> Any:

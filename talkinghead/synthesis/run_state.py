@@ -18,6 +18,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from talkinghead.errors import ConfigError
+from talkinghead.files import beside
 from talkinghead.training import check_resumable, save_config
 
 FREE_KEYS: Final = ("output", "num_threads", "num_workers", "save_every_s", "cache_gb")
@@ -82,9 +83,8 @@ def write_state(folder: Path, config: Schedule, step: int, tensors: dict[str, Te
     folder.mkdir(parents=True, exist_ok=True)
     tensors = tensors | {"step": torch.tensor(step), "num_processes": torch.tensor(accelerator.num_processes)}
     save_config(folder / "config.json", config)
-    part = folder / (FILE + ".part")
-    save_file({key: value.contiguous() for key, value in tensors.items()}, part)
-    part.replace(folder / FILE)
+    with beside(folder / FILE) as part:
+        save_file({key: value.contiguous() for key, value in tensors.items()}, part)
 
 
 def read_state(folder: Path, config: Schedule, accelerator: Accelerator) -> dict[str, Tensor]:

@@ -174,3 +174,13 @@ def test_a_fold_that_the_portrait_does_not_show_is_not_drawn(faces, skin):
     around = 12
     assert change[near[1] - around : near[1] + around, near[0] - around : near[0] + around].min() < -10
     assert change[far[1] - around : far[1] + around, far[0] - around : far[0] + around].min() > -3
+
+
+def test_a_strand_of_hair_of_the_skins_hue_stays_on_the_forehead(faces, skin):
+    """Auburn hair is as warm as skin; what it would be lit by is little."""
+    own, target = faces["browInnerUp"], faces["neutral"]
+    image = np.full((SIZE, SIZE, 3), SKIN, np.uint8)
+    middle = own[[108, 151, 337], :2].mean(0).round().astype(int)
+    image[middle[1] - 3 : middle[1] + 4, 120:280] = 0.3 * SKIN
+    lifted = lit(image, own, target, skin)[middle[1] - 1 : middle[1] + 2, 120:280]
+    assert lifted.max() < 0.15 * SKIN.max()

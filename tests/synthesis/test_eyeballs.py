@@ -121,3 +121,15 @@ def test_a_glance_shows_no_white_above_the_shade_of_the_lid():
     for column in range(x - 36, x - 5, 6):
         rim = y - 20 * np.sqrt(1 - ((column - x) / HALF) ** 2)
         assert shown[round(rim) + 1, column].mean() < 60
+
+
+def test_an_iris_that_looks_up_is_round_below():
+    """What the lower lid hid of it comes out, and no line of that lid stays across the eye."""
+    own, up = eyes_of(30), eyes_of(30)
+    for iris in (RIGHT_IRIS, LEFT_IRIS):
+        up[iris, 1] -= 10
+    shown = drawn(picture_of(30), own, up)
+    x, y = CENTRES["right"]
+    brown = np.abs(shown[..., 0] - BROWN[0]) < 30
+    assert brown[y + 8, x] and not brown[y + 8, [x - 21, x + 21]].any()
+    np.testing.assert_allclose(shown[y + 2 : y + 9, x + 30].mean(-1), shown[y + 2, x + 30].mean(), atol=12)

@@ -8,10 +8,9 @@ from PIL import Image, ImageOps
 
 from talkinghead.errors import CheckpointError, FaceError, ImageError
 from talkinghead.synthesis import portrait as portrait_module
+from talkinghead.synthesis.matte import MATTE_FILE, PersonMatte
 from talkinghead.synthesis.portrait import (
     FINE_FACE_PX,
-    MATTE_FILE,
-    PersonMatte,
     check_image_file,
     for_players,
     load_image,
