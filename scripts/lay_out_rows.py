@@ -46,7 +46,8 @@ def speaking(
     """The pairs of a picture that is made to speak; the real frame is empty."""
     portrait = head.load_portrait(picture, size=size)
     face, rig = fit_portrait(portrait.face, portrait.image, head.rig), with_rim(head.rig)
-    crop = PortraitCrop.of(portrait.image, portrait_mesh(rig, face), mesh_topology(head.rig), matte=portrait.matte)
+    worn, mesh, topology = portrait.wears_glasses, portrait_mesh(rig, face), mesh_topology(head.rig)
+    crop = PortraitCrop.of(portrait.image, mesh, topology, matte=portrait.matte, wears_glasses=worn)
     meshes = np.stack(list(meshes_of(rig, retarget(head.animate(speech, emotion), face), face)))
     nothing = portrait.image[:0]
     for t in targets(meshes[:, :478], num_targets):

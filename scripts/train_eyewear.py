@@ -80,6 +80,8 @@ def main() -> None:
     names = sorted(file.stem for file in folder.glob("*.jpg") if file.stem not in config["left_out"])
     if not names:
         raise SystemExit(f"error: {folder}: holds no photograph; give the folder of the data.")
+    if unknown := sorted(set(config["wearers"]) - set(names)):
+        raise SystemExit(f"error: {options.config}: wearers {', '.join(unknown)}: no such photograph in {folder}.")
     features, used = seen(folder, names)
     wears = np.isin(used, config["wearers"])
     scores = left_out_scores(features, wears, config["penalty"])

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +16,7 @@ from talkinghead.errors import OutputError
 def beside(path: Path) -> Iterator[Path]:
     """A name beside `path` to write to; it becomes `path` when the block ends without an error, and is gone otherwise.
 
+    The name is always the same: what a killed writer left is written over, and two may not write one path at once.
     An error is raised as it is, for who has words of their own for it.
     """
     part = path.with_name(f".{path.name}.part")
@@ -45,8 +48,14 @@ def whole_folder(folder: Path) -> Iterator[Path]:
     """An empty folder beside `folder` to fill; it takes its place when the block ends without an error, and is gone otherwise.
 
     What stood there stays until then. It is put aside for the renaming alone: who is killed just there finds it again by
-    `take_back`, which this begins with. An error is raised as it is.
+    `take_back`, which this begins with. A link is followed. An error is raised as it is.
+
+    Raises:
+        NotADirectoryError: a file stands there.
     """
+    folder = folder.resolve()
+    if folder.exists() and not folder.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(folder))
     take_back(folder)
     part, old = _names_beside(folder)
     part.mkdir(parents=True)
@@ -61,6 +70,7 @@ def whole_folder(folder: Path) -> Iterator[Path]:
 
 def take_back(folder: Path) -> None:
     """Take back what `whole_folder` had put aside when it was killed, and clear away what it had not finished."""
+    folder = folder.resolve()
     part, old = _names_beside(folder)
     shutil.rmtree(part, ignore_errors=True)
     if folder.is_dir():

@@ -140,3 +140,21 @@ def test_a_folder_that_somebody_keeps_beside_is_theirs(there: Path) -> None:
     with whole_folder(there) as part:
         (part / "weights").write_text("new")
     assert names(there.parent) == {"model", *(folder.name for folder in kept)}
+
+
+def test_a_folder_behind_a_link_is_filled_where_it_is_each_time(tmp_path):
+    disk, link = tmp_path / "large/run", tmp_path / "run"
+    disk.mkdir(parents=True)
+    link.symlink_to(disk)
+    for text in ("first", "second"):
+        with whole_folder(link) as part:
+            (part / "weights").write_text(text)
+        assert link.is_symlink() and (disk / "weights").read_text() == text
+    assert names(tmp_path) == {"large", "run"} and names(tmp_path / "large") == {"run"}
+
+
+def test_a_file_where_the_folder_should_be_is_met_before_the_work(tmp_path):
+    (tmp_path / "model").write_text("mine")
+    with pytest.raises(NotADirectoryError), whole_folder(tmp_path / "model"):
+        raise AssertionError("the work has begun")
+    assert (tmp_path / "model").read_text() == "mine" and names(tmp_path) == {"model"}

@@ -194,12 +194,16 @@ class Creases:
         strains = {crease: _strain(crease, target_px * np.float32(scale), self._own) for crease in CREASES}
         folds = [(smooth_step(-strains[part.crease] / part.crease.full, _FROM, 1), part) for part in self._folds]
         own = [(smooth_step(strains[part.crease] / _SMOOTHED, _FROM, 1), part) for part in self._own_folds]
-        canvas = None
-        for amount, part in folds + own:
-            if amount > 0:
-                (top, left), light = part.left_top, part.light
-                canvas = np.zeros((*self._shape, 3), np.float32) if canvas is None else canvas
-                canvas[top : top + light.shape[0], left : left + light.shape[1]] += np.float32(amount) * light
+        shaded = [(amount, part) for amount, part in folds if amount > 0]
+        lit = [(amount, part) for amount, part in own if amount > 0]
+        if not shaded and not lit:
+            return None
+        canvas = np.zeros((*self._shape, 3), np.float32)
+        for amount, part in lit:  # where the bands of two lines meet, what is dark is filled once
+            here = canvas[part.where]
+            np.maximum(here, np.float32(amount) * part.light, out=here)
+        for amount, part in shaded:
+            canvas[part.where] += np.float32(amount) * part.light
         return canvas
 
 
@@ -239,6 +243,12 @@ class _Light:
     crease: Crease
     left_top: tuple[int, int]
     light: FloatArray
+
+    @property
+    def where(self) -> tuple[slice, slice]:
+        """Its part of the canvas."""
+        (top, left), (height, width) = self.left_top, self.light.shape[:2]
+        return slice(top, top + height), slice(left, left + width)
 
 
 def _groove(crease: Crease, band: Band) -> FloatArray:

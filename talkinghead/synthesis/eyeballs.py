@@ -13,7 +13,7 @@ import numpy as np
 from scipy import ndimage
 
 from talkinghead.synthesis.closing import SHUT_GAP, fine_eye, lash_colour, lid_gap, smooth_step
-from talkinghead.synthesis.geometry import box_around, polygon_mask
+from talkinghead.synthesis.geometry import box_around, far_blurred, polygon_mask
 from talkinghead.synthesis.interior import skin_colour
 from talkinghead.synthesis.regions import LEFT_EYE, LEFT_IRIS, RIGHT_EYE, RIGHT_IRIS
 from talkinghead.types import BoolArray, ByteArray, FloatArray, IntArray
@@ -72,8 +72,9 @@ class Eyeball:
         self._radius = max(1.0, float(np.linalg.norm(mesh_px[iris[1:], :2] - self._centre, axis=1).mean()))
         self._lash = lash_colour(image, mesh_px, loop)
         self._fine = fine_eye(self._lids)
-        width = float(np.ptp(self._lids[:, 0]))
+        width, down = _frame(self._lids)
         box = box_around(self._lids, int(width * _LID_MARGIN) + _MARGIN_PX, image)
+        self._shown = box is not None
         x0, y0, x1, y1 = box or (0, 0, 1, 1)
         self._left_top = np.array([x0, y0], np.float32)
         self.own = self.clear = image[y0:y1, x0:x1].astype(np.float32)
@@ -81,13 +82,13 @@ class Eyeball:
         if box is None or (inside > _SURE_INSIDE).sum() < _MIN_EYE_PX:
             return
         cheek = 255 * skin_colour(image, mesh_px, _CHEEKS[int(loop[0])])
-        free = _free_of_lids(inside, width)
+        free = _free_of_lids(inside, width * down)
         soft = max(0.6, (x1 - x0) / _BLURS_ACROSS)
-        behind, above = _went_on(self.own, inside, soft)
+        behind, above = _went_on(self.own, inside, down, soft)
         if self._fine > 0:
             whole, disc = self._whole(inside, free, cheek)
             # The upper lid's own shade goes on a little: a glance must not show white above it.
-            beyond = np.clip((above / max(width, 1.0) - _SHADED) / (_LIT - _SHADED), 0, 1)[..., None]
+            beyond = np.clip((above / width - _SHADED) / (_LIT - _SHADED), 0, 1)[..., None]
             behind = behind + np.float32(self._fine) * beyond * (whole - behind)
             kept = cv2.GaussianBlur(free, (0, 0), soft) * (_WHITE_KEPT + (1 - _WHITE_KEPT) * disc)
             self.clear = whole + kept[..., None] * (self.own - whole)
@@ -100,7 +101,7 @@ class Eyeball:
         """
         lids = target_px[self._loop, :2]
         box = box_around(lids, _MARGIN_PX, picture)
-        if box is None:
+        if box is None or not self._shown:
             return
         x0, y0, x1, y1 = box
         mask = polygon_mask([lids - (x0, y0)], y1 - y0, x1 - x0)
@@ -112,13 +113,12 @@ class Eyeball:
         distance = np.linalg.norm(p - (self._centre + shift), axis=-1) / self._radius
         weight = np.clip((_IRIS_REACH - distance) / _IRIS_FALL, 0, 1)[..., None]
         p = p - (shift * weight).astype(np.float32) - self._left_top
-        wider = self._wider(lids, shift)
-        texture = self.own if wider == 0 else self.own + np.float32(wider) * (self.clear - self.own)
-        eye = np.asarray(
-            cv2.remap(texture, p[..., 0], p[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), np.float32
-        )
+        wider = self._wider(lids @ back[:, :2].T + back[:, 2], shift)
+        eye = _at(self.own, p)
         if wider > 0:
-            eye = eye * (1 - np.float32(wider) * _shade_of_lid(mask, float(np.ptp(lids[:, 0]))))[..., None]
+            width, down = _frame(lids)
+            clear = _at(self.clear, p) * (1 - _shade_of_lid(mask, width * down))[..., None]
+            eye = eye + np.float32(wider) * (clear - eye)
         shut = 1 - self._openness(lids)
         if shut > 0:
             eye = eye + shut * (self._lash - eye)
@@ -128,13 +128,15 @@ class Eyeball:
     def _wider(self, lids: FloatArray, shift: FloatArray) -> float:
         """0 where an eye shows no more than the portrait does, 1 where it shows much more, in a picture that is fine.
 
-        Its lids have opened, or the iris, (2,) px from where it was, has come up from behind the lower one. The upper one
-        goes down with it.
+        lids: (16, 2) px, moved back with the skull to where the portrait has them; shift: (2,) px of the iris there. The lids
+        have opened, or the iris has come up from behind the lower one; the upper one goes down with it. A socket that nods goes
+        up as a whole, and one that turns gets narrower.
         """
-        across, upwards = self._lids[8] - self._lids[0], self._lids[4] - self._lids[12]
-        up = float(shift @ upwards) / max(1.0, float(np.linalg.norm(upwards) * np.linalg.norm(across)))
-        opened = smooth_step(lid_gap(lids) / max(lid_gap(self._lids), SHUT_GAP), _WIDER, _WIDE)
-        return self._fine * max(opened, smooth_step(up, _UP, _UP_ALL))
+        width, down = _frame(self._lids)
+        socket = (lids - self._lids)[[0, 8]].mean(0)
+        up = -float((shift - socket) @ down) / width
+        opened = lid_gap(lids) * _frame(lids)[0] / (max(lid_gap(self._lids), SHUT_GAP) * width)
+        return self._fine * max(smooth_step(opened, _WIDER, _WIDE), smooth_step(up, _UP, _UP_ALL))
 
     def _openness(self, lids: FloatArray) -> float:
         """0 when the lids are shut but for what the tracker leaves between them, 1 when as open as the portrait's own."""
@@ -163,25 +165,44 @@ def eyeballs_of(image: ByteArray, mesh_px: FloatArray) -> tuple[Eyeball, Eyeball
     return Eyeball(image, mesh_px, RIGHT_EYE, RIGHT_IRIS), Eyeball(image, mesh_px, LEFT_EYE, LEFT_IRIS)
 
 
-def _went_on(part: FloatArray, inside: FloatArray, soft: float) -> tuple[FloatArray, FloatArray]:
+def _frame(lids: FloatArray) -> tuple[float, FloatArray]:
+    """(16, 2) px round an eye -> its width in px, and (2,) the way from its upper lid to its lower one, of length 1."""
+    across = lids[8] - lids[0]
+    width = max(1.0, float(np.linalg.norm(across)))
+    down = np.array([-across[1], across[0]], np.float32) / np.float32(width)
+    return width, -down if float(down @ (lids[12] - lids[4])) < 0 else down
+
+
+def _at(texture: FloatArray, place: FloatArray) -> FloatArray:
+    """(h, w, 3) and (h', w', 2) px of it -> (h', w', 3) what is there."""
+    seen = cv2.remap(texture, place[..., 0], place[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(seen, np.float32)
+
+
+def _moved(mask: FloatArray, way: FloatArray) -> FloatArray:
+    """(h, w) -> it, (2,) px further."""
+    return np.asarray(cv2.warpAffine(mask, np.c_[np.eye(2), way].astype(np.float32), mask.shape[::-1]), np.float32)
+
+
+def _went_on(part: FloatArray, inside: FloatArray, down: FloatArray, soft: float) -> tuple[FloatArray, FloatArray]:
     """(h, w, 3) and its coverage by an eye, (h, w) -> the eye's inside as its rim goes on, softened by `soft` px, and how far
-    above that each pixel is, (h, w) px, endlessly far where it is below.
+    above that each pixel is, (h, w) px, endlessly far where it is below; `down` is as of `_frame`.
 
     In an eye of few pixels there is nothing to measure, and the network learnt with this.
     """
-    away, nearest = ndimage.distance_transform_edt(inside <= _SURE_INSIDE, return_indices=True)
-    filled = cv2.GaussianBlur(part[nearest[0], nearest[1]], (0, 0), soft)
-    below = np.arange(part.shape[0])[:, None] > nearest[0]
+    away, (y, x) = ndimage.distance_transform_edt(inside <= _SURE_INSIDE, return_indices=True)
+    filled = cv2.GaussianBlur(part[y, x], (0, 0), soft)
+    rows, columns = np.indices(inside.shape)
+    below = (columns - x) * down[0] + (rows - y) * down[1] > 0
     return np.asarray(filled, np.float32), np.where(below, np.float32(np.inf), away).astype(np.float32)
 
 
-def _free_of_lids(inside: FloatArray, width: float) -> FloatArray:
-    """(h, w) coverage by the eye -> by what of it is further from its rims than what lids and lashes shade."""
-    free = inside.copy()
-    for down, share in ((1, _UPPER_RIM), (-1, _LOWER_RIM)):
-        shift = np.array([[1, 0, 0], [0, 1, down * share * width]], np.float32)
-        free = np.minimum(free, cv2.warpAffine(inside, shift, inside.shape[::-1]))
-    return free
+def _free_of_lids(inside: FloatArray, down: FloatArray) -> FloatArray:
+    """(h, w) coverage by the eye -> by what of it is further from its rims than what lids and lashes shade.
+
+    down: (2,) px, as long as the eye is wide.
+    """
+    return np.minimum(inside, np.minimum(_moved(inside, _UPPER_RIM * down), _moved(inside, -_LOWER_RIM * down)))
 
 
 def _white(part: FloatArray, known: BoolArray, along: FloatArray, cheek: FloatArray) -> FloatArray:
@@ -223,8 +244,7 @@ def _rings(part: FloatArray, known: BoolArray, rho: FloatArray) -> FloatArray:
     return np.stack([np.interp(rho, at, column) for column in np.array(list(colours.values())).T], -1).astype(np.float32)
 
 
-def _shade_of_lid(mask: FloatArray, width: float) -> FloatArray:
-    """(h, w) coverage by an eye -> what the upper lid takes of its light, softly, most at its rim."""
-    reach = _LID_SHADE_REACH * width
-    lower = cv2.warpAffine(mask, np.array([[1, 0, 0], [0, 1, reach]], np.float32), mask.shape[::-1])
-    return np.asarray(_LID_SHADE * (1 - cv2.GaussianBlur(lower, (0, 0), max(0.6, reach))), np.float32)
+def _shade_of_lid(mask: FloatArray, down: FloatArray) -> FloatArray:
+    """(h, w) coverage by an eye -> what the upper lid takes of its light, softly, most at its rim; `down` as there."""
+    way = _LID_SHADE_REACH * down
+    return np.asarray(_LID_SHADE * (1 - far_blurred(_moved(mask, way), float(np.linalg.norm(way)))), np.float32)

@@ -17,6 +17,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
 from talkinghead.errors import CheckpointError
+from talkinghead.synthesis.geometry import area_crop
 from talkinghead.synthesis.regions import LEFT_EYE, RIGHT_EYE
 from talkinghead.types import ByteArray, FloatArray
 
@@ -58,8 +59,10 @@ class EyewearDetector:
             weight, bias = arrays["weight"].astype(np.float32), float(arrays["bias"][0])
         except (OSError, SafetensorError, KeyError, IndexError) as error:
             raise CheckpointError(f"{file}: cannot be read ({error}); reinstall talkinghead.") from error
-        if weight.shape != (NUM_FEATURES,) or not np.isfinite(weight).all():
+        if weight.shape != (NUM_FEATURES,):
             raise CheckpointError(f"{file}: holds {weight.shape} weights and not ({NUM_FEATURES},); reinstall talkinghead.")
+        if not np.isfinite([*weight, bias]).all():
+            raise CheckpointError(f"{file}: holds what is no number; reinstall talkinghead.")
         return EyewearDetector(weight, bias)
 
     def __call__(self, image: ByteArray, points: FloatArray) -> bool:
@@ -83,11 +86,9 @@ def eye_crop(image: ByteArray, points: FloatArray) -> ByteArray:
     along = (left - right) * (_ACROSS / WIDTH)
     down = np.array([-along[1], along[0]])
     middle = (right + left) / 2 + _DOWN / _ACROSS * WIDTH * down
-    step = max(1.0, float(np.linalg.norm(along)))
-    soft = cv2.GaussianBlur(image, (0, 0), 0.4 * step) if step > 1 else image  # so that no pixel is skipped
-    from_crop = np.c_[along, down, middle - along * WIDTH / 2 - down * HEIGHT / 2]
-    crop = cv2.warpAffine(soft, from_crop, (WIDTH, HEIGHT), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
-    return np.asarray(crop, np.uint8)
+    from_crop = np.c_[along, down, middle - along * WIDTH / 2 - down * HEIGHT / 2].astype(np.float32)
+    to_crop = np.asarray(cv2.invertAffineTransform(from_crop), np.float32)
+    return np.clip(np.rint(area_crop(image, to_crop, WIDTH, HEIGHT)), 0, 255).astype(np.uint8)
 
 
 def edges(crop: ByteArray) -> FloatArray:

@@ -116,9 +116,9 @@ def test_a_fold_of_the_portraits_own_is_gone_when_it_is_drawn_apart(faces, skin)
     assert not lit(image, faces["mouthSmile"], faces["mouthSmile"], skin).any()
 
 
-def test_so_is_its_lower_end_beside_the_mouth_and_that_of_a_grey_picture(faces, skin):
+def test_so_is_its_lower_end_beneath_the_mouth_and_that_of_a_grey_picture(faces, skin):
     own = faces["mouthSmile"]
-    image, (x, y) = with_line(0.75 * SKIN, own, (216, 212), 57)
+    image, (x, y) = with_line(0.75 * SKIN, own, (212, 204), 212)
     assert lit(image, own, faces["neutral"], skin)[y, x].mean() > 12
     grey = np.repeat(with_line(0.75 * SKIN, own)[0].mean(-1, keepdims=True), 3, -1).astype(np.uint8)
     x, y = with_line(0.75 * SKIN, own)[1]
@@ -184,3 +184,41 @@ def test_a_strand_of_hair_of_the_skins_hue_stays_on_the_forehead(faces, skin):
     image[middle[1] - 3 : middle[1] + 4, 120:280] = 0.3 * SKIN
     lifted = lit(image, own, target, skin)[middle[1] - 1 : middle[1] + 2, 120:280]
     assert lifted.max() < 0.15 * SKIN.max()
+
+
+def test_lips_are_not_lit_as_a_fold(faces, skin):
+    """The corner of a mouth is dark, narrow and warm, and lies in the fold's band."""
+    own = faces["mouthSmile"]
+    image = np.full((SIZE, SIZE, 3), SKIN, np.uint8)
+    lips = [61, 40, 37, 0, 267, 270, 291, 321, 314, 17, 84, 91]
+    cv2.fillPoly(image, [own[lips, :2].round().astype(int)], (0.7 * SKIN).tolist())
+    change = lit(image, own, faces["neutral"], skin)
+    x, y = (own[61, :2] * 0.8 + own[291, :2] * 0.2).round().astype(int)
+    assert change[y, x].mean() < 5
+
+
+@pytest.mark.parametrize("share", [0.9, 0.8, 0.76])
+def test_a_line_between_two_lines_of_the_forehead_is_filled_once(faces, skin, share):
+    own = faces["browInnerUp"]
+    image = np.full((SIZE, SIZE, 3), SKIN, np.uint8)
+    ends = np.array(
+        [0.65 * own[a, :2] + 0.35 * own[b, :2] for a, b in ((69, 66), (108, 107), (151, 9), (337, 336), (299, 296))]
+    )
+    cv2.polylines(image, [ends.round().astype(int)], False, (share * SKIN).tolist(), 3)
+    after = image + lit(image, own, faces["neutral"], skin)
+    assert after.mean(-1).max() < 1.08 * SKIN.mean()
+    x, y = ends[2].round().astype(int)
+    assert after[y, x].mean() > image[y, x].mean() + 3
+
+
+def test_a_fold_of_its_own_that_is_turned_away_is_left_alone(faces, skin):
+    """There the picture shows the nose, or the room."""
+    angle = np.radians(60)
+    turn = np.array([[np.cos(angle), 0, np.sin(angle)], [0, 1, 0], [-np.sin(angle), 0, np.cos(angle)]], np.float32)
+    middle = np.float32([SIZE / 2, SIZE / 2, 0])
+    own, target = (((faces[name] - middle) @ turn.T + middle).astype(np.float32) for name in ("mouthSmile", "neutral"))
+    changes = []
+    for ends, towards in (((206, 216), 165), ((426, 436), 391)):
+        image, (x, y) = with_line(0.75 * SKIN, own, ends, towards)
+        changes.append(lit(image, own, target, skin)[y - 3 : y + 4, x - 3 : x + 4].mean())
+    assert min(changes) < 1 < 5 < max(changes)

@@ -95,22 +95,20 @@ def test_the_upper_lid_shades_an_eye_that_it_opened():
 def test_an_eye_of_few_pixels_goes_on_as_its_rim():
     """The network learnt with this, and there is nothing to measure."""
     small, own = picture_of(24, scale=0.2), eyes_of(24, 0.2)
-    eyeball = eyeballs_of(small, own)[0]
-    np.testing.assert_array_equal(eyeball.clear.shape, eyeball.own.shape)
     shown = drawn(small, own, eyes_of(60, 0.2))
     x, y = (round(0.2 * c) for c in CENTRES["right"])
     above = shown[y - 4, x - 4 : x + 5].mean(-1)
     assert above.max() < 0.7 * WHITE.mean()  # lashes, as the lid's rim has them
 
 
-def test_an_eye_outside_the_picture_is_no_error():
-    points = eyes_of(24)
-    points[:, 0] += 2 * SIZE
-    picture = picture_of(24)
-    before = picture.copy()
-    for eyeball in eyeballs_of(picture, points):
-        eyeball.lay_in(picture, points, STILL)
-    np.testing.assert_array_equal(picture, before)
+def test_an_eye_that_the_portrait_does_not_show_is_not_made_up():
+    image, outside = picture_of(24), eyes_of(24)
+    outside[:, 0] += 2 * SIZE
+    for target in (outside, eyes_of(24)):
+        picture = image.copy()
+        for eyeball in eyeballs_of(image, outside):
+            eyeball.lay_in(picture, target, STILL)
+        np.testing.assert_array_equal(picture, image)
 
 
 def test_a_glance_shows_no_white_above_the_shade_of_the_lid():
@@ -133,3 +131,43 @@ def test_an_iris_that_looks_up_is_round_below():
     brown = np.abs(shown[..., 0] - BROWN[0]) < 30
     assert brown[y + 8, x] and not brown[y + 8, [x - 21, x + 21]].any()
     np.testing.assert_allclose(shown[y + 2 : y + 9, x + 30].mean(-1), shown[y + 2, x + 30].mean(), atol=12)
+
+
+@pytest.mark.parametrize("quarters", [1, 2, 3])
+def test_a_head_that_is_rolled_has_the_eyes_of_an_upright_one(quarters):
+    """Which lid is the upper one the mesh says, not the picture."""
+    image, own, target = picture_of(24), eyes_of(24), eyes_of(60)
+    upright = drawn(image, own, target)
+
+    def rolled(points):
+        result = points.copy()
+        for _ in range(quarters):
+            result[:, 0], result[:, 1] = result[:, 1].copy(), SIZE - 1 - result[:, 0]
+        return result
+
+    turned = drawn(np.ascontiguousarray(np.rot90(image, quarters)), rolled(own), rolled(target))
+    assert np.abs(np.rot90(turned, -quarters) - upright).mean() < 1
+
+
+def test_a_socket_that_nods_or_turns_clears_nothing():
+    """It goes up and gets narrower as a whole; its eye shows no more than the portrait does."""
+    image, own = picture_of(40), eyes_of(40)
+    still, nodding, turning = own.copy(), own.copy(), own.copy()
+    for loop, iris in ((RIGHT_EYE, RIGHT_IRIS), (LEFT_EYE, LEFT_IRIS)):
+        both = np.r_[loop, iris]
+        nodding[both, 1] -= 8
+        middle = own[both, 0].mean()
+        turning[both, 0] = middle + 0.75 * (own[both, 0] - middle)
+    for eyeball in eyeballs_of(image, own):
+        assert eyeball._wider(still[eyeball._loop, :2], np.zeros(2)) == 0
+        assert eyeball._wider(nodding[eyeball._loop, :2], np.float32([0, -8])) == 0
+        assert eyeball._wider(turning[eyeball._loop, :2], np.zeros(2)) == 0
+
+
+def test_what_an_opened_eye_kept_is_its_own():
+    """Its iris is the portrait's where the portrait shows it, to the spot."""
+    image = picture_of(30)
+    x, y = CENTRES["right"]
+    cv2.circle(image, (x + 8, y), 3, (150, 120, 40), -1)
+    shown = drawn(image, eyes_of(30), eyes_of(60))
+    assert np.abs(shown[y, x + 8] - (150, 120, 40)).max() < 25

@@ -53,6 +53,32 @@ def test_who_wears_glasses_is_known_at_any_size(detector, drawn_man, size):
     assert not detector(small, points * scale)
 
 
+def test_a_face_that_fills_the_picture_wears_them_too(detector, drawn_man):
+    """What lies outside goes on as the border; a black bar would be the hardest edge of all."""
+    image, points = drawn_man
+    worn = with_glasses(image, points, 40)
+    corners = points[[33, 263], :2]
+    margin = 0.12 * float(np.ptp(corners[:, 0]))
+    left, right = int(corners[0, 0] - margin), int(corners[1, 0] + margin)
+    shift = np.array([left] + [0] * (points.shape[1] - 1))
+    assert detector(np.ascontiguousarray(worn[:, left:right]), points - shift)
+    assert not detector(np.ascontiguousarray(image[:, left:right]), points - shift)
+
+
+def test_the_crop_does_not_alias_and_shows_what_is_below_the_eyes(drawn_man):
+    image, points = drawn_man
+    large = cv2.resize(image, None, fx=6, fy=6, interpolation=cv2.INTER_CUBIC)
+    crop, fine = eye_crop(image, points), eye_crop(large, points * 6)
+    assert np.abs(crop.astype(int) - fine).mean() < 6
+    striped = np.where(np.arange(large.shape[1]) % 2 > 0, 255, 0).astype(np.uint8)
+    assert eye_crop(np.ascontiguousarray(np.broadcast_to(striped[None, :, None], large.shape)), points * 6).std() < 12
+    marked = image.copy()
+    eyes = points[[33, 263], :2]
+    y = int(eyes[:, 1].mean() + 0.28 * np.linalg.norm(eyes[1] - eyes[0]))
+    marked[y - 2 : y + 3] = (255, 0, 0)
+    assert (eye_crop(marked, points)[..., 0] > 200).any(1).argmax() > 30
+
+
 def test_in_a_mirror_too(detector, drawn_man):
     image, points = drawn_man
     worn = with_glasses(image, points, 40)

@@ -130,6 +130,16 @@ def test_what_is_dark_between_the_lips_or_red_is_no_tooth(head, root, colour):
     assert not found.shown.any()
 
 
+def test_teeth_of_which_more_than_half_are_in_the_shade_are_known(head, root):
+    """A face that is lit from one side."""
+    reference = _frame(head, root, "astronaut.jpg", 768).reference
+    image = reference.image.copy()
+    middle = int(reference.mesh_px[INNER_LIPS, 0].mean() + 0.08 * np.ptp(reference.mesh_px[INNER_LIPS, 0]))
+    image[:, :middle] = (0.3 * image[:, :middle]).astype(np.uint8)
+    found = OwnTeeth.of(image, reference.mesh_px, reference.topology, reference.mouth.inner_colours, 1)
+    assert found.shown.max() > 0.9
+
+
 def test_a_mouth_outside_the_picture_has_no_teeth(head, root):
     reference = _frame(head, root, "astronaut.jpg", 512).reference
     away = reference.mesh_px + np.float32([5000, 0, 0])

@@ -100,3 +100,17 @@ def test_a_portrait_that_shows_its_teeth_gets_them_where_they_are(rig, root, fac
         found = fit_portrait(tracker.detect(image)[0], frame, rig)
     upper = topology.upper_teeth
     np.testing.assert_allclose((found.shape - grin.shape)[upper, 1], 5 * PX, atol=1.1 * PX)
+
+
+@pytest.mark.parametrize(("down", "row"), [(0.004, "upper_teeth"), (-0.004, "lower_teeth")])
+def test_a_row_further_out_of_its_gum_has_longer_teeth(rig, face, down, row):
+    """Its edges go all the way and its roots stay; a row further in goes as it is."""
+    topology = mesh_topology(rig)
+    part = getattr(topology, row)
+    height = topology.neutral[part, 1] * np.sign(down)
+    edge, root = height.argmin(), height.argmax()
+    for sign in (1, -1):
+        shift = np.array([0, sign * down, 0] if row == "upper_teeth" else [0, 0, sign * down], np.float32)
+        moved = -(with_own_teeth(face.shape, shift, topology) - face.shape)[part, 1]
+        np.testing.assert_allclose(moved[edge], sign * down, atol=1e-6)
+        np.testing.assert_allclose(moved[root], 0 if sign > 0 else -down, atol=1e-6)
