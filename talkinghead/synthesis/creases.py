@@ -63,7 +63,7 @@ def _nasolabial(
         (below, corner, 0.1),
     )
     return Crease(
-        (path,), ((jowl, above), (apple, lip)), 0.12, 0.2, 0.014, bulge, own=1.5, on=((below, chin, 0.5), (below, chin, 1.0))
+        (path,), ((jowl, above), (apple, lip)), 0.12, 0.2, 0.014, bulge, own=3.0, on=((below, chin, 0.5), (below, chin, 1.0))
     )
 
 
@@ -111,7 +111,10 @@ _FACING, _AWAY = 0.35, 0.1
 """Cosines between the skin and the viewer: from the one on a fold is all seen, below the other not at all."""
 _TINT: Final = 1.5
 """How much stronger the hue of skin is in its shade, in logs of it."""
-_SEEN: Final = 0.01
+_SEEN, _SEEN_LEVELS = 0.01, 1.0
+"""What is less, in logs and in levels, is not done."""
+_DARK: Final = np.float32(5)
+"""In [0, 255]: of what is darker no log says anything."""
 _COARSER: Final = 4
 """Every so many pixels it is looked where there are folds at all."""
 _PATCHES: Final = (
@@ -150,7 +153,7 @@ class Creases:
         points = (mesh_px[:468, :2] - self._left_top) * self._scale
         eyes_px = float(np.linalg.norm(points[RIGHT_EYE[0]] - points[LEFT_EYE[0]]))
         skin = _skin(small, colour, eyes_px)
-        filled = _filled(small, colour, points, eyes_px)
+        levels, depth = _filled(small, colour, points, eyes_px)
         lined = _how_lined(image[y0:y1, x0:x1], mesh_px[:468, :2] - self._left_top)
         for crease in CREASES:
             for path in crease.paths:
@@ -161,7 +164,8 @@ class Creases:
                     self._folds.append(_Light(crease, band.left_top, groove[..., None] * tint))
                 band = Band.along(path + crease.on, points, crease.width * eyes_px, small) if crease.own else None
                 if band is not None:
-                    light = seen * (_lift(band) * band.there)[..., None] * _no_deeper(band.of(filled), crease.own)
+                    fill = _no_deeper(band.of(levels), band.of(depth), crease.own)
+                    light = (seen * _lift(band) * band.there)[..., None] * fill
                     self._own_folds.append(_Light(crease, band.left_top, light))
 
     def shade(self, image: ByteArray, target_px: FloatArray, place: FloatArray) -> None:
@@ -170,16 +174,20 @@ class Creases:
         image: (h, w, 3) uint8; target_px: (V, 3) px, where the mesh is; place: (h, w, 2) px of the portrait that each pixel of
         the part is taken from.
         """
-        canvas = self._light(target_px)
-        if canvas is None:
-            return
-        coarse = np.abs(self._of(canvas, place[::_COARSER, ::_COARSER])).max(-1) > _SEEN
-        x, y, width, height = (_COARSER * edge for edge in cv2.boundingRect(coarse.astype(np.uint8)))
+        shade, fill = self._light(target_px)
+        if fill is not None and (here := self._where(fill, place, _SEEN_LEVELS)) is not None:
+            image[here] = cv2.add(image[here], self._of(fill, place[here]), dtype=cv2.CV_8U)
+        if shade is not None and (here := self._where(shade, place, _SEEN)) is not None:
+            ratio = np.asarray(cv2.exp(self._of(shade, place[here])), np.float32)
+            image[here] = cv2.multiply(image[here], ratio, dtype=cv2.CV_8U)
+
+    def _where(self, canvas: FloatArray, place: FloatArray, least: float) -> tuple[slice, slice] | None:
+        """The part of a picture where more than `least` of the canvas is seen; None where nothing is."""
+        seen = np.abs(self._of(canvas, place[::_COARSER, ::_COARSER])).max(-1) > least
+        x, y, width, height = (_COARSER * edge for edge in cv2.boundingRect(seen.astype(np.uint8)))
         if width == 0:
-            return
-        here = np.s_[max(0, y - _COARSER) : y + height + _COARSER, max(0, x - _COARSER) : x + width + _COARSER]
-        ratio = np.asarray(cv2.exp(self._of(canvas, place[here])), np.float32)
-        image[here] = cv2.multiply(image[here], ratio, dtype=cv2.CV_8U)
+            return None
+        return slice(max(0, y - _COARSER), y + height + _COARSER), slice(max(0, x - _COARSER), x + width + _COARSER)
 
     def _of(self, canvas: FloatArray, place: FloatArray) -> FloatArray:
         """(h, w, 2) px of the portrait -> (h, w, 3) what the canvas has there, nought outside it."""
@@ -188,23 +196,23 @@ class Creases:
         light = cv2.remap(canvas, at[..., 0], at[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=0)
         return np.asarray(light, np.float32)
 
-    def _light(self, target_px: FloatArray) -> FloatArray | None:
-        """(h, w, 3) logs of the light on the canvas, None where it is as in the portrait."""
+    def _light(self, target_px: FloatArray) -> tuple[FloatArray | None, FloatArray | None]:
+        """(h, w, 3) on the canvas: logs of the light in folds, and levels that fill the portrait's own; None where all is as it
+        was."""
         _, scale, _ = similarity(target_px[SKULL], self._own[SKULL])
         strains = {crease: _strain(crease, target_px * np.float32(scale), self._own) for crease in CREASES}
-        folds = [(smooth_step(-strains[part.crease] / part.crease.full, _FROM, 1), part) for part in self._folds]
-        own = [(smooth_step(strains[part.crease] / _SMOOTHED, _FROM, 1), part) for part in self._own_folds]
-        shaded = [(amount, part) for amount, part in folds if amount > 0]
-        lit = [(amount, part) for amount, part in own if amount > 0]
-        if not shaded and not lit:
-            return None
-        canvas = np.zeros((*self._shape, 3), np.float32)
-        for amount, part in lit:  # where the bands of two lines meet, what is dark is filled once
-            here = canvas[part.where]
-            np.maximum(here, np.float32(amount) * part.light, out=here)
-        for amount, part in shaded:
-            canvas[part.where] += np.float32(amount) * part.light
-        return canvas
+        shade = fill = None
+        for part in self._folds:
+            amount = np.float32(smooth_step(-strains[part.crease] / part.crease.full, _FROM, 1))
+            if amount > 0:
+                shade = np.zeros((*self._shape, 3), np.float32) if shade is None else shade
+                shade[part.where] += amount * part.light
+        for part in self._own_folds:
+            amount = np.float32(smooth_step(strains[part.crease] / _SMOOTHED, _FROM, 1))
+            if amount > 0:  # where the bands of two lines meet, what is dark is filled once
+                fill = np.zeros((*self._shape, 3), np.float32) if fill is None else fill
+                np.maximum(fill[part.where], amount * part.light, out=fill[part.where])
+        return shade, fill
 
 
 def _how_lined(face: ByteArray, points: FloatArray) -> float:
@@ -238,7 +246,7 @@ def _skin(image: FloatArray, colour: FloatArray, eyes_px: float) -> FloatArray:
 
 @dataclass(frozen=True, eq=False)
 class _Light:
-    """How one line of a fold changes the light: left_top: (top, left) on the canvas. light: (h, w, 3) logs."""
+    """How one line of a fold changes the light: left_top: (top, left) on the canvas. light: (h, w, 3) logs, or levels."""
 
     crease: Crease
     left_top: tuple[int, int]
@@ -265,26 +273,30 @@ def _lift(band: Band) -> FloatArray:
     return np.asarray(ends * np.clip((REACH - np.abs(band.s)) / (REACH - _SURELY), 0, 1), np.float32)
 
 
-def _no_deeper(light: FloatArray, most: float) -> FloatArray:
-    """(h, w, 3) logs that would fill a groove -> at most `most`, and nought from twice as much on, which is no groove."""
-    depth = light.mean(-1, keepdims=True)
-    return np.asarray(np.minimum(light, most) * np.clip(2 - depth / most, 0, 1), np.float32)
+def _no_deeper(levels: FloatArray, depth: FloatArray, most: float) -> FloatArray:
+    """(h, w, 3) levels that would fill a groove, (h, w) logs deep -> of `most` logs at most, and nought from twice as much on,
+    which is no groove."""
+    share = np.minimum(1, most / np.maximum(depth, 1e-3)) * np.clip(2 - depth / most, 0, 1)
+    return np.asarray(levels * share[..., None], np.float32)
 
 
-def _filled(image: FloatArray, colour: FloatArray, points: FloatArray, eyes_px: float) -> FloatArray:
-    """(h, w, 3) logs: how much darker than the skin on both its sides what is narrow, dark and of the skin's hue is.
+def _filled(image: FloatArray, colour: FloatArray, points: FloatArray, eyes_px: float) -> tuple[FloatArray, FloatArray]:
+    """How much darker than the skin on both its sides what is narrow, dark and of the skin's hue is: (h, w, 3) levels, and
+    (h, w) logs of its light. Of what is nearly black a ratio would leave the hue.
 
     image: (h, w, 3) in [0, 255]; colour: (3,) of the cheeks; points: (468, 2) px. Hair is darker and greyer than a fold.
     """
-    soft, fine = (np.log(cv2.GaussianBlur(image, (0, 0), max(0.6, blur * eyes_px)) + 5) for blur in (_SOFTENED, _FINE))
+    coarse, fine = (cv2.GaussianBlur(image, (0, 0), max(0.6, blur * eyes_px)) for blur in (_SOFTENED, _FINE))
     reach = 2 * round(_VALLEY * eyes_px / 2) + 1
-    closed = cv2.morphologyEx(soft, cv2.MORPH_CLOSE, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach)))
+    closed = cv2.morphologyEx(coarse, cv2.MORPH_CLOSE, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach)))
     closed = cv2.GaussianBlur(closed, (0, 0), max(0.6, _SOFTENED * eyes_px))
-    found = np.clip(((closed - soft).mean(-1) - _SHALLOW) / (_DEEP - _SHALLOW), 0, 1)
+    soft, filled = np.log(coarse + _DARK), np.log(closed + _DARK)
+    found = np.clip(((filled - soft).mean(-1) - _SHALLOW) / (_DEEP - _SHALLOW), 0, 1)
     warmth, of_skin = soft[..., 0] - soft[..., 2], float(np.log(colour[0] / colour[2]))
     # Grey pictures do not say which is which.
     alike = np.clip((warmth / of_skin - _COLD) / (_WARM - _COLD), 0, 1) if of_skin > _LEAST_WARMTH else np.ones_like(warmth)
     lips = polygon_mask([points[OUTER_LIPS]], *found.shape)
     free = 1 - cv2.GaussianBlur(lips, (0, 0), max(0.6, _SOFTENED * eyes_px))
     weight = cv2.GaussianBlur((found * alike * free**2).astype(np.float32), (0, 0), max(0.6, _FINE * eyes_px))
-    return np.asarray(np.maximum(0, closed - fine) * weight[..., None], np.float32)
+    depth = np.maximum(0, (filled - np.log(fine + _DARK)).mean(-1))
+    return np.asarray(np.maximum(0, closed - fine) * weight[..., None], np.float32), np.asarray(depth, np.float32)
