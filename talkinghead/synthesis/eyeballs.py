@@ -42,6 +42,8 @@ _UP, _UP_ALL = 0.03, 0.09
 """Of the eye's width, how far up an iris is when that begins to clear, and when it is."""
 _UPPER_RIM, _LOWER_RIM = 0.075, 0.03
 """Of the eye's width, how far into the eye lids and lashes throw their shade and their colour."""
+_UPPER_SHARE, _LOWER_SHARE = 0.25, 0.1
+"""Of the gap between the lids, that at most."""
 _SHADED, _LIT = 0.05, 0.16
 """Of the eye's width, how far behind the lid all is as its rim, and from where on nothing is."""
 _RINGS: Final = np.linspace(0, 1.5, 16, dtype=np.float32)
@@ -51,7 +53,7 @@ _BRIGHT_WHITE: Final = 60
 """The percentile of light above which the white is itself, not the shade of lashes."""
 _LEAST_WHITE, _MOST_LIFTED = 0.72, 3.0
 """Of the light of the cheek below, the white at least; and by how much it is made lighter at most."""
-_WHITE_KEPT: Final = 0.3
+_WHITE_KEPT: Final = 0.2
 """Of what the portrait shows of the white, where it is made lighter round it."""
 _MOST_COLOURED: Final = 0.4
 """Of the colour of skin, the white's at most."""
@@ -82,7 +84,7 @@ class Eyeball:
         if box is None or (inside > _SURE_INSIDE).sum() < _MIN_EYE_PX:
             return
         cheek = 255 * skin_colour(image, mesh_px, _CHEEKS[int(loop[0])])
-        free = _free_of_lids(inside, width * down)
+        free = _free_of_lids(inside, width * down, lid_gap(self._lids))
         soft = max(0.6, (x1 - x0) / _BLURS_ACROSS)
         behind, above = _went_on(self.own, inside, down, soft)
         if self._fine > 0:
@@ -197,12 +199,14 @@ def _went_on(part: FloatArray, inside: FloatArray, down: FloatArray, soft: float
     return np.asarray(filled, np.float32), np.where(below, np.float32(np.inf), away).astype(np.float32)
 
 
-def _free_of_lids(inside: FloatArray, down: FloatArray) -> FloatArray:
+def _free_of_lids(inside: FloatArray, down: FloatArray, gap: float) -> FloatArray:
     """(h, w) coverage by the eye -> by what of it is further from its rims than what lids and lashes shade.
 
-    down: (2,) px, as long as the eye is wide.
+    down: (2,) px, as long as the eye is wide; gap: of the lids, in parts of that. Of narrow eyes most is taken as it is: there
+    is little else that says how they look.
     """
-    return np.minimum(inside, np.minimum(_moved(inside, _UPPER_RIM * down), _moved(inside, -_LOWER_RIM * down)))
+    upper, lower = (min(rim, share * gap) for rim, share in ((_UPPER_RIM, _UPPER_SHARE), (_LOWER_RIM, _LOWER_SHARE)))
+    return np.minimum(inside, np.minimum(_moved(inside, upper * down), _moved(inside, -lower * down)))
 
 
 def _white(part: FloatArray, known: BoolArray, along: FloatArray, cheek: FloatArray) -> FloatArray:
