@@ -37,6 +37,8 @@ _SKIN_NEAR, _SKIN_FAR = 0.4, 0.8
 """Distances from the lid's colour, in logs of it, of what is skin or paint on it, and of what is none."""
 _SKIN_REACH, _SKIN_UNKNOWN = 0.12, 0.05
 """Of the eye's width, from how far skin is taken for what is none; and what the lid's own is worth besides, as a share."""
+_BELOW: Final = 0.2
+"""Of the eye's width, how far below it the skin is looked at."""
 _HANGING, _HANGING_OPACITY = 0.8, 0.9
 
 
@@ -72,7 +74,11 @@ def _shut_eye(
     blur = max(0.6, eye_px / _BLURS_ACROSS)
     # What is bright or dark of the eye itself says nothing of the lid; nor does hair that hangs over its brow.
     above = colour_along(part, np.float32(0.5) * (low + high))
-    above = above if float(far_from(above, cheek)) < _SKIN_FAR else cheek
+    down = (loop[1:8] - low).mean(0) / max(1e-3, float(np.linalg.norm((loop[1:8] - low).mean(0))))
+    below = colour_along(part, loop[9:16] + np.float32(_BELOW * eye_px) * down)
+    # A deep socket is darker than the cheek, and so is its lid; hair is what neither of them is.
+    alike = min(float(far_from(above, skin)) for skin in (cheek, below)) < _SKIN_FAR
+    above = above if alike else below
     eye = polygon_mask([loop], height, width)[..., None]
     clean, lashes = without_lashes(part + eye * (above - part), eye_px, loop[:9])
     lid_skin = _skin_alone(clean, above, eye_px)
@@ -97,7 +103,6 @@ def _shut_eye(
     part += opaque * (lid - part)
     # They hang as long as they stand, seen from before a little shorter.
     standing = np.linalg.norm(low - rim, axis=1, keepdims=True)
-    down = (rim - low).mean(0) / max(1e-3, float(np.linalg.norm((rim - low).mean(0))))
     hanging = (_HANGING * standing * down).astype(np.float32)
     below = _strip([loop[:8:-1], loop[:8:-1] + hanging], [np.c_[rim, across], np.c_[low, 0 * across]], height, width)
     shade = cv2.remap(lashes, below[..., 0] - np.float32(0.5), below[..., 1] - np.float32(0.5), cv2.INTER_LINEAR)

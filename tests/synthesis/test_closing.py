@@ -47,6 +47,18 @@ def test_a_bare_lid_has_the_skin_above_it_and_a_dark_rim(lidded):
     assert np.array_equal(bare[far], image[far])
 
 
+def test_a_lid_in_a_deep_socket_is_as_dark_as_it(lidded):
+    """A statue's under bright brows; with the cheek's light it would be a lamp."""
+    shade = (0.3 * SKIN).astype(np.uint8)
+    image = np.full((256, 256, 3), SKIN, np.uint8)
+    rim = lidded[RIGHT_EYE, :2]
+    middle = rim.mean(0).astype(int)
+    image[middle[1] - 25 : middle[1] + 20, middle[0] - 25 : middle[0] + 25] = shade
+    bare = with_bare_lids(image, lidded)
+    lid = bare[int(rim[4, 1]) - 4 : int(rim[4, 1]) + 2, middle[0] - 6 : middle[0] + 7]
+    assert lid.mean(-1).max() < 1.3 * shade.mean()
+
+
 def test_a_lid_is_as_far_down_as_the_gap_is_smaller(lidded):
     own, shut, wide = (3 * lidded[RIGHT_EYE, :2] for _ in range(3))
     shut[:, 1] = own[:, 1].max()
