@@ -131,7 +131,7 @@ _LEAST_FOLD: Final = 0.4
 
 
 class Creases:
-    """A portrait's folds: how each would shade it if it were there, and how its own would be lit if they were not."""
+    """A portrait's folds: how each would shade it if it were there, and what fills its own where they are drawn apart."""
 
     def __init__(self, image: ByteArray, mesh_px: FloatArray, faces: IntArray) -> None:
         """image: (H, W, 3) uint8; mesh_px: (V, 3) px, where its vertices stand in it; faces: (F, 3) of the skin."""
