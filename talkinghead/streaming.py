@@ -9,6 +9,7 @@ Nothing here grows with the length of the speech.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -20,7 +21,7 @@ from talkinghead.emotion.track import EmotionRequest, requested_track
 from talkinghead.errors import AudioError, EmotionError
 from talkinghead.motion.stream import FaceStream
 from talkinghead.motion.style import SpeakingStyle
-from talkinghead.types import FPS, SAMPLES_PER_FRAME, EmotionTrack, FaceMotion, FloatArray
+from talkinghead.types import FPS, MOTION_ARRAYS, SAMPLES_PER_FRAME, EmotionTrack, FaceMotion, FloatArray
 
 if TYPE_CHECKING:
     from talkinghead.pipeline import TalkingHead
@@ -149,8 +150,8 @@ def steady_activation(emotion: str | EmotionRequest, intensity: float | None = N
 
 
 def joined(motions: list[FaceMotion]) -> FaceMotion:
-    """One after the other; none is a motion of no frame."""
+    """One after the other, of one kind; none is a motion of no frame."""
     if not motions:
         return FaceMotion.neutral(0)
-    names = ("blendshapes", "head_rotation", "head_translation", "gaze")
-    return FaceMotion(*(np.concatenate([getattr(motion, name) for motion in motions]) for name in names))
+    rows: dict[str, Any] = {name: np.concatenate([getattr(motion, name) for motion in motions]) for name in MOTION_ARRAYS}
+    return replace(motions[0], **rows)

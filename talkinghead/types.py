@@ -8,8 +8,9 @@ Image space: x right, y down, pixels; a person who faces the camera has their le
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Final
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -143,12 +144,15 @@ class FaceMotion:
     head_rotation: (T, 3) float32 axis-angle, rad, head space to camera space.
     head_translation: (T, 3) float32 m, camera space (x right, y up, z to the viewer).
     gaze: (T, 2) float32 yaw (to the subject's left) and pitch (up) of both eyes against the head, rad.
+    is_seen: of a real person, by a tracker: blendshapes hold the person's usual look too, such as heavy lids; otherwise they
+        count from a calm face, whoever's.
     """
 
     blendshapes: FloatArray
     head_rotation: FloatArray
     head_translation: FloatArray
     gaze: FloatArray
+    is_seen: bool = False
 
     def __post_init__(self) -> None:
         num_frames = len(self.blendshapes)
@@ -160,10 +164,13 @@ class FaceMotion:
     def __len__(self) -> int:
         return len(self.blendshapes)
 
-    def __getitem__(self, frames: slice) -> FaceMotion:
-        return FaceMotion(
-            self.blendshapes[frames], self.head_rotation[frames], self.head_translation[frames], self.gaze[frames]
-        )
+    def __getitem__(self, frames: slice | IntArray) -> FaceMotion:
+        return self.each(lambda rows: rows[frames])
+
+    def each(self, change: Callable[[FloatArray], FloatArray]) -> FaceMotion:
+        """The same with each of its arrays changed alike."""
+        changed: dict[str, Any] = {name: change(getattr(self, name)) for name in MOTION_ARRAYS}
+        return replace(self, **changed)
 
     @staticmethod
     def neutral(num_frames: int) -> FaceMotion:
@@ -174,6 +181,10 @@ class FaceMotion:
             np.zeros((num_frames, 3), np.float32),
             np.zeros((num_frames, 2), np.float32),
         )
+
+
+MOTION_ARRAYS: Final = ("blendshapes", "head_rotation", "head_translation", "gaze")
+"""What a FaceMotion has a row a frame of."""
 
 
 @dataclass(frozen=True, eq=False)

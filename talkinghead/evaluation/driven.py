@@ -54,12 +54,7 @@ class DrivenClip:
 
     def meshes(self, frames: Sequence[int] | IntArray) -> FloatArray:
         """(K, V, 3) px: where the face's mesh is asked to be in those frames; the first 478 are the tracker's points."""
-        rows = np.asarray(frames, np.int64)
-        motion = self.motion
-        asked = FaceMotion(
-            motion.blendshapes[rows], motion.head_rotation[rows], motion.head_translation[rows], motion.gaze[rows]
-        )
-        return project(self.rig(asked, self.face).vertices, self.face)
+        return project(self.rig(self.motion[np.asarray(frames, np.int64)], self.face).vertices, self.face)
 
 
 def drive(head: TalkingHead, video: Path, max_frames: int) -> DrivenClip | None:

@@ -15,7 +15,7 @@ from talkinghead.evaluation.clips import HeldOut, LipCurves
 from talkinghead.evaluation.correlation import MAX_LAG, Correlated, best_within, mean_by_talker, source_offsets
 from talkinghead.evaluation.lips import GENERATED, MEASURES, WHO, correlate, lip_correlations
 from talkinghead.evaluation.table import Table
-from talkinghead.streaming import LOOK_AHEAD_FRAMES, MotionStream
+from talkinghead.streaming import LOOK_AHEAD_FRAMES, MotionStream, joined
 from talkinghead.types import FPS, SAMPLES_PER_FRAME, Audio, FaceMotion, FloatArray
 
 CHUNK: Final = 5 * SAMPLES_PER_FRAME
@@ -30,9 +30,7 @@ def streamed_motion(held_out: HeldOut, audio: Audio) -> FaceMotion:
     """Speech in chunks of 0.2 s -> the motion of a stream, neutral, seed 0."""
     stream = MotionStream(held_out.head)
     parts = [stream.push(audio.samples[start : start + CHUNK]) for start in range(0, len(audio.samples), CHUNK)]
-    parts.append(stream.finish())
-    names = ("blendshapes", "head_rotation", "head_translation", "gaze")
-    return FaceMotion(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
+    return joined([*parts, stream.finish()])
 
 
 def streamed_lips(held_out: HeldOut) -> list[LipCurves]:

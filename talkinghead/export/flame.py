@@ -53,8 +53,9 @@ class FlameParameters:
     def motion(self, blendshapes: npt.ArrayLike, head_rotation: npt.ArrayLike, head_translation: npt.ArrayLike) -> FaceMotion:
         """The same with ARKit's coefficients and a head that turns about our origin -> 25 frames a second."""
         sight = matrix_from_axis_angle(self.eyes_pose.reshape(-1, 2, 3))[..., 2].mean(1)
-        values = (blendshapes, head_rotation, head_translation, gaze_from_direction(sight))
-        return resample(FaceMotion(*(np.asarray(value, np.float32) for value in values)), self.fps, FPS)
+        turn, shift = np.asarray(head_rotation, np.float32), np.asarray(head_translation, np.float32)
+        motion = FaceMotion(np.asarray(blendshapes, np.float32), turn, shift, gaze_from_direction(sight).astype(np.float32))
+        return resample(motion, self.fps, FPS)
 
 
 def eyes_of(motion: FaceMotion) -> FloatArray:

@@ -31,7 +31,12 @@ def write(path: Path, take: Take) -> None:
     weights, motion = take.blendshapes[:, order], take.motion
     head = {
         "names": list(NAMES),
-        "metadata": {"fps": take.fps, "frame_count": len(motion), "blendshape_names": list(NAMES)},
+        "metadata": {
+            "fps": take.fps,
+            "frame_count": len(motion),
+            "blendshape_names": list(NAMES),
+            "is_seen": motion.is_seen,
+        },
     }
     with whole(path) as part, part.open("w", encoding="ascii") as file:
         file.write(json.dumps(head)[:-1] + ', "frames": [\n')
@@ -70,7 +75,8 @@ def read(path: Path) -> FaceMotion:
         raise MotionError(f"motion {path}: holds values that are not numbers; write it again.")
     if not any(frame.get("gaze") for frame in frames):
         gaze = gaze_from_eye_look(blendshapes)
-    return resample(FaceMotion(blendshapes, rotation, translation, gaze), fps)
+    is_seen = content["metadata"].get("is_seen") is True
+    return resample(FaceMotion(blendshapes, rotation, translation, gaze, is_seen), fps)
 
 
 _PARTS: Final = (("rotation", 3), ("translation", 3), ("gaze", 2))

@@ -10,14 +10,15 @@ import socket
 import threading
 import time
 from collections import deque
+from dataclasses import replace
 from types import TracebackType
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
 from talkinghead.errors import InputError, OutputError
 from talkinghead.export.osc import OSC_FORMATS
-from talkinghead.types import FPS, FaceMotion, FloatArray
+from talkinghead.types import FPS, MOTION_ARRAYS, FaceMotion, FloatArray
 
 BUFFER_S: Final = 0.1
 """How long the first frame waits, and all after it: what one may come late without being seen. A frame takes 18 ms of one core
@@ -30,7 +31,6 @@ _CATCH_UP: Final = 0.8
 """Of an interval, after a frame that came late: too little to be seen."""
 _GIVE_UP_S: Final = 1.0
 """A pause this long is a pause of the speaker's; the clock starts anew after it."""
-_ARRAYS: Final = ("blendshapes", "head_rotation", "head_translation", "gaze")
 
 
 class LiveSender:
@@ -141,7 +141,8 @@ class LiveSender:
             self._change.notify_all()
         if here is after:
             return here
-        return FaceMotion(*(_between(getattr(here, name), getattr(after, name), share) for name in _ARRAYS))
+        between: dict[str, Any] = {n: _between(getattr(here, n), getattr(after, n), share) for n in MOTION_ARRAYS}
+        return replace(here, **between)
 
 
 def _between(here: FloatArray, after: FloatArray, share: float) -> FloatArray:

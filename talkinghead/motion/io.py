@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zipfile
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import BinaryIO
 
 import numpy as np
 
@@ -12,9 +12,7 @@ from talkinghead import arkit
 from talkinghead.errors import MotionError, OutputError
 from talkinghead.files import whole
 from talkinghead.motion.resampling import MAX_FPS, MIN_FPS, resample
-from talkinghead.types import FPS, FaceMotion
-
-ARRAYS: Final = ("blendshapes", "head_rotation", "head_translation", "gaze")
+from talkinghead.types import FPS, MOTION_ARRAYS, FaceMotion
 
 
 def save_motion(path: Path | str, motion: FaceMotion, fps: float = FPS) -> None:
@@ -34,7 +32,8 @@ def write_motion(file: BinaryIO, motion: FaceMotion, fps: float = FPS) -> None:
     """The content of a `.npz` of `save_motion`, into a file that is open."""
     np.savez_compressed(
         file,
-        **{name: getattr(motion, name) for name in ARRAYS},
+        **{name: getattr(motion, name) for name in MOTION_ARRAYS},
+        is_seen=np.bool_(motion.is_seen),
         names=np.array(arkit.BLENDSHAPES),
         fps=np.int64(fps) if float(fps).is_integer() else np.float64(fps),
     )
@@ -53,11 +52,12 @@ def load_motion(source: Path | str | BinaryIO) -> FaceMotion:
         raise MotionError(f"motion {path}: {what}; give a .npz that `talkinghead animate` or `talkinghead track` wrote.")
     try:
         with np.load(path if opened is None else opened, allow_pickle=False) as file:
-            missing = [name for name in (*ARRAYS, "names", "fps") if name not in file.files]
+            missing = [name for name in (*MOTION_ARRAYS, "names", "fps") if name not in file.files]
             if missing:
                 raise MotionError(f"motion {path}: holds no {', '.join(missing)}; write it again with `talkinghead animate`.")
             names, fps = tuple(file["names"].tolist()), float(file["fps"])
-            values = {name: file[name].astype(np.float32) for name in ARRAYS}
+            is_seen = "is_seen" in file.files and bool(file["is_seen"])
+            values = {name: file[name].astype(np.float32) for name in MOTION_ARRAYS}
     except (OSError, ValueError, AttributeError, TypeError, zipfile.BadZipFile) as error:
         if isinstance(error, MotionError):
             raise
@@ -71,7 +71,7 @@ def load_motion(source: Path | str | BinaryIO) -> FaceMotion:
     for name, value in values.items():
         if not np.isfinite(value).all():
             raise MotionError(f"motion {path}: {name} holds values that are not numbers; write it again.")
-    motion = FaceMotion(**values)
+    motion = FaceMotion(**values, is_seen=is_seen)
     if motion.blendshapes.min() < 0 or motion.blendshapes.max() > 1:
         raise MotionError(f"motion {path}: blendshapes leave [0, 1]; scale or clip them.")
     return resample(motion, fps)

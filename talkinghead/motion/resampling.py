@@ -20,7 +20,6 @@ from talkinghead.types import FPS, FaceMotion, FloatArray
 MIN_FPS: Final = 1.0
 MAX_FPS: Final = 240.0
 
-_ARRAYS: Final = ("blendshapes", "head_rotation", "head_translation", "gaze")
 
 Array = npt.NDArray[np.float64]
 
@@ -43,8 +42,7 @@ def resample(motion: FaceMotion, fps: float, to_fps: float = FPS) -> FaceMotion:
 def at_times(motion: FaceMotion, times_s: Array, wanted_s: Array) -> FaceMotion:
     """times_s: (T,) of the frames, rising; wanted_s: (N,) -> the motion at those times; before and after it, its ends."""
     if len(motion) == 1:
-        held = (np.repeat(getattr(motion, name), len(wanted_s), axis=0) for name in _ARRAYS)
-        return FaceMotion(*held)
+        return motion[np.zeros(len(wanted_s), np.int64)]
     at = np.clip(wanted_s, times_s[0], times_s[-1])
     turns = Slerp(times_s, Rotation.from_rotvec(motion.head_rotation.astype(np.float64)))(at).as_rotvec()
 
@@ -53,4 +51,5 @@ def at_times(motion: FaceMotion, times_s: Array, wanted_s: Array) -> FaceMotion:
         return followed
 
     blendshapes = np.clip(course(motion.blendshapes), 0, 1)
-    return FaceMotion(blendshapes, turns.astype(np.float32), course(motion.head_translation), course(motion.gaze))
+    shift, gaze = course(motion.head_translation), course(motion.gaze)
+    return FaceMotion(blendshapes, turns.astype(np.float32), shift, gaze, motion.is_seen)

@@ -59,6 +59,7 @@ class FittedFace:
             np.tile(self.rotation, (num_frames, 1)),
             np.zeros((num_frames, 3), np.float32),
             np.tile(self.gaze, (num_frames, 1)),
+            is_seen=True,
         )
 
 
@@ -134,6 +135,7 @@ def relative_motion(motion: FaceMotion, face: FittedFace, reference: int = 0) ->
         axis_angle_from_matrix(turned).astype(np.float32),
         (motion.head_translation - motion.head_translation[reference]).astype(np.float32),
         gaze,
+        is_seen=True,
     )
 
 
@@ -250,7 +252,7 @@ def _finish(
     skin[topology.NUM_SKIN :] = straight_irises(own, camera, frames.gaze[chosen], skin, rig, lid_scale)
     motion = FaceMotion(
         frames.coefficients.astype(np.float32), axis_angle_from_matrix(pose.rotation).astype(np.float32),
-        shift.astype(np.float32), frames.gaze.astype(np.float32),
+        shift.astype(np.float32), frames.gaze.astype(np.float32), is_seen=True,
     )  # fmt: skip
     face = FittedFace(
         rig.place_parts(skin.astype(np.float32), lid_scale.astype(np.float32)), motion.blendshapes[0], motion.gaze[0],
@@ -274,6 +276,4 @@ def _fill(motion: FaceMotion, seen: npt.NDArray[np.bool_]) -> FaceMotion:
         columns = [np.interp(wanted, known, column) for column in values.T]
         return np.stack(columns, axis=-1).astype(np.float32)
 
-    return FaceMotion(*(between(values) for values in (
-        motion.blendshapes, motion.head_rotation, motion.head_translation, motion.gaze,
-    )))  # fmt: skip
+    return motion.each(between)

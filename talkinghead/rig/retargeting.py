@@ -18,6 +18,7 @@ from talkinghead.rig.face_rig import BLINK
 from talkinghead.rig.fitting import FittedFace
 from talkinghead.rig.gaze import with_eye_look
 from talkinghead.rig.pose import Array, axis_angle_from_matrix, matrix_from_axis_angle
+from talkinghead.rig.usual import on_usual_look
 from talkinghead.rig.view import CameraPath, seen_from, supported
 from talkinghead.types import FaceMotion, FloatArray
 
@@ -30,8 +31,8 @@ class Reenactment:
     """How a motion is put on a portrait.
 
     relative: True counts the expression, the head and the look from the motion's first frame, so that the video begins with the
-        portrait as it is; False takes all three as they are in the motion; None takes the expression as it is, on the person's
-        neutral face, and head and look from the first frame.
+        portrait as it is; False takes all three as they are in the motion; None takes the expression as it is, that of
+        nobody on the person's usual look (`rig.usual`), and head and look from the first frame.
     with_pose: False leaves the head where the portrait holds it; the eyes still look where the motion's look, in the room.
     strength: of the expression, 0 to 1.5; blinks and look are no expression.
     """
@@ -65,11 +66,15 @@ def retarget(
         rotation = seen_from(rotation, camera.degrees(len(motion)))
     rotation = supported(rotation, matrix_from_axis_angle(face.rotation))
     gaze = _look(motion, face, wanted)
+    blendshapes = expression_on(motion.blendshapes, face.resting, wanted)
+    if wanted.relative is None and not motion.is_seen:
+        blendshapes = on_usual_look(blendshapes, face.resting)
     return FaceMotion(
-        with_eye_look(expression_on(motion.blendshapes, face.resting, wanted), gaze),
+        with_eye_look(blendshapes, gaze),
         axis_angle_from_matrix(rotation).astype(np.float32),
         shift.astype(np.float32),
         gaze,
+        is_seen=True,
     )
 
 

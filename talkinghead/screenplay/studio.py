@@ -23,6 +23,7 @@ from talkinghead.screenplay.reading import Screenplay
 from talkinghead.screenplay.rehearsal import Rehearsal, digest, file_digest
 from talkinghead.screenplay.staging import Panel, Shot, panels, render_size, shot
 from talkinghead.screenplay.subtitles import Caption, Lettering, captions
+from talkinghead.streaming import joined
 from talkinghead.synthesis.matte import MATTE_FILE, PersonMatte
 from talkinghead.synthesis.portrait import resized
 from talkinghead.types import FPS, ByteArray, FaceMotion, Portrait
@@ -148,7 +149,7 @@ class Studio:
         motion = self.performers.motion(index, name)
         # The renderer counts the head's pose from the first frame, which is given as it rests and is not shown.
         frames = self.performers.head.render(
-            one.portrait, _from_rest(motion), self.quality, seed=person_seed(self.play, name) % 2**31
+            one.portrait, joined([FaceMotion.neutral(1), motion]), self.quality, seed=person_seed(self.play, name) % 2**31
         )
         next(frames)
         if not one.is_cut_out:
@@ -185,16 +186,6 @@ class Studio:
                 return self._portraits.setdefault(name, portrait)
         except (FaceError, ImageError) as error:
             raise self.play.source.error(("cast", name, "portrait"), str(error)) from error
-
-
-def _from_rest(motion: FaceMotion) -> FaceMotion:
-    rest = FaceMotion.neutral(1)
-    return FaceMotion(
-        *(
-            np.concatenate([getattr(rest, name), getattr(motion, name)])
-            for name in ("blendshapes", "head_rotation", "head_translation", "gaze")
-        )
-    )
 
 
 @cache

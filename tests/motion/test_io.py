@@ -1,9 +1,12 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from talkinghead.errors import MotionError, OutputError
-from talkinghead.motion.io import ARRAYS, load_motion, save_motion
-from talkinghead.types import FaceMotion
+from talkinghead.export.formats import read_motion, write_motion
+from talkinghead.motion.io import load_motion, save_motion
+from talkinghead.types import MOTION_ARRAYS, FaceMotion
 
 
 def motion() -> FaceMotion:
@@ -15,8 +18,19 @@ def motion() -> FaceMotion:
 def test_saved_then_loaded_is_equal(tmp_path) -> None:
     save_motion(tmp_path / "m.npz", motion())
     loaded = load_motion(tmp_path / "m.npz")
-    assert all(np.array_equal(getattr(loaded, name), getattr(motion(), name)) for name in ARRAYS)
+    assert all(np.array_equal(getattr(loaded, name), getattr(motion(), name)) for name in MOTION_ARRAYS)
     assert [path.name for path in tmp_path.iterdir()] == ["m.npz"]
+
+
+def no_rig():
+    raise AssertionError("neither format holds a mesh")
+
+
+@pytest.mark.parametrize("ending", [".npz", ".json"])
+def test_whether_somebody_was_seen_is_kept(tmp_path, ending) -> None:
+    for is_seen in (False, True):
+        write_motion(tmp_path / f"m{ending}", replace(motion(), is_seen=is_seen), no_rig, 50)
+        assert read_motion(tmp_path / f"m{ending}").is_seen is is_seen
 
 
 def test_another_rate_is_kept_in_the_file_and_read_at_25(tmp_path) -> None:

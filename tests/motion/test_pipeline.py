@@ -12,9 +12,8 @@ from talkinghead.emotion.track import emotion_track
 from talkinghead.errors import MotionError
 from talkinghead.motion.articulator import Articulator
 from talkinghead.motion.gesture_dataset import camera_gaze
-from talkinghead.motion.io import ARRAYS
 from talkinghead.motion.pipeline import MotionPipeline
-from talkinghead.types import EMOTIONS, FaceMotion, SpeechFeatures
+from talkinghead.types import EMOTIONS, MOTION_ARRAYS, FaceMotion, SpeechFeatures
 
 ROOT = Path(__file__).parents[2]
 MOUTH = [arkit.INDEX[name] for name in arkit.BLENDSHAPES if name.startswith(("jaw", "mouth", "cheekPuff"))]
@@ -63,13 +62,13 @@ def perform(
 @pytest.mark.parametrize("emotion", EMOTIONS)
 def test_everything_is_finite_and_in_range(pipeline: MotionPipeline, speech: SpeechFeatures, emotion: str) -> None:
     motion = perform(pipeline, speech, emotion, 1.0)
-    assert all(np.isfinite(getattr(motion, name)).all() and getattr(motion, name).dtype == np.float32 for name in ARRAYS)
+    assert all(np.isfinite(getattr(motion, name)).all() and getattr(motion, name).dtype == np.float32 for name in MOTION_ARRAYS)
     assert motion.blendshapes.min() >= 0 and motion.blendshapes.max() <= 1
 
 
 def test_the_seed_chooses_gestures_and_never_lips(pipeline: MotionPipeline, speech: SpeechFeatures) -> None:
     one, same, two = (perform(pipeline, speech, seed=seed) for seed in (1, 1, 2))
-    assert all(getattr(one, name).tobytes() == getattr(same, name).tobytes() for name in ARRAYS)
+    assert all(getattr(one, name).tobytes() == getattr(same, name).tobytes() for name in MOTION_ARRAYS)
     assert np.array_equal(one.blendshapes[:, MOUTH], two.blendshapes[:, MOUTH])
     assert not np.array_equal(one.head_rotation, two.head_rotation) and not np.array_equal(one.gaze, two.gaze)
 
@@ -134,7 +133,7 @@ def test_each_knob_moves_its_own_channels_and_no_other(
 ) -> None:
     plain = perform(pipeline, speech, "sad", 0.5)
     off, same, more = (perform(pipeline, speech, "sad", 0.5, **{knob: value}) for value in settings)
-    assert all(getattr(plain, name).tobytes() == getattr(same, name).tobytes() for name in ARRAYS)
+    assert all(getattr(plain, name).tobytes() == getattr(same, name).tobytes() for name in MOTION_ARRAYS)
     assert moved(plain, off) and moved(plain, off) <= own
     assert moved(plain, more) and moved(plain, more) <= own
 

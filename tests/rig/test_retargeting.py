@@ -1,5 +1,7 @@
 """What of a motion arrives on a portrait's face: relative, absolute, the expression alone, more or less of it."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -12,7 +14,7 @@ from talkinghead.rig.view import CameraPath
 from talkinghead.types import FaceMotion
 
 SMILE, OTHER_SMILE, JAW = (arkit.INDEX[name] for name in ("mouthSmileLeft", "mouthSmileRight", "jawOpen"))
-BLINK = arkit.INDEX["eyeBlinkLeft"]
+BLINK, BROW = arkit.INDEX["eyeBlinkLeft"], arkit.INDEX["browDownRight"]
 LOOK = list(arkit.EYE_LOOK)
 
 
@@ -30,7 +32,7 @@ def face():
 @pytest.fixture
 def driver():
     """Somebody who smirks on one side, opens the mouth, winks and nods."""
-    motion = FaceMotion.neutral(4)
+    motion = replace(FaceMotion.neutral(4), is_seen=True)
     motion.blendshapes[:, SMILE] = [0.2, 0.4, 0.8, 0.2]
     motion.blendshapes[:, JAW] = [0.1, 0.1, 0.5, 0.1]
     motion.blendshapes[:, BLINK] = [0.4, 0.4, 1.0, 0.4]
@@ -105,3 +107,14 @@ def test_the_camera_turns_the_head_and_not_the_eyes_in_it(driver, face):
 def test_a_strength_out_of_range_is_named(strength):
     with pytest.raises(MotionError, match=rf"^strength is {strength}: out of range; give 0 to 1.5, 1 is as the motion is"):
         Reenactment(strength=strength)
+
+
+def test_what_nobody_does_is_done_with_the_portraits_usual_look(driver, face):
+    face.resting[BROW] = 0.4
+    usual = retarget(replace(driver, is_seen=False), face).blendshapes
+    assert usual[0, BROW] > 0.2, "brows that are low in the picture stay low"
+    assert usual[0, BLINK] > driver.blendshapes[0, BLINK] and usual[2, BLINK] == 1, "heavy lids, that shut as far"
+    assert usual[0, SMILE] == driver.blendshapes[0, SMILE], "who poses smiles, and need not always"
+    for wanted in (Reenactment(relative=True), Reenactment(relative=False)):
+        placed = [retarget(motion, face, wanted).blendshapes for motion in (driver, replace(driver, is_seen=False))]
+        assert np.array_equal(*placed)

@@ -1,0 +1,63 @@
+"""What of the expression in a portrait is its owner's usual look, which a calm face keeps: heavy lids, low or raised brows.
+
+One picture does not say what of a face is expression and what is the face; the fit takes for expression what the identity
+modes cannot be, and its neutral has wider eyes and lower brows than the talker usually has
+(`scripts/measure_usual.py`). Knows coefficients; knows no pixels and no speech.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+
+from talkinghead import arkit
+from talkinghead.types import FloatArray
+
+_KEPT: Final = {"eyeBlink": 1.0, "eyeSquint": 0.4, "browDown": 0.7, "browInnerUp": 0.65, "browOuterUp": 0.75}
+"""Shares, by least squares on the median faces of training talkers, rounded. What helped their mouths did not help others'."""
+_MOST: Final = 0.4
+"""By eye: who was pictured in surprise or in anger is not so always."""
+_AGAINST: Final = {
+    "eyeBlink": ("eyeWide",), "eyeSquint": ("eyeWide",),
+    "browDown": ("browInnerUp", "browOuterUp"), "browInnerUp": ("browDown",), "browOuterUp": ("browDown",),
+}  # fmt: skip
+"""What gives way, and to what: lids to eyes that widen, low brows to raised ones."""
+
+
+def _columns(stems: tuple[str, ...], side: str) -> list[int]:
+    """Of blendshapes of these names, on one side ("Left") or on both (""); what has no side belongs to both."""
+    named = [name for name in arkit.BLENDSHAPES if name.startswith(stems)]
+    return [arkit.INDEX[name] for name in named if not side or name.endswith(side) or not name.endswith(("Left", "Right"))]
+
+
+def _side(name: str) -> str:
+    return next((side for side in ("Left", "Right") if name.endswith(side)), "")
+
+
+_ROWS: Final = [
+    (arkit.INDEX[name], share, _columns(_AGAINST[stem], _side(name)))
+    for stem, share in _KEPT.items()
+    for name in arkit.BLENDSHAPES
+    if name.startswith(stem)
+]
+
+
+def usual_look(resting: FloatArray) -> FloatArray:
+    """resting: (52,) that a portrait shows -> (52,) of it that its owner always shows."""
+    usual = np.zeros_like(resting)
+    for column, share, _ in _ROWS:
+        usual[column] = min(share * float(resting[column]), _MOST)
+    return usual
+
+
+def on_usual_look(blendshapes: FloatArray, resting: FloatArray) -> FloatArray:
+    """blendshapes: (T, 52) counted from a calm face -> (T, 52) on the face of a portrait that shows `resting`, (52,).
+
+    1 stays 1: a lid that shuts, shuts.
+    """
+    usual, result = usual_look(resting), blendshapes.copy()
+    for column, _, against in _ROWS:
+        kept = usual[column] * (1 - blendshapes[:, against].max(1))
+        result[:, column] = kept + (1 - kept) * blendshapes[:, column]
+    return result

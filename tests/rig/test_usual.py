@@ -1,0 +1,57 @@
+"""What of a portrait's expression stays when its owner is calm."""
+
+import numpy as np
+import pytest
+
+from talkinghead import arkit
+from talkinghead.rig.usual import on_usual_look, usual_look
+
+
+def face(**shown):
+    coefficients = np.zeros(52, np.float32)
+    for name, value in shown.items():
+        coefficients[arkit.INDEX[name]] = value
+    return coefficients
+
+
+def value(coefficients, name):
+    return float(coefficients[arkit.INDEX[name]])
+
+
+def test_lids_and_brows_stay_in_part_and_the_mouth_goes():
+    shown = face(eyeSquintLeft=0.5, browDownLeft=0.3, browOuterUpRight=0.2, mouthSmileLeft=0.9, jawOpen=0.3)
+    usual = usual_look(shown)
+    for name in ("eyeSquintLeft", "browDownLeft", "browOuterUpRight"):
+        assert 0 < value(usual, name) < value(shown, name)
+    assert value(usual, "mouthSmileLeft") == value(usual, "jawOpen") == 0
+
+
+def test_a_picture_of_strong_emotion_is_not_its_owners_usual_look():
+    usual = usual_look(face(browInnerUp=1.0, browOuterUpLeft=1.0, browOuterUpRight=1.0))
+    assert usual.max() <= 0.4
+
+
+def test_what_is_asked_counts_from_the_usual_look_and_full_stays_full():
+    shown = face(browDownLeft=0.4, browDownRight=0.4)
+    asked = np.stack([face(), face(browDownLeft=0.5), face(browDownLeft=1.0)])
+    left = on_usual_look(asked, shown)[:, arkit.INDEX["browDownLeft"]]
+    assert 0 < left[0] < 0.5 < left[1] < left[2] == 1
+    assert np.array_equal(asked[0], face()), "what was asked is not changed"
+
+
+@pytest.mark.parametrize(
+    ("kept", "asked"),
+    [
+        ("eyeSquintLeft", "eyeWideLeft"), ("eyeBlinkRight", "eyeWideRight"), ("browDownLeft", "browInnerUp"),
+        ("browDownRight", "browOuterUpRight"), ("browInnerUp", "browDownLeft"),
+    ],
+)  # fmt: skip
+def test_it_gives_way_to_its_opposite_on_its_own_side(kept, asked):
+    shown = face(**{kept: 0.3})
+    assert value(on_usual_look(face(**{asked: 1.0})[None], shown)[0], kept) == 0
+    assert value(on_usual_look(face()[None], shown)[0], kept) > 0
+
+
+def test_it_does_not_give_way_to_the_other_side():
+    other = on_usual_look(face(eyeWideRight=1.0)[None], face(eyeSquintLeft=0.5))[0]
+    assert value(other, "eyeSquintLeft") > 0
