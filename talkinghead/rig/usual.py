@@ -19,10 +19,9 @@ _KEPT: Final = {"eyeBlink": 1.0, "eyeSquint": 0.4, "browDown": 0.7, "browInnerUp
 _MOST: Final = 0.4
 """By eye: who was pictured in surprise or in anger is not so always."""
 _AGAINST: Final = {
-    "eyeBlink": ("eyeWide",), "eyeSquint": ("eyeWide",),
     "browDown": ("browInnerUp", "browOuterUp"), "browInnerUp": ("browDown",), "browOuterUp": ("browDown",),
 }  # fmt: skip
-"""What gives way, and to what: lids to eyes that widen, low brows to raised ones."""
+"""What gives way, and to what: low brows to raised ones. Lids do not: narrow eyes that widen stare otherwise."""
 
 
 def _columns(stems: tuple[str, ...], side: str) -> list[int]:
@@ -36,7 +35,7 @@ def _side(name: str) -> str:
 
 
 _ROWS: Final = [
-    (arkit.INDEX[name], share, _columns(_AGAINST[stem], _side(name)))
+    (arkit.INDEX[name], share, _columns(_AGAINST.get(stem, ()), _side(name)))
     for stem, share in _KEPT.items()
     for name in arkit.BLENDSHAPES
     if name.startswith(stem)
@@ -58,6 +57,6 @@ def on_usual_look(blendshapes: FloatArray, resting: FloatArray) -> FloatArray:
     """
     usual, result = usual_look(resting), blendshapes.copy()
     for column, _, against in _ROWS:
-        kept = usual[column] * (1 - blendshapes[:, against].max(1))
+        kept = usual[column] * (1 - blendshapes[:, against].max(1, initial=0))
         result[:, column] = kept + (1 - kept) * blendshapes[:, column]
     return result

@@ -42,7 +42,7 @@ def test_what_is_asked_counts_from_the_usual_look_and_full_stays_full():
 @pytest.mark.parametrize(
     ("kept", "asked"),
     [
-        ("eyeSquintLeft", "eyeWideLeft"), ("eyeBlinkRight", "eyeWideRight"), ("browDownLeft", "browInnerUp"),
+        ("browDownLeft", "browInnerUp"),
         ("browDownRight", "browOuterUpRight"), ("browInnerUp", "browDownLeft"),
     ],
 )  # fmt: skip
@@ -53,5 +53,10 @@ def test_it_gives_way_to_its_opposite_on_its_own_side(kept, asked):
 
 
 def test_it_does_not_give_way_to_the_other_side():
-    other = on_usual_look(face(eyeWideRight=1.0)[None], face(eyeSquintLeft=0.5))[0]
-    assert value(other, "eyeSquintLeft") > 0
+    other = on_usual_look(face(browOuterUpRight=1.0)[None], face(browDownLeft=0.5))[0]
+    assert value(other, "browDownLeft") > 0
+
+
+def test_narrow_eyes_that_widen_stay_narrower_than_others():
+    other = on_usual_look(face(eyeWideLeft=1.0)[None], face(eyeSquintLeft=0.5))[0]
+    assert value(other, "eyeSquintLeft") > 0 and value(other, "eyeWideLeft") == 1
