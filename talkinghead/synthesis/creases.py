@@ -20,7 +20,8 @@ from talkinghead.synthesis.closing import smooth_step
 from talkinghead.synthesis.geometry import box_around, polygon_mask
 from talkinghead.synthesis.interior import far_from, skin_colour
 from talkinghead.synthesis.rasteriser import vertex_normals
-from talkinghead.synthesis.regions import LEFT_EYE, OUTER_LIPS, RIGHT_EYE, SKULL
+from talkinghead.synthesis.regions import LEFT_EYE, RIGHT_EYE, SKULL
+from talkinghead.synthesis.unfolding import unfolded
 from talkinghead.types import ByteArray, FloatArray, IntArray
 
 
@@ -97,12 +98,6 @@ _FROM: Final = 0.15
 """Of the full strain, what folds and smooths nothing: lips that talk."""
 _SMOOTHED: Final = 0.13
 """The strain that draws a fold of the portrait's own out of it."""
-_VALLEY, _SOFTENED, _FINE = 0.14, 0.012, 0.0015
-"""Of the distance of the eyes: how wide a groove may be, how soft it is when it is looked for, and when it is filled."""
-_SHALLOW, _DEEP = 0.03, 0.1
-"""Depths, in logs, of what is no groove and of what surely is one."""
-_COLD, _WARM, _LEAST_WARMTH = 0.5, 0.8, 0.1
-"""Logs of red over blue in those of the cheeks: of hair, of a fold; and the least that says which is which."""
 _SURELY, _ENDS = 6.0, 0.1
 """Widths from a line within which its fold surely is; the part of its way over which its ends fade."""
 _SKIN_NEAR, _SKIN_FAR = 0.25, 0.6
@@ -113,8 +108,6 @@ _TINT: Final = 1.5
 """How much stronger the hue of skin is in its shade, in logs of it."""
 _SEEN, _SEEN_LEVELS = 0.01, 1.0
 """What is less, in logs and in levels, is not done."""
-_DARK: Final = np.float32(5)
-"""In [0, 255]: of what is darker no log says anything."""
 _COARSER: Final = 4
 """Every so many pixels it is looked where there are folds at all."""
 _PATCHES: Final = (
@@ -153,7 +146,7 @@ class Creases:
         points = (mesh_px[:468, :2] - self._left_top) * self._scale
         eyes_px = float(np.linalg.norm(points[RIGHT_EYE[0]] - points[LEFT_EYE[0]]))
         skin = _skin(small, colour, eyes_px)
-        levels, depth = _filled(small, colour, points, eyes_px)
+        self._levels, depth = unfolded(small, colour, points, eyes_px, skin)
         lined = _how_lined(image[y0:y1, x0:x1], mesh_px[:468, :2] - self._left_top)
         for crease in CREASES:
             for path in crease.paths:
@@ -164,9 +157,8 @@ class Creases:
                     self._folds.append(_Light(crease, band.left_top, groove[..., None] * tint))
                 band = Band.along(path + crease.on, points, crease.width * eyes_px, small) if crease.own else None
                 if band is not None:
-                    fill = _no_deeper(band.of(levels), band.of(depth), crease.own)
-                    light = (seen * _lift(band) * band.there)[..., None] * fill
-                    self._own_folds.append(_Light(crease, band.left_top, light))
+                    filled = seen * _lift(band) * band.there * _no_deeper(band.of(depth), crease.own)
+                    self._own_folds.append(_Light(crease, band.left_top, filled[..., None]))
 
     def shade(self, image: ByteArray, target_px: FloatArray, place: FloatArray) -> None:
         """Shade and light a part of the warped picture in place.
@@ -210,9 +202,9 @@ class Creases:
         for part in self._own_folds:
             amount = np.float32(smooth_step(strains[part.crease] / _SMOOTHED, _FROM, 1))
             if amount > 0:  # where the bands of two lines meet, what is dark is filled once
-                fill = np.zeros((*self._shape, 3), np.float32) if fill is None else fill
+                fill = np.zeros((*self._shape, 1), np.float32) if fill is None else fill
                 np.maximum(fill[part.where], amount * part.light, out=fill[part.where])
-        return shade, fill
+        return shade, None if fill is None else fill * self._levels
 
 
 def _how_lined(face: ByteArray, points: FloatArray) -> float:
@@ -246,7 +238,8 @@ def _skin(image: FloatArray, colour: FloatArray, eyes_px: float) -> FloatArray:
 
 @dataclass(frozen=True, eq=False)
 class _Light:
-    """How one line of a fold changes the light: left_top: (top, left) on the canvas. light: (h, w, 3) logs, or levels."""
+    """How one line of a fold changes the light: left_top: (top, left) on the canvas. light: (h, w, 3) logs, or
+    (h, w, 1) how far what is there is filled."""
 
     crease: Crease
     left_top: tuple[int, int]
@@ -273,30 +266,7 @@ def _lift(band: Band) -> FloatArray:
     return np.asarray(ends * np.clip((REACH - np.abs(band.s)) / (REACH - _SURELY), 0, 1), np.float32)
 
 
-def _no_deeper(levels: FloatArray, depth: FloatArray, most: float) -> FloatArray:
-    """(h, w, 3) levels that would fill a groove, (h, w) logs deep -> of `most` logs at most, and nought from twice as much on,
-    which is no groove."""
+def _no_deeper(depth: FloatArray, most: float) -> FloatArray:
+    """(h, w) logs that a groove is deep -> (h, w) how much of it is filled: `most` logs, of what is twice as deep nothing."""
     share = np.minimum(1, most / np.maximum(depth, 1e-3)) * np.clip(2 - depth / most, 0, 1)
-    return np.asarray(levels * share[..., None], np.float32)
-
-
-def _filled(image: FloatArray, colour: FloatArray, points: FloatArray, eyes_px: float) -> tuple[FloatArray, FloatArray]:
-    """How much darker than the skin on both its sides what is narrow, dark and of the skin's hue is: (h, w, 3) levels, and
-    (h, w) logs of its light. Of what is nearly black a ratio would leave the hue.
-
-    image: (h, w, 3) in [0, 255]; colour: (3,) of the cheeks; points: (468, 2) px. Hair is darker and greyer than a fold.
-    """
-    coarse, fine = (cv2.GaussianBlur(image, (0, 0), max(0.6, blur * eyes_px)) for blur in (_SOFTENED, _FINE))
-    reach = 2 * round(_VALLEY * eyes_px / 2) + 1
-    closed = cv2.morphologyEx(coarse, cv2.MORPH_CLOSE, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach)))
-    closed = cv2.GaussianBlur(closed, (0, 0), max(0.6, _SOFTENED * eyes_px))
-    soft, filled = np.log(coarse + _DARK), np.log(closed + _DARK)
-    found = np.clip(((filled - soft).mean(-1) - _SHALLOW) / (_DEEP - _SHALLOW), 0, 1)
-    warmth, of_skin = soft[..., 0] - soft[..., 2], float(np.log(colour[0] / colour[2]))
-    # Grey pictures do not say which is which.
-    alike = np.clip((warmth / of_skin - _COLD) / (_WARM - _COLD), 0, 1) if of_skin > _LEAST_WARMTH else np.ones_like(warmth)
-    lips = polygon_mask([points[OUTER_LIPS]], *found.shape)
-    free = 1 - cv2.GaussianBlur(lips, (0, 0), max(0.6, _SOFTENED * eyes_px))
-    weight = cv2.GaussianBlur((found * alike * free**2).astype(np.float32), (0, 0), max(0.6, _FINE * eyes_px))
-    depth = np.maximum(0, (filled - np.log(fine + _DARK)).mean(-1))
-    return np.asarray(np.maximum(0, closed - fine) * weight[..., None], np.float32), np.asarray(depth, np.float32)
+    return np.asarray(share, np.float32)

@@ -116,6 +116,27 @@ def test_a_fold_of_the_portraits_own_is_gone_when_it_is_drawn_apart(faces, skin)
     assert not lit(image, faces["mouthSmile"], faces["mouthSmile"], skin).any()
 
 
+def test_where_it_was_the_skin_has_pores_as_beside_it(faces, skin):
+    own = faces["mouthSmile"]
+    image, (x, y) = with_line(0.75 * SKIN, own)
+    pores = np.random.default_rng(0).normal(0, 6, image.shape[:2]) * (image == SKIN).all(-1)
+    image = np.clip(image + pores[..., None], 0, 255).astype(np.uint8)
+    calm = image + lit(image, own, faces["neutral"], skin)
+    here, beside = calm[y - 2 : y + 3, x - 2 : x + 3], calm[y - 2 : y + 3, x + 12 : x + 17]
+    assert 0.5 < here.mean(-1).std() / beside.mean(-1).std() < 2
+
+
+def test_skin_that_it_parted_meets_softly(faces, skin):
+    """The cheek that a smile lifts is in the light, what is below it is not."""
+    own = faces["mouthSmile"]
+    image, (x, y) = with_line(0.6 * SKIN, own)
+    image[:, :x][(image[:, :x] == SKIN).all(-1)] = (0.8 * SKIN).astype(np.uint8)
+    image = cv2.GaussianBlur(image, (0, 0), 1)
+    across = (image + lit(image, own, faces["neutral"], skin))[y, x - 12 : x + 13].mean(-1)
+    step = 0.2 * SKIN.mean()
+    assert across[17] - across[7] < step / 3
+
+
 def test_so_is_its_lower_end_beneath_the_mouth_and_that_of_a_grey_picture(faces, skin):
     own = faces["mouthSmile"]
     image, (x, y) = with_line(0.75 * SKIN, own, (212, 204), 212)
