@@ -33,6 +33,7 @@ from talkinghead.synthesis.geometry import (
 )
 from talkinghead.synthesis.glasses import Glasses, behind_lenses, held_still
 from talkinghead.synthesis.interior import skin_colour
+from talkinghead.synthesis.lid_grain import lay_grain, lid_grains
 from talkinghead.synthesis.lids import with_bare_lids
 from talkinghead.synthesis.mouth import MouthProxies, ReferenceMouth, build_mouth, lay_in_mouth
 from talkinghead.synthesis.rasteriser import rasterise, vertex_normals
@@ -142,6 +143,7 @@ class ReferenceFace:
         self.mesh_px = mesh_px.astype(np.float32)
         self.topology = topology
         self.eyeballs = eyeballs_of(self.image, self.mesh_px)
+        self.lid_grains = lid_grains(self.image, self.mesh_px)
         self.shut = with_whole_lips(with_bare_lids(self.image, self.mesh_px), self.mesh_px)
         height, width = image.shape[:2]
         ring = np.unique(topology.ring) if len(topology.ring) else np.arange(468)
@@ -250,6 +252,7 @@ def _lay_shut(warped: ByteArray, reference: ReferenceFace, target_px: FloatArray
             continue
         here = np.s_[box[1] : box[3], box[0] : box[2]]
         warped[here] = cv2.addWeighted(warped[here], 1 - shut, _carried(reference.shut, place[here]), shut, 0)
+    lay_grain(warped, reference.lid_grains, reference.mesh_px, target_px, (reference.left, reference.top))
 
 
 def _trusted(matte: FloatArray, mesh_px: FloatArray) -> FloatArray | None:
