@@ -18,8 +18,8 @@ from talkinghead.synthesis.regions import LEFT_CREASE, LEFT_EYE, RIGHT_CREASE, R
 from talkinghead.types import ByteArray, FloatArray, IntArray
 
 # By eye, all of them; lengths in parts of the eye's width.
-_BENEATH: Final = 0.55
-"""How far beneath a place of the lid its pores are taken."""
+_BENEATH: Final = 0.1
+"""How far beneath the eye the pores are taken that its lid has at its crease."""
 _LEVEL, _SOFT = 0.03, 0.04
 """What is finer is grain; how softly it ends where the lid does."""
 _MOST: Final = 3.0
@@ -47,7 +47,8 @@ class LidGrain:
         eye = mesh_px[loop, :2]
         eye_px = float(np.linalg.norm(eye[0] - eye[8]))
         down = eye[9:16].mean(0) - eye[1:8].mean(0) + eye[4] - mesh_px[crease[3], :2]
-        shift = np.round(_BENEATH * eye_px * down / max(1e-3, float(np.linalg.norm(down)))).astype(np.float32)
+        high = max(1e-3, float(np.linalg.norm(down)))
+        shift = np.round((high + _BENEATH * eye_px) / high * down).astype(np.float32)
         box = box_around(mesh_px[np.r_[loop, crease], :2] + shift, _MARGIN_PX, image)
         if box is None:
             return None
