@@ -12,7 +12,7 @@ import numpy as np
 
 from talkinghead.synthesis.closing import colour_along, lash_colour
 from talkinghead.synthesis.geometry import box_around, polygon_mask
-from talkinghead.synthesis.interior import far_from, skin_colour
+from talkinghead.synthesis.interior import far_from
 from talkinghead.synthesis.lashes import without_lashes
 from talkinghead.synthesis.rasteriser import rasterise
 from talkinghead.synthesis.regions import LEFT_CREASE, LEFT_EYE, LEFT_RIDGE, RIGHT_CREASE, RIGHT_EYE, RIGHT_RIDGE, strip
@@ -39,6 +39,8 @@ _SKIN_REACH, _SKIN_UNKNOWN = 0.12, 0.05
 """Of the eye's width, from how far skin is taken for what is none; and what the lid's own is worth besides, as a share."""
 _BELOW: Final = 0.2
 """Of the eye's width, how far below it the skin is looked at."""
+_LIDS_ALIKE: Final = 0.85
+"""Distance in colour, in logs of it, between the skin above and below an eye: what is further is hair."""
 _HANGING, _HANGING_OPACITY = 0.8, 0.9
 
 
@@ -49,7 +51,7 @@ def with_bare_lids(image: ByteArray, mesh_px: FloatArray) -> ByteArray:
     lid that shuts, it would be a stain. The skin between crease and brow, without its lashes, is mirrored over the crease
     instead, softly; the lid's rim stays dark, and the lashes hang from it.
     """
-    result, cheek = image.copy(), 255 * skin_colour(image, mesh_px)
+    result = image.copy()
     for loop, crease, ridge in ((RIGHT_EYE, RIGHT_CREASE, RIGHT_RIDGE), (LEFT_EYE, LEFT_CREASE, LEFT_RIDGE)):
         eye_px = float(np.linalg.norm(mesh_px[loop[0], :2] - mesh_px[loop[8], :2]))
         box = box_around(mesh_px[np.r_[loop, ridge], :2], _MARGIN_PX + round(eye_px * _ROUND_EYE), image)
@@ -58,17 +60,15 @@ def with_bare_lids(image: ByteArray, mesh_px: FloatArray) -> ByteArray:
         x0, y0, x1, y1 = box
         eye = mesh_px[:, :2] - np.array([x0, y0], np.float32)
         part = image[y0:y1, x0:x1].astype(np.float32)
-        _shut_eye(part, eye[loop], eye[crease], eye[ridge], eye_px, lash_colour(image, mesh_px, loop), cheek)
+        _shut_eye(part, eye[loop], eye[crease], eye[ridge], eye_px, lash_colour(image, mesh_px, loop))
         result[y0:y1, x0:x1] = np.clip(part, 0, 255).astype(np.uint8)
     return result
 
 
-def _shut_eye(
-    part: FloatArray, loop: FloatArray, low: FloatArray, high: FloatArray, eye_px: float, dark: FloatArray, cheek: FloatArray
-) -> None:
+def _shut_eye(part: FloatArray, loop: FloatArray, low: FloatArray, high: FloatArray, eye_px: float, dark: FloatArray) -> None:
     """part: (h, w, 3) of one eye, changed in place.
 
-    loop (16, 2), crease (7, 2), ridge (7, 2) px of it; dark: (3,) between lids; cheek: (3,) the skin's colour.
+    loop (16, 2), crease (7, 2), ridge (7, 2) px of it; dark: (3,) between lids.
     """
     height, width = part.shape[:2]
     blur = max(0.6, eye_px / _BLURS_ACROSS)
@@ -76,9 +76,8 @@ def _shut_eye(
     above = colour_along(part, np.float32(0.5) * (low + high))
     down = (loop[1:8] - low).mean(0) / max(1e-3, float(np.linalg.norm((loop[1:8] - low).mean(0))))
     below = colour_along(part, loop[9:16] + np.float32(_BELOW * eye_px) * down)
-    # A deep socket is darker than the cheek, and so is its lid; hair is what neither of them is.
-    alike = min(float(far_from(above, skin)) for skin in (cheek, below)) < _SKIN_FAR
-    above = above if alike else below
+    # A deep socket is darker than the cheek, and so is its lid; a fringe is unlike the skin beneath the eye.
+    above = above if float(far_from(above, below)) < _LIDS_ALIKE else below
     eye = polygon_mask([loop], height, width)[..., None]
     clean, lashes = without_lashes(part + eye * (above - part), eye_px, loop[:9])
     lid_skin = _skin_alone(clean, above, eye_px)

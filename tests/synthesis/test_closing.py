@@ -47,6 +47,17 @@ def test_a_bare_lid_has_the_skin_above_it_and_a_dark_rim(lidded):
     assert np.array_equal(bare[far], image[far])
 
 
+def test_a_lid_beneath_a_fringe_is_skin(lidded):
+    """Brown hair is not so far from a cheek that its colour says what it is; from the skin beneath the eye it is."""
+    hair = (SKIN * np.array([0.6, 0.52, 0.48])).astype(np.uint8)
+    image = np.full((256, 256, 3), SKIN, np.uint8)
+    image[int(lidded[RIGHT_EYE[12], 1]) + 1 : int(lidded[RIGHT_EYE[12], 1]) + 15] = np.clip(1.25 * SKIN, 0, 255)
+    over = np.concatenate([lidded[RIGHT_RIDGE, :2] - np.float32([0, 6]), lidded[RIGHT_CREASE[::-1], :2] + np.float32([0, 1])])
+    image[polygon_mask([over], 256, 256) > 0] = hair
+    x, y = (int(v) for v in (lidded[RIGHT_CREASE[3], 0], lidded[RIGHT_EYE[4], 1] - 2))
+    assert with_bare_lids(image, lidded)[y, x].mean() > 0.9 * SKIN.mean()
+
+
 def test_a_lid_in_a_deep_socket_is_as_dark_as_it(lidded):
     """A statue's under bright brows; with the cheek's light it would be a lamp."""
     shade = (0.3 * SKIN).astype(np.uint8)
