@@ -37,8 +37,8 @@ class MotionKnobs:
 
     head_motion: of head rotation and translation, 0 still to 2 twice as much.
     blink_rate: of the lids: blinks a minute, 0 to 60; or text: "20", "1.5x", "0.8s,2.4s", "off".
-    gaze: of the eyes: "natural" meets the camera and leaves it as people do, "camera" holds it, "10,-5" looks so many degrees
-        to the picture's right and up.
+    gaze: of the eyes, from where the portrait looks: "natural" stays there and leaves it as people do, "camera" holds it,
+        "10,-5" looks so many degrees to the picture's right and up.
     lip_strength: of the mouth's talking, 0 at rest to 2 twice as far.
     articulation: how distinctly: 0 leaves the smooth course of talking, 2 doubles what each sound departs from it.
     expression_strength: of what the emotion does to the face, 0 nothing to 2 twice as much, as far as a face goes.
@@ -95,7 +95,7 @@ class MotionKnobs:
 
     @property
     def look_deg(self) -> tuple[float, float] | None:
-        """Where the eyes stay, degrees to the picture's right and up from the camera; None as people do."""
+        """Where the eyes stay, degrees to the picture's right and up from where the portrait looks; None as people do."""
         text = str(self.gaze).strip().lower()
         if text == "natural":
             return None
