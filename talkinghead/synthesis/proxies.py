@@ -38,8 +38,9 @@ from talkinghead.synthesis.lids import with_bare_lids
 from talkinghead.synthesis.mouth import MouthProxies, ReferenceMouth, build_mouth, lay_in_mouth
 from talkinghead.synthesis.rasteriser import rasterise, vertex_normals
 from talkinghead.synthesis.regions import INNER_LIPS, JAW, LEFT_EYE, OUTER_LIPS, RIGHT_EYE, SKULL
+from talkinghead.synthesis.stretch import Stretch
 from talkinghead.synthesis.topology import MeshTopology
-from talkinghead.types import ByteArray, FloatArray, IntArray
+from talkinghead.types import ByteArray, FloatArray
 
 WARP_PX: Final = 512
 MATTE_MARGIN: Final = 0.06
@@ -157,12 +158,7 @@ class ReferenceFace:
         self.colour = min(1.0, float(np.ptp(skin) / skin.mean()) / _COLOURED)
         self.own_teeth = OwnTeeth.of(self.image, self.mesh_px, topology, self.mouth.inner_colours, self.colour)
         self.creases = Creases(self.image, self.mesh_px, topology.skin)
-        self._star_area = _star_areas(self.mesh_px, topology.skin)
-
-    def stretch(self, target_px: FloatArray) -> FloatArray:
-        """(468,) log of the area round each skin vertex against the portrait's."""
-        ratio = np.log((_star_areas(target_px, self.topology.skin) + 0.5) / (self._star_area + 0.5))
-        return np.clip(ratio, -2, 2).astype(np.float32)
+        self.stretch = Stretch(self.mesh_px, topology.skin, None if self.matte is None else matte)
 
 
 def build_proxies(reference: ReferenceFace, target_px: FloatArray) -> FaceProxies:
@@ -180,7 +176,7 @@ def _face_guides(proxies: FaceProxies) -> FaceGuides:
     aligned_px = target_px.copy()
     aligned_px[:, :2] = target_px[:, :2] @ to_aligned[:, :2].T + to_aligned[:, 2]
     upright = aligned_px[:468] * np.array([1, -1, -1], np.float32)
-    attributes = np.c_[vertex_normals(upright, topology.skin), reference.stretch(target_px), np.ones(468)]
+    attributes = np.c_[vertex_normals(upright, topology.skin), reference.stretch.of(target_px), np.ones(468)]
     maps, _ = rasterise(aligned_px, topology.skin, attributes.astype(np.float32), ALIGNED_HEIGHT, ALIGNED_WIDTH)
     mouth = polygon_mask([aligned_px[INNER_LIPS, :2]], ALIGNED_HEIGHT, ALIGNED_WIDTH)
     eyes = polygon_mask([aligned_px[RIGHT_EYE, :2], aligned_px[LEFT_EYE, :2]], ALIGNED_HEIGHT, ALIGNED_WIDTH)
@@ -215,7 +211,9 @@ def _warped(reference: ReferenceFace, target_px: FloatArray, closing: bool) -> B
     local[:, 0] = (target_px[:, 0] - left) * (width / (right - left))
     local[:, 1] = (target_px[:, 1] - top) * (height / (bottom - top))
     faces = np.concatenate([topology.closed_skin, topology.ring])
-    displacement, _ = rasterise(local, faces, source_px[:, :2] - target_px[:, :2], height, width)
+    taken_px = source_px[:, :2].copy()
+    taken_px[:468] += reference.stretch.inset(target_px)
+    displacement, _ = rasterise(local, faces, taken_px - target_px[:, :2], height, width)
     place = np.asarray(cv2.resize(displacement, (right - left, bottom - top), interpolation=cv2.INTER_LINEAR), np.float32)
     place[..., 0] += np.arange(left, right, dtype=np.float32)
     place[..., 1] += np.arange(top, bottom, dtype=np.float32)[:, None]
@@ -290,11 +288,3 @@ def _with_mouth(guide: FloatArray, to_aligned: FloatArray, mouth: MouthProxies) 
     drawn = np.asarray(cv2.warpAffine(mouth.interior, to_guide, size), np.float32)
     mixed: FloatArray = guide + inside * (drawn - guide)
     return mixed
-
-
-def _star_areas(points: FloatArray, faces: IntArray) -> FloatArray:
-    a, b, c = points[faces[:, 0], :2], points[faces[:, 1], :2], points[faces[:, 2], :2]
-    ab, ac = b - a, c - a
-    area = np.abs(ab[:, 0] * ac[:, 1] - ab[:, 1] * ac[:, 0]) / 2
-    total: FloatArray = np.bincount(faces.ravel(), np.repeat(area, 3), minlength=468)[:468].astype(np.float32)
-    return total

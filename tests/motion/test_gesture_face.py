@@ -88,6 +88,12 @@ def test_lids_shut_faster_than_they_open() -> None:
     assert peak[0] - times[shape > 0.05][0] < times[shape > 0.05][-1] - peak[-1]
 
 
+def test_lids_open_fast_at_first_and_then_slowly() -> None:
+    """As those of tracked people do: two frames after the deepest they are half open, five frames after it not yet wholly."""
+    after = blink_shape(np.arange(0, 12) / 25 + HABITS.closing_s, 1.0, HABITS)
+    assert after[0] == 1 and 0.7 < after[1] < 0.9 and 0.3 < after[2] < 0.5 and 0.05 < after[5] < 0.15 and after[11] == 0
+
+
 def test_the_head_starts_at_the_portrait_and_is_held_back_softly() -> None:
     wild = 6 * curves(1000)
     rotation, translation = head_pose(wild, 1.0)

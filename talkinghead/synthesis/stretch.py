@@ -1,0 +1,91 @@
+"""How skin is drawn out from portrait to frame, and whence it is taken where a turn of the head draws out the edge of the face.
+
+Knows points; knows no pixels.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import cv2
+import numpy as np
+
+from talkinghead.synthesis.rasteriser import vertex_normals
+from talkinghead.synthesis.regions import FACE_OVAL, LEFT_EYE, RIGHT_EYE
+from talkinghead.types import FloatArray, IntArray
+
+_MOST: Final = 2.0
+"""Of the log of an area's ratio."""
+# By eye, all of them.
+_EDGE: Final = 0.5
+"""Cosine between the skin and the viewer from which on there is no edge."""
+_INSET: Final = 0.05
+"""Of the distance of the outer corners of the eyes, how far inside the edge skin is taken at most: on it the room shines in."""
+_REACH: Final = 0.25
+"""Of that distance, how far from the mesh's edge the person's may be: cheeks are hollow that the mesh believes full."""
+_STEPS: Final = 26
+_SURELY: Final = 0.8
+"""Of the matte, what is surely the person."""
+_RINGS, _PLATEAU = 5, 2.0
+"""So many vertices from the oval inwards all is where it is, and half as many where it is not."""
+_DRAWN_OUT: Final = 0.7
+"""Log of an area's ratio from which on that is so in full."""
+
+
+class Stretch:
+    """Of the skin's 468 vertices, against a portrait's."""
+
+    def __init__(self, own_px: FloatArray, skin: IntArray, matte: FloatArray | None = None) -> None:
+        """own_px: (V, 3) px, where the mesh stands in the portrait, z away from the camera; skin: (F, 3) its triangles; matte:
+        (H, W) in [0, 1], where the person is."""
+        self._skin = skin
+        self._area = _star_areas(own_px, skin)
+        normals = vertex_normals(own_px[:468] * np.array([1, -1, -1], np.float32), skin)
+        at_edge = np.clip((_EDGE - normals[:, 2]) / _EDGE, 0, 1)
+        inward = normals[:, :2] * np.array([-1, 1], np.float32)
+        inward /= np.maximum(np.linalg.norm(inward, axis=1, keepdims=True), 1e-3)
+        eyes_px = float(np.linalg.norm(own_px[RIGHT_EYE[0], :2] - own_px[LEFT_EYE[0], :2]))
+        way = _INSET * eyes_px * at_edge
+        if matte is not None:
+            way += _way_inside(own_px[:468, :2], inward, matte, eyes_px)
+        self._inward = np.asarray((_beside_oval(skin) * way)[:, None] * inward, np.float32)
+
+    def of(self, target_px: FloatArray) -> FloatArray:
+        """target_px: (V, 3) px in a frame -> (468,) log of the area round each vertex against the portrait's."""
+        ratio = np.log((_star_areas(target_px, self._skin) + 0.5) / (self._area + 0.5))
+        return np.clip(ratio, -_MOST, _MOST).astype(np.float32)
+
+    def inset(self, target_px: FloatArray) -> FloatArray:
+        """target_px: (V, 3) px in a frame -> (468, 2) px of the portrait, how far inside its edge each vertex' skin is taken.
+
+        The few pixels of a far cheek's edge are half room. A head that turns on draws them out as wide as a finger.
+        """
+        drawn_out = np.clip(self.of(target_px) / _DRAWN_OUT, 0, 1)
+        return np.asarray(drawn_out[:, None] * self._inward, np.float32)
+
+
+def _beside_oval(skin: IntArray) -> FloatArray:
+    """(F, 3) -> (468,) 1 on the face's oval, less with each edge of a triangle from it, 0 on nose, eyes and lips."""
+    near = np.zeros(468, np.float32)
+    near[FACE_OVAL] = 1
+    for _ in range(_RINGS):
+        highest = near[skin].max(1) - 1 / _RINGS
+        np.maximum.at(near, skin.ravel(), np.repeat(highest, 3))
+    return np.asarray(np.minimum(1, _PLATEAU * near), np.float32)
+
+
+def _way_inside(points: FloatArray, inward: FloatArray, matte: FloatArray, eyes_px: float) -> FloatArray:
+    """points: (N, 2) px; inward: (N, 2) -> (N,) px from each that way to the person; 0 where there is none within reach."""
+    ways = np.linspace(0, _REACH * eyes_px, _STEPS).astype(np.float32)
+    places = points[None] + ways[:, None, None] * inward[None]
+    x, y = np.moveaxis(np.asarray(places, np.float32), -1, 0)
+    there = np.asarray(cv2.remap(matte, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), np.float32)
+    return np.asarray(ways[(there > _SURELY).argmax(0)], np.float32)
+
+
+def _star_areas(points: FloatArray, faces: IntArray) -> FloatArray:
+    a, b, c = points[faces[:, 0], :2], points[faces[:, 1], :2], points[faces[:, 2], :2]
+    ab, ac = b - a, c - a
+    area = np.abs(ab[:, 0] * ac[:, 1] - ab[:, 1] * ac[:, 0]) / 2
+    total: FloatArray = np.bincount(faces.ravel(), np.repeat(area, 3), minlength=468)[:468].astype(np.float32)
+    return total

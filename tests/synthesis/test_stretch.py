@@ -1,0 +1,74 @@
+"""A head that turns on shows more of its far cheek: skin, not the room that shines into the portrait's edge."""
+
+import numpy as np
+import pytest
+
+from talkinghead.rig.face_rig import FaceRig
+from talkinghead.synthesis.geometry import polygon_mask
+from talkinghead.synthesis.regions import FACE_OVAL, LEFT_EYE, OUTER_LIPS, RIGHT_EYE
+from talkinghead.synthesis.stretch import Stretch
+
+SIZE = 400
+
+
+@pytest.fixture(scope="module")
+def rig(root):
+    return FaceRig.from_pretrained(root / "checkpoints/default/rig")
+
+
+@pytest.fixture(scope="module")
+def skin(rig):
+    return rig.faces[slice(*rig.part_faces["skin"])]
+
+
+def turned(rig, degrees):
+    """(V, 3) px of a face 340 px high that has turned to the picture's right."""
+    angle = np.radians(degrees)
+    turn = np.array([[np.cos(angle), 0, np.sin(angle)], [0, 1, 0], [-np.sin(angle), 0, np.cos(angle)]])
+    points = rig.neutral @ turn.T * [1, -1, -1]
+    scale = 340 / np.ptp(rig.neutral[:468, 1])
+    return (points * scale + [SIZE / 2, SIZE / 2, 0]).astype(np.float32)
+
+
+def outline(points, shrunk=1.0):
+    loop = points[FACE_OVAL, :2]
+    return polygon_mask([loop.mean(0) + shrunk * (loop - loop.mean(0))], SIZE, SIZE)
+
+
+def test_a_face_as_it_is_and_one_that_is_smaller_are_taken_from_where_they_are(rig, skin):
+    own = turned(rig, 20)
+    stretch = Stretch(own, skin, outline(own))
+    assert not stretch.inset(own).any()
+    assert not stretch.inset(0.8 * own).any()
+
+
+def test_what_a_turn_draws_out_is_taken_from_inside_the_edge(rig, skin):
+    own, target = turned(rig, 20), turned(rig, 5)
+    inset = Stretch(own, skin).inset(target)
+    moved = np.linalg.norm(inset, axis=1) > 1
+    assert moved.any() and not moved.all()
+    assert moved[own[:468, 0] < SIZE / 2].mean() < 0.02, "the near cheek is drawn together"
+    assert not moved[np.r_[LEFT_EYE, RIGHT_EYE, OUTER_LIPS, 1, 2, 4, 64, 294]].any(), "these have edges of their own"
+    to_middle = own[:468, :2].mean(0) - own[:468, :2]
+    assert ((to_middle * inset).sum(1)[moved] > 0).all()
+
+
+def test_a_cheek_that_is_hollower_than_the_mesh_is_taken_from_the_person(rig, skin):
+    own, target = turned(rig, 20), turned(rig, 0)
+    person = outline(own, 0.9)
+    stretch = Stretch(own, skin, person)
+    drawn_out = (stretch.of(target) > 0.7) & (own[:468, 0] > SIZE / 2)
+
+    def shown(inset):
+        x, y = (own[:468, :2] + inset)[drawn_out].astype(int).T
+        return person[y, x]
+
+    assert shown(np.zeros((468, 2))).min() < 0.1
+    assert shown(Stretch(own, skin).inset(target)).min() < 0.1, "without a matte nobody knows"
+    assert shown(stretch.inset(target)).mean() > 0.97
+
+
+def test_where_the_person_is_out_of_reach_the_edge_is_as_without_a_matte(rig, skin):
+    own, target = turned(rig, 20), turned(rig, 5)
+    nobody = Stretch(own, skin, np.zeros((SIZE, SIZE), np.float32))
+    assert np.array_equal(nobody.inset(target), Stretch(own, skin).inset(target))
