@@ -19,8 +19,8 @@ _MOST: Final = 2.0
 # By eye, all of them.
 _EDGE: Final = 0.5
 """Cosine between the skin and the viewer from which on there is no edge."""
-_INSET: Final = 0.05
-"""Of the distance of the outer corners of the eyes, how far inside the edge skin is taken at most: on it the room shines in."""
+_INSET: Final = 0.04
+"""Of the distance of the outer corners of the eyes, how far inside the edge skin is taken: on it the room shines in."""
 _REACH: Final = 0.25
 """Of that distance, how far from the mesh's edge the person's may be: cheeks are hollow that the mesh believes full."""
 _STEPS: Final = 26
@@ -28,8 +28,11 @@ _SURELY: Final = 0.8
 """Of the matte, what is surely the person."""
 _RINGS, _PLATEAU = 5, 2.0
 """So many vertices from the oval inwards all is where it is, and half as many where it is not."""
-_DRAWN_OUT: Final = 0.7
+_DRAWN_OUT: Final = 0.5
 """Log of an area's ratio from which on that is so in full."""
+
+_TURNED_UP: Final = 0.12
+"""Cosines by which skin has turned towards the viewer where that is so in full: an open jaw turns none."""
 
 
 class Stretch:
@@ -40,8 +43,9 @@ class Stretch:
         (H, W) in [0, 1], where the person is."""
         self._skin = skin
         self._area = _star_areas(own_px, skin)
-        normals = vertex_normals(own_px[:468] * np.array([1, -1, -1], np.float32), skin)
-        at_edge = np.clip((_EDGE - normals[:, 2]) / _EDGE, 0, 1)
+        normals = _normals(own_px, skin)
+        self._facing = normals[:, 2]
+        at_edge = np.clip((_EDGE - self._facing) / _EDGE, 0, 1)
         inward = normals[:, :2] * np.array([-1, 1], np.float32)
         inward /= np.maximum(np.linalg.norm(inward, axis=1, keepdims=True), 1e-3)
         eyes_px = float(np.linalg.norm(own_px[RIGHT_EYE[0], :2] - own_px[LEFT_EYE[0], :2]))
@@ -61,7 +65,13 @@ class Stretch:
         The few pixels of a far cheek's edge are half room. A head that turns on draws them out as wide as a finger.
         """
         drawn_out = np.clip(self.of(target_px) / _DRAWN_OUT, 0, 1)
-        return np.asarray(drawn_out[:, None] * self._inward, np.float32)
+        turned_up = np.clip((_normals(target_px, self._skin)[:, 2] - self._facing) / _TURNED_UP, 0, 1)
+        return np.asarray((drawn_out * turned_up)[:, None] * self._inward, np.float32)
+
+
+def _normals(points: FloatArray, skin: IntArray) -> FloatArray:
+    """points: (V, 3) px, z away from the camera -> (468, 3) of the skin, y up, z to the viewer."""
+    return vertex_normals(points[:468] * np.array([1, -1, -1], np.float32), skin)
 
 
 def _beside_oval(skin: IntArray) -> FloatArray:
