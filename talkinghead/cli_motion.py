@@ -50,6 +50,7 @@ from talkinghead.cli_options import (
 )
 from talkinghead.cli_progress import loading, say, say_emotion, stages
 from talkinghead.cli_values import (
+    check_blinks,
     check_emotion,
     check_motion_output,
     check_seed,
@@ -116,6 +117,7 @@ def animate(
     check_style(style)
     speech = checked_speech(audio, text, voice, fit)
     check_emotion(request, speech.num_frames)
+    check_blinks(knobs, speech.num_frames)
     say_emotion(request)
     with loading():
         head = loaded_head(checkpoint, device)

@@ -45,6 +45,7 @@ from talkinghead.cli_options import (
 )
 from talkinghead.cli_progress import loading, say_emotion, say_size, say_what_is_cut, write_video
 from talkinghead.cli_values import (
+    check_blinks,
     check_emotion,
     check_image,
     check_seed,
@@ -117,6 +118,7 @@ def generate(
     check_image(image)
     speech = checked_speech(audio, text, voice, fit)
     check_emotion(request, speech.num_frames)
+    check_blinks(knobs, speech.num_frames)
     view: dict[str, Any] = {"camera": checked_camera(camera, speech.num_frames), "still_body": still_body}
     say_emotion(request)
     from talkinghead.synthesis.portrait import for_players

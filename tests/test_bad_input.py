@@ -292,6 +292,11 @@ def test_cues_name_their_line_and_the_clips_end(run, tmp_path):
     refused(run, "cues.yaml:2: time 0.9 is past the clip's end; give 0 to less than 0.52 s", timeline=tmp_path / "cues.yaml")
 
 
+@pytest.mark.parametrize("command", ["generate", "animate"])
+def test_a_blink_after_the_end(run, command):
+    refused(run, "--blink-rate 2.4s: the speech ends at 0.52 s", command=command, **{"blink-rate": "0.1s,2.4s"})
+
+
 def test_a_reference_with_no_face_or_several(run, tmp_path, astronaut, talking_video):
     Image.new("RGB", (320, 240), (90, 90, 90)).save(tmp_path / "grey.png")
     for name, what in (
