@@ -20,6 +20,7 @@ from talkinghead.emotion.track import emotion_track
 from talkinghead.errors import InputError, TalkingHeadError
 from talkinghead.evaluation import gesture as measure
 from talkinghead.motion.dataset import SpeechClip, speech_clips
+from talkinghead.motion.lips import LipTravel
 from talkinghead.motion.pipeline import MotionPipeline
 from talkinghead.types import FPS, FaceMotion, FloatArray, SpeechFeatures
 
@@ -98,11 +99,11 @@ def _efforts(name: str, pairs: list[tuple[float, float]]) -> str:
     return f"{name:<24} " + "   ".join(f"{x.mean:+.3f} [{x.low:+.3f}, {x.high:+.3f}]" for x in (brows, head))
 
 
-def trembling_table(pairs: Clips, travel: FloatArray) -> Iterator[str]:
+def trembling_table(pairs: Clips, travel: LipTravel) -> Iterator[str]:
     """Power above 8 Hz of the same clips, median over talkers."""
 
     def powers(motion: FaceMotion) -> FloatArray:
-        lips = measure.trembling((motion.blendshapes @ travel)[:, None])
+        lips = measure.trembling((motion.blendshapes @ travel.parting)[:, None])
         head = [measure.trembling(x) for x in (motion.head_rotation, motion.head_translation)]
         return np.array([lips, *head], np.float64) * 1e6
 

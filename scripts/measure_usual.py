@@ -47,7 +47,7 @@ def shapes(points: FloatArray) -> FloatArray:
     across = points[..., 263, :2] - points[..., 33, :2]
     up = np.stack([-across[..., 1], across[..., 0]], -1) / np.linalg.norm(across, axis=-1, keepdims=True)
     corners = ((points[..., [61, 291], :2].mean(-2) - points[..., [0, 17], :2].mean(-2)) * up).sum(-1)
-    return np.stack([lids, brows, distance(61, 291), corners], -1) / distance(33, 263)[..., None]
+    return np.asarray(np.stack([lids, brows, distance(61, 291), corners], -1) / distance(33, 263)[..., None], np.float32)
 
 
 def errors(clip: Path, rig: FaceRig) -> FloatArray | None:

@@ -191,8 +191,8 @@ class TalkingHead:
             quality: "draft", "standard" or "best", as `QUALITIES`.
             steps: denoising steps, instead of the quality's.
             seed: of the renderer's noise.
-            reenactment: from where the motion counts, what of it is taken, how strongly; None is all of it, the expression on
-                the person's neutral face, head and eyes turning from where they are in the portrait.
+            reenactment: from where the motion counts, what of it is taken, how strongly; None is all of it: the expression on
+                the person's neutral face or, if nobody did it, usual look; head and eyes from where they are in the portrait.
             lips: speech whose lips the face moves instead of the motion's own; the rest of the face, head and look stay.
             camera: from where the head is seen, as `CameraPath` or the text that it parses, "15,-5" for example.
             still_body: nothing below the chin's shadow moves.

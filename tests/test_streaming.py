@@ -135,7 +135,7 @@ def test_knobs_hold_what_they_name(head, speech) -> None:
     assert not rotation.any() and np.abs(opening(head, blendshapes)).max() < 0.02
     assert blendshapes[:, arkit.INDEX["eyeBlinkLeft"]].max() == 0
     timed = streamed(head, short, 3200, blink_rate="0.8s")[0][:, arkit.INDEX["eyeBlinkLeft"]]
-    assert np.flatnonzero(timed > 0.5)[0] in range(20, 24) and timed[30:].max() == 0
+    assert np.flatnonzero(timed > 0.5)[0] in range(20, 24) and timed[34:].max() == 0
 
 
 @pytest.mark.parametrize(

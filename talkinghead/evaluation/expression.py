@@ -21,7 +21,7 @@ from talkinghead.evaluation.table import Table
 from talkinghead.landmarks import NUM_SKIN_POINTS
 from talkinghead.motion.lips import LEFT_EYE, RIGHT_EYE
 from talkinghead.rig.face_rig import FaceRig
-from talkinghead.types import EMOTIONS, FaceMotion
+from talkinghead.types import EMOTIONS, MOTION_ARRAYS, FaceMotion
 
 FELT: Final = tuple(emotion for emotion in EMOTIONS if emotion != "neutral")
 STEPS: Final = tuple(k / 10 for k in range(11))
@@ -103,10 +103,7 @@ def displacement(rig: FaceRig, motion: FaceMotion, neutral: FaceMotion) -> float
 
 def is_same(motion: FaceMotion, other: FaceMotion) -> bool:
     """Whether two performances are equal to the last bit."""
-    return all(
-        np.array_equal(getattr(motion, name), getattr(other, name))
-        for name in ("blendshapes", "head_rotation", "head_translation", "gaze")
-    )
+    return all(np.array_equal(getattr(motion, name), getattr(other, name)) for name in MOTION_ARRAYS)
 
 
 def _still(motion: FaceMotion) -> FaceMotion:

@@ -20,6 +20,7 @@ from talkinghead import arkit
 from talkinghead.errors import MotionError
 from talkinghead.export.take import Take
 from talkinghead.files import whole
+from talkinghead.motion.io import begins_turned
 from talkinghead.motion.resampling import MAX_FPS, MIN_FPS, resample
 from talkinghead.rig.arkit_to_flame import YAW_AT_JAW_LEFT_RAD
 from talkinghead.rig.gaze import gaze_from_direction, rotation_from_gaze, with_eye_look
@@ -54,7 +55,8 @@ class FlameParameters:
         """The same with ARKit's coefficients and a head that turns about our origin -> 25 frames a second."""
         sight = matrix_from_axis_angle(self.eyes_pose.reshape(-1, 2, 3))[..., 2].mean(1)
         turn, shift = np.asarray(head_rotation, np.float32), np.asarray(head_translation, np.float32)
-        motion = FaceMotion(np.asarray(blendshapes, np.float32), turn, shift, gaze_from_direction(sight).astype(np.float32))
+        gaze = gaze_from_direction(sight).astype(np.float32)
+        motion = FaceMotion(np.asarray(blendshapes, np.float32), turn, shift, gaze, begins_turned(turn))
         return resample(motion, self.fps, FPS)
 
 

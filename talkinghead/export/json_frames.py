@@ -16,6 +16,7 @@ from talkinghead import arkit
 from talkinghead.errors import MotionError
 from talkinghead.export.take import Take
 from talkinghead.files import whole
+from talkinghead.motion.io import begins_turned
 from talkinghead.motion.resampling import MAX_FPS, MIN_FPS, resample
 from talkinghead.rig.gaze import gaze_from_eye_look
 from talkinghead.types import FaceMotion, FloatArray
@@ -75,7 +76,8 @@ def read(path: Path) -> FaceMotion:
         raise MotionError(f"motion {path}: holds values that are not numbers; write it again.")
     if not any(frame.get("gaze") for frame in frames):
         gaze = gaze_from_eye_look(blendshapes)
-    is_seen = content["metadata"].get("is_seen") is True
+    said = content["metadata"].get("is_seen")
+    is_seen = said if isinstance(said, bool) else begins_turned(rotation)
     return resample(FaceMotion(blendshapes, rotation, translation, gaze, is_seen), fps)
 
 

@@ -19,6 +19,7 @@ from talkinghead.errors import MotionError
 from talkinghead.export.angles import eye_angles, gaze_of_eye, head_angles, rotation_of_head
 from talkinghead.export.take import Take
 from talkinghead.files import whole
+from talkinghead.motion.io import begins_turned
 from talkinghead.motion.resampling import at_times
 from talkinghead.rig.gaze import gaze_from_eye_look
 from talkinghead.types import FPS, FaceMotion
@@ -145,7 +146,8 @@ def _motion(values: Array, seconds: Array) -> FaceMotion:
     gaze = ((gaze_of_eye(left) + gaze_of_eye(right)) / 2).astype(np.float32)
     if not (left.any() or right.any()):  # a writer that leaves the angles at 0
         gaze = gaze_from_eye_look(blendshapes)
-    motion = FaceMotion(blendshapes, rotation_of_head(head), np.zeros((len(values), 3), np.float32), gaze, is_seen=True)
+    rotation = rotation_of_head(head)
+    motion = FaceMotion(blendshapes, rotation, np.zeros((len(values), 3), np.float32), gaze, begins_turned(rotation))
     step = float(np.median(np.diff(seconds))) if len(seconds) > 1 else 1 / FPS
     num_frames = max(1, round((seconds[-1] + step) * FPS))
     return at_times(motion, seconds, np.arange(num_frames) / FPS)

@@ -22,6 +22,8 @@ SHORTEST_INTERVAL_S: Final = 0.6
 FIRST_BLINK_S: Final = (0.4, 1.6)
 USUAL_RATES: Final = (12.0, 22.0)
 """Blinks a minute between which most people are, and between which ours are kept when nobody asks otherwise."""
+PACES, DEPTHS = (0.85, 1.2), (0.94, 1.0)
+"""Of its own phases each blink takes so much, and shuts so far."""
 LEAD_S: Final = 0.003
 """Deviation of what one lid is ahead of the other: a tenth of a frame is seen as a wink already."""
 _LONGEST_S: Final = 0.5
@@ -129,13 +131,18 @@ def blinks(num_frames: int, times_s: FloatArray, habits: BlinkHabits, seed: int)
     lids = np.zeros((num_frames, 2), np.float32)
     random = np.random.default_rng([seed, 7])
     for time_s in times_s:
-        pace, depth, lead = random.uniform(0.85, 1.2), random.uniform(0.9, 1.0), random.normal(0, LEAD_S)
+        pace, depth, lead = random.uniform(*PACES), random.uniform(*DEPTHS), random.normal(0, LEAD_S)
         first = max(0, int((time_s - 0.1) * FPS))
-        frames = np.arange(first, min(num_frames, first + round((_LONGEST_S + 0.2) * FPS)))
+        frames = np.arange(first, min(num_frames, first + round((longest_blink_s(habits) + 0.2) * FPS)))
         for side in range(2):
             shape = blink_shape(frames / FPS - time_s - (lead if side else 0.0), pace, habits)
             lids[frames, side] = np.maximum(lids[frames, side], depth * shape)
     return lids
+
+
+def longest_blink_s(habits: BlinkHabits) -> float:
+    """From the first to the last bit of the slowest blink."""
+    return PACES[1] * (habits.closing_s + SHUT_S + _UP * habits.opening_s)
 
 
 def blink_shape(time_s: FloatArray, pace: float, habits: BlinkHabits) -> FloatArray:

@@ -13,12 +13,15 @@ import numpy as np
 
 from talkinghead.motion.gesture import ACCENT, ACCENTED, KNOWN_TOKENS, GestureModel, accents, joined, moods
 from talkinghead.motion.gesture_blinks import (
+    DEPTHS,
     FIRST_BLINK_S,
     LEAD_S,
+    PACES,
     SHORTEST_INTERVAL_S,
     USUAL_RATES,
     BlinkHabits,
     blink_shape,
+    longest_blink_s,
 )
 from talkinghead.motion.gesture_dataset import CHANNELS, GAZE, LOUD_PERCENT, voice_curves
 from talkinghead.motion.gesture_face import FIXATION_AHEAD, Fixation, eye_tremor, fixed_look
@@ -35,7 +38,6 @@ MEMORY_FRAMES: Final = 250
 _USUAL_FRAMES: Final = 25
 _RECENT_FRAMES: Final = 64
 _INTERVAL_SHAPE: Final = 2.0
-_LONGEST_BLINK_S: Final = 0.7
 
 
 class GestureStream:
@@ -139,12 +141,12 @@ class BlinkStream:
         """-> (1, 2) in [0, 1]; each frame asked in turn."""
         now_s = frame / FPS
         while now_s >= self._next_s - 1 / FPS:
-            pace, depth, lead = self._random.uniform(0.85, 1.2), self._random.uniform(0.9, 1.0), self._random.normal(0, LEAD_S)
+            pace, depth, lead = self._random.uniform(*PACES), self._random.uniform(*DEPTHS), self._random.normal(0, LEAD_S)
             self._blinks = [*self._blinks[-1:], (self._next_s, pace, depth, lead)]
             self._next_s = self._following(self._next_s)
         lids = np.zeros((1, 2), np.float32)
         for time_s, pace, depth, lead in self._blinks:
-            for side in range(2 if now_s - time_s < _LONGEST_BLINK_S else 0):
+            for side in range(2 if now_s - time_s < longest_blink_s(self._habits) + 1 / FPS else 0):
                 since = np.array([now_s - time_s - (lead if side else 0.0)], np.float32)
                 lids[0, side] = max(lids[0, side], depth * float(blink_shape(since, pace, self._habits)[0]))
         return lids

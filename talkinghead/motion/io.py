@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zipfile
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Final
 
 import numpy as np
 
@@ -12,7 +12,9 @@ from talkinghead import arkit
 from talkinghead.errors import MotionError, OutputError
 from talkinghead.files import whole
 from talkinghead.motion.resampling import MAX_FPS, MIN_FPS, resample
-from talkinghead.types import FPS, MOTION_ARRAYS, FaceMotion
+from talkinghead.types import FPS, MOTION_ARRAYS, FaceMotion, FloatArray
+
+_STRAIGHT_RAD: Final = 1e-3
 
 
 def save_motion(path: Path | str, motion: FaceMotion, fps: float = FPS) -> None:
@@ -39,6 +41,11 @@ def write_motion(file: BinaryIO, motion: FaceMotion, fps: float = FPS) -> None:
     )
 
 
+def begins_turned(head_rotation: FloatArray) -> bool:
+    """(T, 3) rad -> `FaceMotion.is_seen` of a file that does not say: what is generated begins with a head that is straight."""
+    return bool(np.abs(head_rotation[:1]).max(initial=0) > _STRAIGHT_RAD)
+
+
 def load_motion(source: Path | str | BinaryIO) -> FaceMotion:
     """Read a motion that `save_motion` wrote, a file or one that is open, at 25 frames a second: another rate is resampled.
 
@@ -56,7 +63,7 @@ def load_motion(source: Path | str | BinaryIO) -> FaceMotion:
             if missing:
                 raise MotionError(f"motion {path}: holds no {', '.join(missing)}; write it again with `talkinghead animate`.")
             names, fps = tuple(file["names"].tolist()), float(file["fps"])
-            is_seen = "is_seen" in file.files and bool(file["is_seen"])
+            is_seen = bool(file["is_seen"]) if "is_seen" in file.files else None
             values = {name: file[name].astype(np.float32) for name in MOTION_ARRAYS}
     except (OSError, ValueError, AttributeError, TypeError, zipfile.BadZipFile) as error:
         if isinstance(error, MotionError):
@@ -71,7 +78,7 @@ def load_motion(source: Path | str | BinaryIO) -> FaceMotion:
     for name, value in values.items():
         if not np.isfinite(value).all():
             raise MotionError(f"motion {path}: {name} holds values that are not numbers; write it again.")
-    motion = FaceMotion(**values, is_seen=is_seen)
+    motion = FaceMotion(**values, is_seen=begins_turned(values["head_rotation"]) if is_seen is None else is_seen)
     if motion.blendshapes.min() < 0 or motion.blendshapes.max() > 1:
         raise MotionError(f"motion {path}: blendshapes leave [0, 1]; scale or clip them.")
     return resample(motion, fps)

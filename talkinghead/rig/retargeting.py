@@ -31,8 +31,8 @@ class Reenactment:
     """How a motion is put on a portrait.
 
     relative: True counts the expression, the head and the look from the motion's first frame, so that the video begins with the
-        portrait as it is; False takes all three as they are in the motion; None takes the expression as it is, that of
-        nobody on the person's usual look (`rig.usual`), and head and look from the first frame.
+        portrait as it is; False takes all three as they are in the motion; None takes the expression as it is, what no
+        real person did (`FaceMotion.is_seen`) on the usual look of the portrait's, and head and look from the first frame.
     with_pose: False leaves the head where the portrait holds it; the eyes still look where the motion's look, in the room.
     strength: of the expression, 0 to 1.5; blinks and look are no expression.
     """

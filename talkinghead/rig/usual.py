@@ -18,6 +18,11 @@ _KEPT: Final = {"eyeBlink": 1.0, "eyeSquint": 0.4, "browDown": 0.7, "browInnerUp
 """Shares, by least squares on the median faces of training talkers, rounded. What helped their mouths did not help others'."""
 _MOST: Final = 0.4
 """By eye: who was pictured in surprise or in anger is not so always."""
+_BLINK: Final = (0.35, 0.6)
+"""How far lids are shut in a picture that surely is of no blink, and in one that surely is."""
+_WINK: Final = 0.3
+"""How much further one lid is shut than the other by a will of its own."""
+_LIDS: Final = [arkit.INDEX["eyeBlinkLeft"], arkit.INDEX["eyeBlinkRight"]]
 _AGAINST: Final = {
     "browDown": ("browInnerUp", "browOuterUp"), "browInnerUp": ("browDown",), "browOuterUp": ("browDown",),
 }  # fmt: skip
@@ -47,6 +52,10 @@ def usual_look(resting: FloatArray) -> FloatArray:
     usual = np.zeros_like(resting)
     for column, share, _ in _ROWS:
         usual[column] = min(share * float(resting[column]), _MOST)
+    lids = resting[_LIDS]
+    # Who is caught in a blink is not so always, nor is one who winks.
+    heavy = lids if np.ptp(lids) < _WINK else np.full_like(lids, lids.min())
+    usual[_LIDS] = np.minimum(heavy, _MOST) * np.clip((_BLINK[1] - heavy) / (_BLINK[1] - _BLINK[0]), 0, 1)
     return usual
 
 

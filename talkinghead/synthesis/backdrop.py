@@ -63,7 +63,7 @@ def before_the_room(
 
 def folds(source: FloatArray, target: FloatArray, faces: IntArray) -> bool:
     """source, target: (V, 2 or more) px -> whether any of the triangles is turned over on its way."""
-    return bool((_signed(source, faces) * _signed(target, faces) < 0).any())
+    return bool((signed_areas(source, faces) * signed_areas(target, faces) < 0).any())
 
 
 def soften_folds(picture: ByteArray, displacement: FloatArray) -> ByteArray:
@@ -84,7 +84,8 @@ def soften_folds(picture: ByteArray, displacement: FloatArray) -> ByteArray:
     return np.asarray(cv2.blendLinear(picture, smooth, 1 - weight, weight), np.uint8)
 
 
-def _signed(points: FloatArray, faces: IntArray) -> FloatArray:
+def signed_areas(points: FloatArray, faces: IntArray) -> FloatArray:
+    """(V, 2 or more) px, (F, 3) -> (F,) twice the area of each triangle, below 0 where it is turned over."""
     a, b, c = (points[faces[:, k], :2] for k in range(3))
     ab, ac = b - a, c - a
     area: FloatArray = (ab[:, 0] * ac[:, 1] - ab[:, 1] * ac[:, 0]).astype(np.float32)

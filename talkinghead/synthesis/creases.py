@@ -18,7 +18,7 @@ from talkinghead.procrustes import similarity
 from talkinghead.synthesis.bands import REACH, Band, Place
 from talkinghead.synthesis.closing import smooth_step
 from talkinghead.synthesis.geometry import box_around, polygon_mask
-from talkinghead.synthesis.interior import far_from, skin_colour
+from talkinghead.synthesis.interior import skin_colour, skin_likeness
 from talkinghead.synthesis.rasteriser import vertex_normals
 from talkinghead.synthesis.regions import LEFT_EYE, RIGHT_EYE, SKULL
 from talkinghead.synthesis.unfolding import unfolded
@@ -232,7 +232,7 @@ def _strain(crease: Crease, points: FloatArray, own: FloatArray) -> float:
 def _skin(image: FloatArray, colour: FloatArray, eyes_px: float) -> FloatArray:
     """(h, w) in [0, 1]: what is of the cheeks' colour, not hair, glasses, lips or paper; softly."""
     soft = np.asarray(cv2.GaussianBlur(image, (0, 0), max(0.6, eyes_px / 60)), np.float32)
-    like = np.clip((_SKIN_FAR - far_from(soft, 255 * colour)) / (_SKIN_FAR - _SKIN_NEAR), 0, 1)
+    like = skin_likeness(soft, 255 * colour, _SKIN_NEAR, _SKIN_FAR)
     return np.asarray(cv2.GaussianBlur(like, (0, 0), max(0.6, eyes_px / 40)), np.float32)
 
 

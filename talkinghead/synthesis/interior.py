@@ -98,6 +98,11 @@ def far_from(colours: FloatArray, skin: FloatArray) -> FloatArray:
     return np.asarray(np.abs(np.log((colours + _DARK) / (skin + _DARK))).max(-1), np.float32)
 
 
+def skin_likeness(colours: FloatArray, skin: FloatArray, near: float, far: float) -> FloatArray:
+    """(..., 3) and (3,), RGB in [0, 255] -> (...) 1 up to `near` of the skin, 0 from `far` on, both as `far_from`."""
+    return np.asarray(np.clip((far - far_from(colours, skin)) / (far - near), 0, 1), np.float32)
+
+
 def lit_colours(colours: FloatArray, image: ByteArray, mesh_px: FloatArray) -> FloatArray:
     """The inner parts' colours under the light that the portrait's skin shows, as grey as the portrait is.
 

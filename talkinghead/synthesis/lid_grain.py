@@ -13,7 +13,8 @@ import numpy as np
 
 from talkinghead.synthesis.closing import lowered
 from talkinghead.synthesis.geometry import box_around, composed, polygon_mask, rigid_map
-from talkinghead.synthesis.interior import far_from, skin_colour
+from talkinghead.synthesis.interior import skin_colour, skin_likeness
+from talkinghead.synthesis.lids import SKIN_OF_LIDS
 from talkinghead.synthesis.regions import LEFT_CREASE, LEFT_EYE, RIGHT_CREASE, RIGHT_EYE, SKULL
 from talkinghead.types import ByteArray, FloatArray, IntArray
 
@@ -25,8 +26,6 @@ _LEVEL, _SOFT = 0.03, 0.04
 _MOST: Final = 3.0
 """Times the mean of the grain: a mole, a line and the frame of glasses are none."""
 _SHARE: Final = 0.8
-_SKIN_NEAR, _SKIN_FAR = 0.4, 0.8
-"""Distances from the cheeks' colour, in logs of it, of what is skin, and of what is none."""
 _MARGIN_PX: Final = 3
 _MOVES: Final = 0.004
 """Lids that are less drawn out have their own."""
@@ -55,8 +54,7 @@ class LidGrain:
         x0, y0, x1, y1 = box
         part = image[y0:y1, x0:x1].astype(np.float32)
         soft = np.asarray(cv2.GaussianBlur(part, (0, 0), max(0.6, _LEVEL * eye_px)), np.float32)
-        far = far_from(soft, 255 * skin_colour(image, mesh_px))
-        skin = np.clip((_SKIN_FAR - far) / (_SKIN_FAR - _SKIN_NEAR), 0, 1)[..., None]
+        skin = skin_likeness(soft, 255 * skin_colour(image, mesh_px), *SKIN_OF_LIDS)[..., None]
         grain = (part - soft) * skin
         most = _MOST * float(np.abs(grain).sum() / max(1.0, 3 * float(skin.sum())))
         levels = np.asarray(_SHARE * np.clip(grain, -most, most), np.float32)

@@ -12,7 +12,7 @@ import numpy as np
 
 from talkinghead.synthesis.closing import colour_along, lash_colour
 from talkinghead.synthesis.geometry import box_around, polygon_mask
-from talkinghead.synthesis.interior import far_from
+from talkinghead.synthesis.interior import far_from, skin_likeness
 from talkinghead.synthesis.lashes import without_lashes
 from talkinghead.synthesis.rasteriser import rasterise
 from talkinghead.synthesis.regions import LEFT_CREASE, LEFT_EYE, LEFT_RIDGE, RIGHT_CREASE, RIGHT_EYE, RIGHT_RIDGE, strip
@@ -33,14 +33,14 @@ _ROUND_EYE: Final = 0.25
 """Of the eye's width: how far round lids and brow's ridge there are lashes to take away or to hang."""
 _LASH_REACH, _BARED = 0.5, 0.8
 """Beyond the ridge lashes are taken away so far, in parts of crease to ridge, and at the ridge so much."""
-_SKIN_NEAR, _SKIN_FAR = 0.4, 0.8
+SKIN_OF_LIDS: Final = (0.4, 0.8)
 """Distances from the lid's colour, in logs of it, of what is skin or paint on it, and of what is none."""
 _SKIN_REACH, _SKIN_UNKNOWN = 0.12, 0.05
 """Of the eye's width, from how far skin is taken for what is none; and what the lid's own is worth besides, as a share."""
 _BELOW: Final = 0.2
 """Of the eye's width, how far below it the skin is looked at."""
 _LIDS_ALIKE: Final = 0.85
-"""Distance in colour, in logs of it, between the skin above and below an eye: what is further is hair."""
+"""Distance in colour, in logs of it, between the skin above and below an eye: what is further is hair, or paint as dark."""
 _HANGING, _HANGING_OPACITY = 0.8, 0.9
 
 
@@ -111,7 +111,7 @@ def _shut_eye(part: FloatArray, loop: FloatArray, low: FloatArray, high: FloatAr
 def _skin_alone(part: FloatArray, skin: FloatArray, eye_px: float) -> FloatArray:
     """(h, w, 3) with skin for what is none: hair, glasses, the white of a tracked eye that is too small; skin: (3,) there."""
     soft = np.asarray(cv2.GaussianBlur(part, (0, 0), max(0.6, eye_px / _BLURS_ACROSS)), np.float32)
-    like = np.clip((_SKIN_FAR - far_from(soft, skin)) / (_SKIN_FAR - _SKIN_NEAR), 0, 1)[..., None]
+    like = skin_likeness(soft, skin, *SKIN_OF_LIDS)[..., None]
     reach = max(1.0, _SKIN_REACH * eye_px)
     share = cv2.GaussianBlur(like, (0, 0), reach)[..., None] + np.float32(_SKIN_UNKNOWN)
     near = cv2.GaussianBlur(part * like, (0, 0), reach) + np.float32(_SKIN_UNKNOWN) * skin

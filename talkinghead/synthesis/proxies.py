@@ -158,6 +158,7 @@ class ReferenceFace:
         self.colour = min(1.0, float(np.ptp(skin) / skin.mean()) / _COLOURED)
         self.own_teeth = OwnTeeth.of(self.image, self.mesh_px, topology, self.mouth.inner_colours, self.colour)
         self.creases = Creases(self.image, self.mesh_px, topology.skin)
+        # The matte as it is: the trusted one reaches into the room.
         self.stretch = Stretch(self.mesh_px, topology.skin, None if self.matte is None else matte)
 
 
@@ -221,7 +222,7 @@ def _warped(reference: ReferenceFace, target_px: FloatArray, closing: bool) -> B
     if closing:
         _lay_shut(warped, reference, target_px, place)
         reference.creases.shade(warped, target_px, place)
-    if folds(source_px, target_px, faces):
+    if folds(taken_px, target_px, faces):
         warped = soften_folds(warped, displacement)
     picture, here = reference.image.copy(), np.s_[top:bottom, left:right]
     if reference.matte is None or reference.behind is None:

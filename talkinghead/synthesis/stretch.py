@@ -1,6 +1,6 @@
 """How skin is drawn out from portrait to frame, and whence it is taken where a turn of the head draws out the edge of the face.
 
-Knows points; knows no pixels.
+Knows points and where the person is; knows no colours.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from typing import Final
 import cv2
 import numpy as np
 
+from talkinghead.synthesis.backdrop import signed_areas
 from talkinghead.synthesis.rasteriser import vertex_normals
 from talkinghead.synthesis.regions import FACE_OVAL, LEFT_EYE, RIGHT_EYE
 from talkinghead.types import FloatArray, IntArray
@@ -27,7 +28,13 @@ _STEPS: Final = 26
 _SURELY: Final = 0.8
 """Of the matte, what is surely the person."""
 _RINGS, _PLATEAU = 5, 2.0
-"""So many vertices from the oval inwards all is where it is, and half as many where it is not."""
+"""From the oval inwards, a ring of vertices at a time, skin is taken by 1, 1, 1, .8, .4 and 0 of the way."""
+_DEPTH: Final = 3.0
+"""So many times as deep as the edge is drawn in, the skin behind it is drawn together."""
+_LEAST_SEEN, _LEAST_LEFT = 0.04, 0.1
+"""Of that distance, how wide and high a triangle is of which anything is seen; and of its area, what shifts leave at least."""
+_MOST_ROUNDS, _TAKEN_BACK = 12, 0.7
+"""So often shifts are made shorter, each time so much."""
 _DRAWN_OUT: Final = 0.5
 """Log of an area's ratio from which on that is so in full."""
 
@@ -48,11 +55,13 @@ class Stretch:
         at_edge = np.clip((_EDGE - self._facing) / _EDGE, 0, 1)
         inward = normals[:, :2] * np.array([-1, 1], np.float32)
         inward /= np.maximum(np.linalg.norm(inward, axis=1, keepdims=True), 1e-3)
-        eyes_px = float(np.linalg.norm(own_px[RIGHT_EYE[0], :2] - own_px[LEFT_EYE[0], :2]))
+        eyes_px = float(np.linalg.norm(own_px[RIGHT_EYE[0]] - own_px[LEFT_EYE[0]]))
         way = _INSET * eyes_px * at_edge
         if matte is not None:
             way += _way_inside(own_px[:468, :2], inward, matte, eyes_px)
-        self._inward = np.asarray((_beside_oval(skin) * way)[:, None] * inward, np.float32)
+        beside = _beside_oval(skin)[:, None]
+        shifts = _pressed_together(own_px[:468, :2], beside * way[:, None] * inward)
+        self._inward = _without_folds(own_px[:468, :2], beside * shifts, skin, eyes_px)
 
     def of(self, target_px: FloatArray) -> FloatArray:
         """target_px: (V, 3) px in a frame -> (468,) log of the area round each vertex against the portrait's."""
@@ -82,6 +91,31 @@ def _beside_oval(skin: IntArray) -> FloatArray:
         highest = near[skin].max(1) - 1 / _RINGS
         np.maximum.at(near, skin.ravel(), np.repeat(highest, 3))
     return np.asarray(np.minimum(1, _PLATEAU * near), np.float32)
+
+
+def _pressed_together(points: FloatArray, shifts: FloatArray) -> FloatArray:
+    """points, shifts: (468, 2) px -> (468, 2): each goes with what goes furthest beside it, the less the further from that, so
+    that nothing overtakes what lies before it."""
+    ways = np.linalg.norm(shifts, axis=1)
+    taken_along = ways - np.linalg.norm(points[:, None] - points[None], axis=-1) / _DEPTH
+    leader = taken_along.argmax(1)
+    share = np.maximum(0, taken_along.max(1)) / np.maximum(ways[leader], 1e-3)
+    return np.asarray(share[:, None] * shifts[leader], np.float32)
+
+
+def _without_folds(points: FloatArray, shifts: FloatArray, skin: IntArray, eyes_px: float) -> FloatArray:
+    """points, shifts: (468, 2) px -> the shifts, less where they would turn a triangle over that the portrait shows: what lies
+    behind it would be seen mirrored."""
+    areas = signed_areas(points, skin)
+    seen = areas * np.sign(np.median(areas)) > (_LEAST_SEEN * eyes_px) ** 2
+    share = np.ones((468, 1), np.float32)
+    for _ in range(_MOST_ROUNDS):
+        left = signed_areas(points + share * shifts, skin) / np.where(areas == 0, 1, areas)
+        folded = seen & (left < _LEAST_LEFT)
+        if not folded.any():
+            break
+        share[np.unique(skin[folded])] *= _TAKEN_BACK
+    return np.asarray(share * shifts, np.float32)
 
 
 def _way_inside(points: FloatArray, inward: FloatArray, matte: FloatArray, eyes_px: float) -> FloatArray:

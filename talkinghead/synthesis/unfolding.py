@@ -55,7 +55,7 @@ def unfolded(
     grain = _grain_beside(image, weight > _IS_FILLED, skin * free, eyes_px)
     # The cheek that a smile lifts and the lip beneath it are lit differently: they meet softly where no fold parts them.
     known = (skin * free)[..., None]
-    near = np.clip(_NEAR_STEP * cv2.GaussianBlur(weight, (0, 0), _STEP * eyes_px), 0, 1)[..., None] * known
+    near = np.clip(_NEAR_STEP * cv2.GaussianBlur(weight, (0, 0), max(0.6, _STEP * eyes_px)), 0, 1)[..., None] * known
     level = _level_of(np.asarray(closed, np.float32), known, _STEP * eyes_px)
     change = (closed + grain - fine) * weight[..., None] + near * (level - closed)
     return np.asarray(change, np.float32), np.asarray(depth, np.float32)

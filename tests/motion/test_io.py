@@ -6,6 +6,9 @@ import pytest
 from talkinghead.errors import MotionError, OutputError
 from talkinghead.export.formats import read_motion, write_motion
 from talkinghead.motion.io import load_motion, save_motion
+from talkinghead.motion.resampling import at_times
+from talkinghead.rig.face_rig import FaceRig
+from talkinghead.streaming import joined
 from talkinghead.types import MOTION_ARRAYS, FaceMotion
 
 
@@ -22,6 +25,11 @@ def test_saved_then_loaded_is_equal(tmp_path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["m.npz"]
 
 
+@pytest.fixture(scope="module")
+def rig(root):
+    return FaceRig.from_pretrained(root / "checkpoints/default/rig")
+
+
 def no_rig():
     raise AssertionError("neither format holds a mesh")
 
@@ -31,6 +39,32 @@ def test_whether_somebody_was_seen_is_kept(tmp_path, ending) -> None:
     for is_seen in (False, True):
         write_motion(tmp_path / f"m{ending}", replace(motion(), is_seen=is_seen), no_rig, 50)
         assert read_motion(tmp_path / f"m{ending}").is_seen is is_seen
+
+
+@pytest.mark.parametrize("ending", [".npz", ".json", ".csv", ".flame.npz"])
+def test_of_a_file_that_does_not_say_who_begins_with_a_straight_head_was_made(tmp_path, rig, ending) -> None:
+    """As `animate` begins, and no camera sees."""
+    tracked = replace(motion(), is_seen=True)
+    made = replace(tracked, head_rotation=tracked.head_rotation - tracked.head_rotation[:1], is_seen=False)
+    for one in (tracked, made):
+        file = tmp_path / f"m{ending}"
+        write_motion(file, one, lambda: rig, 25)
+        if ending == ".npz":
+            with np.load(file) as content:
+                arrays = {name: content[name] for name in content.files if name != "is_seen"}
+            np.savez(file, **arrays)
+        elif ending == ".json":
+            file.write_text(file.read_text().replace('"is_seen"', '"other"'))
+        assert read_motion(file).is_seen is one.is_seen
+
+
+def test_what_is_cut_joined_and_resampled_stays_of_somebody() -> None:
+    seen = replace(motion(), is_seen=True)
+    times = np.arange(7) / 25
+    assert all(
+        one.is_seen for one in (seen[2:4], joined([seen, seen]), at_times(seen, times, times[:3]), seen[:1].each(np.copy))
+    )
+    assert not any(one.is_seen for one in (motion()[2:4], joined([motion()]), at_times(motion(), times, times[:3])))
 
 
 def test_another_rate_is_kept_in_the_file_and_read_at_25(tmp_path) -> None:

@@ -60,3 +60,13 @@ def test_it_does_not_give_way_to_the_other_side():
 def test_narrow_eyes_that_widen_stay_narrower_than_others():
     other = on_usual_look(face(eyeWideLeft=1.0)[None], face(eyeSquintLeft=0.5))[0]
     assert value(other, "eyeSquintLeft") > 0 and value(other, "eyeWideLeft") == 1
+
+
+def test_heavy_lids_stay_whole():
+    assert value(usual_look(face(eyeBlinkLeft=0.2, eyeBlinkRight=0.15)), "eyeBlinkLeft") == pytest.approx(0.2)
+
+
+@pytest.mark.parametrize(("left", "right"), [(0.9, 0.9), (0.65, 0.6), (1.0, 0.0)])
+def test_who_is_caught_in_a_blink_or_a_wink_is_awake(left, right):
+    usual = usual_look(face(eyeBlinkLeft=left, eyeBlinkRight=right))
+    assert max(value(usual, "eyeBlinkLeft"), value(usual, "eyeBlinkRight")) < 0.05

@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
+from talkinghead import arkit
 from talkinghead.rig.face_rig import FaceRig
+from talkinghead.synthesis.backdrop import signed_areas
 from talkinghead.synthesis.geometry import polygon_mask
 from talkinghead.synthesis.regions import FACE_OVAL, LEFT_EYE, OUTER_LIPS, RIGHT_EYE
 from talkinghead.synthesis.stretch import Stretch
@@ -21,11 +23,11 @@ def skin(rig):
     return rig.faces[slice(*rig.part_faces["skin"])]
 
 
-def turned(rig, degrees):
+def turned(rig, degrees, shape=None):
     """(V, 3) px of a face 340 px high that has turned to the picture's right."""
     angle = np.radians(degrees)
     turn = np.array([[np.cos(angle), 0, np.sin(angle)], [0, 1, 0], [-np.sin(angle), 0, np.cos(angle)]])
-    points = rig.neutral @ turn.T * [1, -1, -1]
+    points = (rig.neutral if shape is None else shape) @ turn.T * [1, -1, -1]
     scale = 340 / np.ptp(rig.neutral[:468, 1])
     return (points * scale + [SIZE / 2, SIZE / 2, 0]).astype(np.float32)
 
@@ -63,9 +65,30 @@ def test_a_cheek_that_is_hollower_than_the_mesh_is_taken_from_the_person(rig, sk
         x, y = (own[:468, :2] + inset)[drawn_out].astype(int).T
         return person[y, x]
 
-    assert shown(np.zeros((468, 2))).min() < 0.1
-    assert shown(Stretch(own, skin).inset(target)).min() < 0.1, "without a matte nobody knows"
-    assert shown(stretch.inset(target)).mean() > 0.97
+    blind, seeing = shown(Stretch(own, skin).inset(target)).mean(), shown(stretch.inset(target)).mean()
+    assert shown(np.zeros((468, 2))).mean() <= blind < seeing - 0.1
+    faint = Stretch(own, skin, np.maximum(person, 0.5))
+    assert shown(faint.inset(target)).mean() == seeing, "what is half there is the room"
+
+
+def test_no_skin_that_the_portrait_shows_is_taken_the_wrong_way_round(rig, skin):
+    own = turned(rig, 20)
+    eyes_px = np.linalg.norm(own[33] - own[263])
+    shown = signed_areas(own, skin)
+    large = shown * np.sign(np.median(shown)) > (0.05 * eyes_px) ** 2
+    for person in (None, outline(own, 0.9), outline(own, 0.8)):
+        taken = own[:468, :2] + Stretch(own, skin, person).inset(turned(rig, -10))
+        assert (signed_areas(taken, skin)[large] * shown[large] > 0).mean() > 0.98
+
+
+def test_an_open_jaw_turns_no_skin_to_the_viewer(rig, skin):
+    jaw = np.zeros((1, 52), np.float32)
+    jaw[0, arkit.INDEX["jawOpen"]] = 0.7
+    own, open_mouth = turned(rig, 0), turned(rig, 0, rig.express(jaw, np.zeros((1, 2), np.float32), rig.neutral)[0])
+    stretch = Stretch(own, skin, outline(own, 0.9))
+    turn = np.linalg.norm(stretch.inset(turned(rig, 15)), axis=1).max()
+    assert (stretch.of(open_mouth) > 0.4).any()
+    assert np.linalg.norm(stretch.inset(open_mouth), axis=1).max() < 0.35 * turn
 
 
 def test_where_the_person_is_out_of_reach_the_edge_is_as_without_a_matte(rig, skin):

@@ -1,0 +1,74 @@
+"""What the warp of a whole portrait shows of cheeks that turn up and of lids that shut: the rig's own mesh, drawn."""
+
+import cv2
+import numpy as np
+import pytest
+
+from talkinghead import arkit
+from talkinghead.rig.face_rig import FaceRig
+from talkinghead.rigged_portrait import mesh_topology
+from talkinghead.synthesis.geometry import polygon_mask
+from talkinghead.synthesis.proxies import ReferenceFace, compose_guide, warp_picture
+from talkinghead.synthesis.regions import RIGHT_CREASE, RIGHT_EYE
+
+SKIN, ROOM = np.uint8([200, 150, 120]), np.uint8([0, 0, 255])
+SIZE = 800
+
+
+@pytest.fixture(scope="module")
+def rig(root):
+    return FaceRig.from_pretrained(root / "checkpoints/default/rig")
+
+
+def placed(rig, degrees=0.0, **shown):
+    """(V, 3) px of a face 560 px high that has turned to the picture's right and shows these blendshapes."""
+    coefficients = np.zeros((1, 52), np.float32)
+    for name, value in shown.items():
+        coefficients[0, arkit.INDEX[name]] = value
+    angle = np.radians(degrees)
+    turn = np.array([[np.cos(angle), 0, np.sin(angle)], [0, 1, 0], [-np.sin(angle), 0, np.cos(angle)]])
+    points = rig.express(coefficients, np.zeros((1, 2), np.float32), rig.neutral)[0] @ turn.T * [1, -1, -1]
+    return (points * 560 / np.ptp(rig.neutral[:468, 1]) + [SIZE / 2, SIZE / 2, 0]).astype(np.float32)
+
+
+def outline(points, shrunk):
+    """(SIZE, SIZE) the face from without, a little smaller."""
+    hull = cv2.convexHull(np.ascontiguousarray(points[:468, :2], np.float32))[:, 0]
+    return polygon_mask([hull.mean(0) + shrunk * (hull - hull.mean(0))], SIZE, SIZE)
+
+
+def of_room(picture, points):
+    """How much of the far cheek, well inside the face, is of the room."""
+    inside = outline(points, 0.95) > 0
+    inside[:, : SIZE // 2] = False
+    return float((picture[inside][:, 2] > picture[inside][:, 0]).mean())
+
+
+def warped(rig, person, seen):
+    """A portrait turned by 20 degrees, before a blue room, turned on by 14."""
+    own, target = placed(rig, 20), placed(rig, 6)
+    image = (ROOM + person[..., None] * (SKIN.astype(np.float32) - ROOM)).astype(np.uint8)
+    reference = ReferenceFace(image, own, mesh_topology(rig), matte=person if seen else None)
+    return of_room(warp_picture(reference, target), target)
+
+
+def test_a_cheek_that_turns_up_is_skin_and_not_the_room(rig):
+    assert warped(rig, outline(placed(rig, 20), 0.99), seen=False) < 0.002
+
+
+def test_a_hollow_cheek_is_taken_from_where_the_person_is(rig):
+    own = placed(rig, 20)
+    person = outline(own, 0.99)
+    person[:, int(own[:468, 0].max()) - 10 :] = 0
+    blind, seeing = (warped(rig, person, seen) for seen in (False, True))
+    assert seeing < blind / 2
+
+
+def test_a_lid_that_shuts_has_pores(rig):
+    pores = np.random.default_rng(0).normal(0, 6, (SIZE, SIZE, 1))
+    image = np.clip(SKIN + pores, 0, 255).astype(np.uint8)
+    own, shut = placed(rig), placed(rig, eyeBlinkRight=1.0, eyeBlinkLeft=1.0)
+    lid = polygon_mask([np.concatenate([shut[RIGHT_EYE[2:7], :2], shut[RIGHT_CREASE[5:0:-1], :2]])], SIZE, SIZE) > 0.9
+    guide = compose_guide(ReferenceFace(image, own, mesh_topology(rig)), shut)
+    rough = np.abs(np.diff(guide.mean(-1), axis=1))[lid[:, 1:]].mean()
+    assert rough > 2
