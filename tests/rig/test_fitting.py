@@ -81,6 +81,7 @@ def test_clip_recovers_the_vertices_and_the_pose(rig):
     motion = FaceMotion(blendshapes, rotation, shift, gaze)
     points = project(rig(motion, truth).vertices, truth)[:, :478]
     found, face = fit_motion(points, np.zeros((40, 52), np.float32), rig)
+    assert found.is_seen and face.motion().is_seen
     again = project(rig(found, face).vertices, face)[:, :478]
     eyes = topology.interocular(points).mean()
     assert np.linalg.norm((again - points)[..., :2], axis=-1).mean() < 0.005 * eyes

@@ -61,6 +61,12 @@ def test_a_shut_lid_has_pores_and_nothing_else_has(portrait, own, shut):
     assert far.max() < 12
 
 
+def test_a_lid_half_way_down_has_some_of_them(portrait, own, shut):
+    here = lid(own + np.float32(0.55) * (shut - own), *EYES[0])
+    some, all_of_them = (laid(portrait, own, own + np.float32(way) * (shut - own))[here].std() for way in (0.55, 1.0))
+    assert 0.05 < some / all_of_them < 0.9
+
+
 def test_an_open_lid_stays_as_it_is(portrait, own):
     assert not laid(portrait, own, own).any()
 
