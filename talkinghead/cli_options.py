@@ -54,7 +54,10 @@ MotionOutput = Annotated[
     ),
 ]
 FpsOption = Annotated[float, typer.Option(help="Frames a second of the video, 1 to 120.")]
-SizeOption = Annotated[int | None, typer.Option(help="The video's longest side in px. (Default: the picture's, at most 1920.)")]
+SizeOption = Annotated[
+    int | None,
+    typer.Option(help="The video's longest side, px. (Default: the picture's, at most 1920, more for a small face.)"),
+]
 SeedOption = Annotated[int, typer.Option(help="Another seed gives other blinks, glances, nods, and another way to smile.")]
 DeviceOption = Annotated[str | None, typer.Option(help="cpu or cuda. (Default: an NVIDIA GPU when there is one.)")]
 QualityOption = Annotated[str, typer.Option("--quality", "-q", help="draft, standard or best.")]
@@ -67,7 +70,10 @@ BlinkRateOption = Annotated[
     typer.Option(help="Blinks: 20 a minute; 1.5x as often; 0.8s,2.4s at these times; off. (Default: as people do.)"),
 ]
 GazeOption = Annotated[
-    str, typer.Option(help="natural: meets the camera and leaves it; camera: holds it; 10,-5: degrees to the right and up.")
+    str,
+    typer.Option(
+        help="From where the portrait looks: natural leaves it now and then, camera keeps it, 10,-5: degrees right and up."
+    ),
 ]
 LipStrengthOption = Annotated[float, typer.Option(help="How far talking moves the mouth: 0 not at all, 1 is natural, 2 twice.")]
 ArticulationOption = Annotated[float, typer.Option(help="How distinctly: 0 mumbles, 1 is natural, 2 sets each sound apart.")]

@@ -49,14 +49,18 @@ _ROWS: Final = [
 
 def usual_look(resting: FloatArray) -> FloatArray:
     """resting: (52,) that a portrait shows -> (52,) of it that its owner always shows."""
-    usual = np.zeros_like(resting)
+    shown, usual = _awake(resting), np.zeros_like(resting)
     for column, share, _ in _ROWS:
-        usual[column] = min(share * float(resting[column]), _MOST)
-    lids = resting[_LIDS]
-    # Who is caught in a blink is not so always, nor is one who winks.
-    heavy = lids if np.ptp(lids) < _WINK else np.full_like(lids, lids.min())
-    usual[_LIDS] = np.minimum(heavy, _MOST) * np.clip((_BLINK[1] - heavy) / (_BLINK[1] - _BLINK[0]), 0, 1)
+        usual[column] = min(share * float(shown[column]), _MOST)
     return usual
+
+
+def _awake(resting: FloatArray) -> FloatArray:
+    """(52,) without the lids of who is caught in a blink, or winks."""
+    shown, lids = resting.copy(), resting[_LIDS]
+    heavy = lids if np.ptp(lids) < _WINK else np.full_like(lids, lids.min())
+    shown[_LIDS] = heavy * np.clip((_BLINK[1] - heavy) / (_BLINK[1] - _BLINK[0]), 0, 1)
+    return shown
 
 
 def on_usual_look(blendshapes: FloatArray, resting: FloatArray) -> FloatArray:

@@ -36,10 +36,9 @@ _LEAST_SEEN, _LEAST_LEFT = 0.04, 0.1
 _MOST_ROUNDS, _TAKEN_BACK = 12, 0.7
 """So often shifts are made shorter, each time so much."""
 _DRAWN_OUT: Final = 0.5
-"""Log of an area's ratio from which on that is so in full."""
-
+"""Log of an area's ratio from which on skin is taken from inside the edge in full."""
 _TURNED_UP: Final = 0.12
-"""Cosines by which skin has turned towards the viewer where that is so in full: an open jaw turns none."""
+"""Cosines by which it has turned towards the viewer then: an open jaw draws skin out and turns none."""
 
 
 class Stretch:
@@ -128,8 +127,6 @@ def _way_inside(points: FloatArray, inward: FloatArray, matte: FloatArray, eyes_
 
 
 def _star_areas(points: FloatArray, faces: IntArray) -> FloatArray:
-    a, b, c = points[faces[:, 0], :2], points[faces[:, 1], :2], points[faces[:, 2], :2]
-    ab, ac = b - a, c - a
-    area = np.abs(ab[:, 0] * ac[:, 1] - ab[:, 1] * ac[:, 0]) / 2
+    area = np.abs(signed_areas(points, faces)) / 2
     total: FloatArray = np.bincount(faces.ravel(), np.repeat(area, 3), minlength=468)[:468].astype(np.float32)
     return total
