@@ -218,7 +218,7 @@ class Portrait:
     image: (H, W, 3) uint8 RGB.
     matte: (H, W) float32 in [0, 1], 1 where the person is.
     face: the tracked face that is to speak.
-    wears_glasses: whether it does, dark frames or any other.
+    wears_glasses: whether it does.
     """
 
     image: ByteArray

@@ -1,6 +1,6 @@
 """A held-out clip and its own first frame: the frame driven by the clip's tracked motion, as `render` would do it.
 
-Every table of the renderer starts here. Nobody is taken for a wearer of glasses: brows are measured as they are asked, and thin
+Every table of the renderer starts here. Nobody is taken for a wearer of glasses: brows are measured as they are asked, and
 frames bend here as they do not in a user's video. Knows clips, the tracker, the rig and the renderer; knows nothing of how it
 is scored.
 """

@@ -22,6 +22,12 @@ FREE_TURN_DEG: Final = 20.0
 """Up to here a head turns from the portrait's pose as it is asked to."""
 MAX_TURN_DEG: Final = 27.0
 """A turn that is asked to be larger comes as near to this as it is large."""
+_TURNED_DEG: Final = (8.0, 20.0)
+"""A portrait that is turned by the first hides nothing of its far cheek, one that is by the second a good part."""
+_FREE_BACK_DEG: Final = (FREE_TURN_DEG, 3.0)
+"""How far their heads turn back to the front as they are asked to; by eye."""
+_ROOM_BACK_DEG: Final = (MAX_TURN_DEG - FREE_TURN_DEG, 2.0)
+"""And how much further at most."""
 VIEW_EXAMPLES: Final = 'yaw,pitch such as 15,-5, or a path such as "0,0 2s:15,5 4s:0,0"'
 
 
@@ -97,15 +103,27 @@ def seen_from(rotation: Array, degrees: FloatArray) -> Array:
 def supported(rotation: Array, resting: Array) -> Array:
     """rotation: (T, 3, 3), resting: (3, 3) of the portrait -> (T, 3, 3) held to what the portrait shows.
 
-    What turns the head out of the picture's plane is held softly under `MAX_TURN_DEG`; a tilt within it is free.
+    What turns the head out of the picture's plane is held softly under `MAX_TURN_DEG`; a tilt within it is free. A head that is
+    turned in the portrait turns back less far: what that would uncover of its cheek the picture hides.
     """
     turn = axis_angle_from_matrix(rotation @ resting.T)
+    own = float(axis_angle_from_matrix(resting)[1])
+    back = -np.sign(own) * turn[..., 1]
+    free, room = (np.radians(np.interp(np.degrees(abs(own)), _TURNED_DEG, both)) for both in (_FREE_BACK_DEG, _ROOM_BACK_DEG))
+    wanted = turn.copy()
+    turn[..., 1] = -np.sign(own) * _held(back, free, room) if own else turn[..., 1]
     angle = np.linalg.norm(turn[..., :2], axis=-1)
-    free, room = np.radians(FREE_TURN_DEG), np.radians(MAX_TURN_DEG - FREE_TURN_DEG)
-    held = np.where(angle > free, free + room * np.tanh((angle - free) / room), angle)
+    held = _held(angle, np.radians(FREE_TURN_DEG), np.radians(MAX_TURN_DEG - FREE_TURN_DEG))
     turn[..., :2] *= (held / np.maximum(angle, 1e-9))[..., None]
-    result: Array = np.where((angle > free)[..., None, None], matrix_from_axis_angle(turn) @ resting, rotation)
+    is_held = np.abs(turn - wanted).max(-1) > 0
+    result: Array = np.where(is_held[..., None, None], matrix_from_axis_angle(turn) @ resting, rotation)
     return result
+
+
+def _held(angle: Array, free: float, room: float) -> Array:
+    """As it is up to `free`, and from there on softly under `free` + `room`."""
+    held: Array = np.where(angle > free, free + room * np.tanh((angle - free) / room), angle)
+    return held
 
 
 def _number(text: str) -> float | None:

@@ -1,8 +1,8 @@
 """Whether somebody wears glasses: a linear read-out of the directions of edges round the eyes.
 
-Thin, bright or rimless frames cannot be cut out of a picture (`synthesis.glasses` does that with dark ones), but where there
-are any, the skin that they stand before can be kept stiff. Source of the features: Dalal, Triggs, "Histograms of oriented
-gradients for human detection", CVPR 2005.
+Frames cannot be cut out of a picture without taking hair, lashes and brows along, but where there are any, the skin that they
+stand before can be kept stiff (`synthesis.glasses`). Source of the features: Dalal, Triggs, "Histograms of oriented gradients
+for human detection", CVPR 2005.
 """
 
 from __future__ import annotations

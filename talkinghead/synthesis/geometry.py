@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 import cv2
 import numpy as np
@@ -91,6 +91,12 @@ def area_crop(picture: FloatArray | ByteArray, matrix: FloatArray, width: int, h
             matrix = np.c_[matrix[:, :2] * step, matrix[:, :2] @ offset + matrix[:, 2]].astype(np.float32)
     view = cv2.warpAffine(picture, matrix, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     return np.asarray(view, np.float32)
+
+
+def carried(picture: ByteArray | FloatArray, place: FloatArray) -> Any:
+    """picture: (H, W) or (H, W, C); place: (h, w, 2) px of it -> (h, w) or (h, w, C), what is there."""
+    # OpenCV's types do not know that x and y may come together.
+    return cv2.remap(picture, place, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)  # type: ignore[call-overload]
 
 
 def uncropped(values: FloatArray, to_crop: FloatArray, box: tuple[int, int, int, int]) -> FloatArray:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Final
+from typing import Final
 
 import cv2
 import numpy as np
@@ -19,19 +19,21 @@ from talkinghead.synthesis.backdrop import before_the_room, folds, room_behind, 
 from talkinghead.synthesis.closing import lowered, met, with_whole_lips
 from talkinghead.synthesis.creases import Creases
 from talkinghead.synthesis.eyeballs import eyeballs_of
+from talkinghead.synthesis.far_edge import FarEdge
 from talkinghead.synthesis.fine_mouth import OwnTeeth
 from talkinghead.synthesis.geometry import (
     ALIGNED_HEIGHT,
     ALIGNED_WIDTH,
     aligned_crop,
     box_around,
+    carried,
     composed,
     polygon_mask,
     rigid_map,
     similarity,
     stacked,
 )
-from talkinghead.synthesis.glasses import Glasses, behind_lenses, held_still
+from talkinghead.synthesis.glasses import behind_lenses, held_still
 from talkinghead.synthesis.interior import skin_colour
 from talkinghead.synthesis.lid_grain import lay_grain, lid_grains
 from talkinghead.synthesis.lids import with_bare_lids
@@ -51,6 +53,8 @@ _LIP_MARGIN: Final = 0.05
 _COLOURED: Final = 0.12
 """Skin of less colour than this is a statue's or a pencil's: photographs have .15 and more."""
 _MOVES: Final = 0.05
+_UNCOVERS: Final = 0.008
+"""Of the distance of the eyes' outer corners: skin taken from so far inside the face's edge says that a turn uncovers some."""
 MATTE_SEES_FACE: Final = 0.9
 """A matte that leaves out more of the face's points than this is no matte."""
 
@@ -129,7 +133,7 @@ class ReferenceFace:
     ) -> None:
         """image: (H, W, 3) uint8 RGB; mesh_px: (V, 3) px, where its vertices stand in it.
 
-        wears_glasses: whether what cannot be cut out of the picture stands before its eyes, and is not to bend.
+        wears_glasses: whether something stands before its eyes that is not to bend.
 
         matte: (H, W) in [0, 1], where the person is; what is neither there nor where the person goes stays as it is.
 
@@ -138,9 +142,8 @@ class ReferenceFace:
         self.warp_px = warp_px
         self.matte = _trusted(matte, mesh_px) if matte is not None else None
         self.behind = room_behind(image, self.matte) if self.matte is not None else None
-        self.glasses = Glasses.of(image, mesh_px)
-        self.stiff = behind_lenses(mesh_px) if wears_glasses and self.glasses is None else None
-        self.image = np.ascontiguousarray(image if self.glasses is None else self.glasses.bare)
+        self.stiff = behind_lenses(mesh_px) if wears_glasses else None
+        self.image = np.ascontiguousarray(image)
         self.mesh_px = mesh_px.astype(np.float32)
         self.topology = topology
         self.eyeballs = eyeballs_of(self.image, self.mesh_px)
@@ -159,7 +162,10 @@ class ReferenceFace:
         self.own_teeth = OwnTeeth.of(self.image, self.mesh_px, topology, self.mouth.inner_colours, self.colour)
         self.creases = Creases(self.image, self.mesh_px, topology.skin)
         # The matte as it is: the trusted one reaches into the room.
-        self.stretch = Stretch(self.mesh_px, topology.skin, None if self.matte is None else matte)
+        person = None if self.matte is None else matte
+        self.stretch = Stretch(self.mesh_px, topology.skin, person)
+        self.eyes_px = float(np.linalg.norm(self.mesh_px[RIGHT_EYE[0], :2] - self.mesh_px[LEFT_EYE[0], :2]))
+        self.far_edge = None if person is None else FarEdge(self.image, person, self.eyes_px)
 
 
 def build_proxies(reference: ReferenceFace, target_px: FloatArray) -> FaceProxies:
@@ -213,12 +219,15 @@ def _warped(reference: ReferenceFace, target_px: FloatArray, closing: bool) -> B
     local[:, 1] = (target_px[:, 1] - top) * (height / (bottom - top))
     faces = np.concatenate([topology.closed_skin, topology.ring])
     taken_px = source_px[:, :2].copy()
-    taken_px[:468] += reference.stretch.inset(target_px)
+    inset_px = reference.stretch.inset(target_px)
+    taken_px[:468] += inset_px
     displacement, _ = rasterise(local, faces, taken_px - target_px[:, :2], height, width)
     place = np.asarray(cv2.resize(displacement, (right - left, bottom - top), interpolation=cv2.INTER_LINEAR), np.float32)
     place[..., 0] += np.arange(left, right, dtype=np.float32)
     place[..., 1] += np.arange(top, bottom, dtype=np.float32)[:, None]
-    warped = np.asarray(_carried(reference.image, place), np.uint8)
+    warped = np.asarray(carried(reference.image, place), np.uint8)
+    if reference.far_edge is not None and np.abs(inset_px).max() > _UNCOVERS * reference.eyes_px:
+        reference.far_edge.fill(warped, place, target_px[:, :2] - np.array([left, top], np.float32))
     if closing:
         _lay_shut(warped, reference, target_px, place)
         reference.creases.shade(warped, target_px, place)
@@ -228,17 +237,9 @@ def _warped(reference: ReferenceFace, target_px: FloatArray, closing: bool) -> B
     if reference.matte is None or reference.behind is None:
         picture[here] = warped
     else:
-        there = _carried(reference.matte, place)
+        there = carried(reference.matte, place)
         picture[here] = before_the_room(warped, there, picture[here], reference.matte[here], reference.behind[here])
-    if reference.glasses is not None:
-        reference.glasses.lay_over(picture, source_px, target_px)
     return picture
-
-
-def _carried(picture: ByteArray | FloatArray, place: FloatArray) -> Any:
-    """place: (h, w, 2) px of the picture that each pixel is."""
-    # OpenCV's types do not know that x and y may come together.
-    return cv2.remap(picture, place, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)  # type: ignore[call-overload]
 
 
 def _lay_shut(warped: ByteArray, reference: ReferenceFace, target_px: FloatArray, place: FloatArray) -> None:
@@ -250,7 +251,7 @@ def _lay_shut(warped: ByteArray, reference: ReferenceFace, target_px: FloatArray
         if shut < _MOVES or box is None:
             continue
         here = np.s_[box[1] : box[3], box[0] : box[2]]
-        warped[here] = cv2.addWeighted(warped[here], 1 - shut, _carried(reference.shut, place[here]), shut, 0)
+        warped[here] = cv2.addWeighted(warped[here], 1 - shut, carried(reference.shut, place[here]), shut, 0)
     lay_grain(warped, reference.lid_grains, reference.mesh_px, target_px, (reference.left, reference.top))
 
 

@@ -76,5 +76,24 @@ def test_camera_and_head_together_stay_within_what_the_portrait_shows():
 
 def test_what_is_supported_is_not_touched():
     resting = matrix_from_axis_angle([0.1, 0.3, 0.05])
-    turn = matrix_from_axis_angle(np.radians([[0, FREE_TURN_DEG - 0.1, 0], [12, -12, 0], [0, 0, 60]])) @ resting
+    turn = matrix_from_axis_angle(np.radians([[0, FREE_TURN_DEG - 0.1, 0], [12, -2, 0], [0, 0, 60]])) @ resting
     assert np.array_equal(supported(turn, resting), turn)
+    frontal = matrix_from_axis_angle([0.1, 0.1, 0.05])
+    turn = matrix_from_axis_angle(np.radians([[0, FREE_TURN_DEG - 0.1, 0], [12, -12, 0], [0, 0, 60]])) @ frontal
+    assert np.array_equal(supported(turn, frontal), turn)
+
+
+@pytest.mark.parametrize("side", [-1, 1])
+def test_a_head_that_the_portrait_has_turned_turns_back_less_far(side):
+    def back(own_deg):
+        """How far each of 0 to 25 degrees towards the front is followed."""
+        resting = matrix_from_axis_angle([0.1, side * np.radians(own_deg), 0.05])
+        asked = np.radians(np.arange(26.0))
+        turn = matrix_from_axis_angle(np.stack([0 * asked, -side * asked, 0 * asked], -1))
+        held = axis_angle_from_matrix(supported(turn @ resting, resting) @ resting.T)
+        return -side * np.degrees(held[:, 1])
+
+    frontal, half, far = back(5), back(14), back(25)
+    np.testing.assert_allclose(frontal[:20], np.arange(20.0), atol=1e-6)
+    assert far[12] < 5.1 and far[25] < 5.1 < half[12] < 12
+    assert (np.diff(far[:8]) > 0).all(), "it bends, it does not stop"

@@ -64,6 +64,26 @@ def test_a_hollow_cheek_is_taken_from_where_the_person_is(rig):
     assert seeing < blind / 2
 
 
+def test_gaps_are_looked_for_where_a_turn_uncovers_skin_and_nowhere_else(rig):
+    own = placed(rig, 20)
+    person = outline(own, 0.99)
+    reference = ReferenceFace(np.full((SIZE, SIZE, 3), SKIN, np.uint8), own, mesh_topology(rig), matte=person)
+    looked = []
+
+    class Spy:
+        def fill(self, warped, place, target_px):
+            assert warped.shape[:2] == place.shape[:2]
+            looked.append(target_px + np.array([reference.left, reference.top]))
+
+    reference.far_edge = Spy()
+    for target in (own, placed(rig, 26), placed(rig, 20, mouthPucker=1.0), placed(rig, 20, jawOpen=0.6)):
+        warp_picture(reference, target)
+    assert not looked
+    warp_picture(reference, placed(rig, 14))
+    np.testing.assert_allclose(looked[0], placed(rig, 14)[:, :2], atol=1e-3)
+    assert ReferenceFace(reference.image, own, mesh_topology(rig)).far_edge is None, "nobody knows where the room is"
+
+
 def test_a_lid_that_shuts_has_pores(rig):
     pores = np.random.default_rng(0).normal(0, 6, (SIZE, SIZE, 1))
     image = np.clip(SKIN + pores, 0, 255).astype(np.uint8)
