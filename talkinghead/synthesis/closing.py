@@ -54,6 +54,8 @@ _UPPER, _LOWER = np.r_[0:11], np.r_[10:20, 0]
 """Of a loop round the lips."""
 _LIP_TONED, _UPPER_SHADE = 0.6, 0.93
 """How far the upper lip takes the colour of the lower one, and how much darker it is: it looks down."""
+_CORNER, _CORNER_LIGHT = 0.05, 0.75
+"""How far the dark corners of a smile reach, of the mouth's width, and how light they become, of what is round them."""
 _BETWEEN_SHADE: Final = 0.55
 """Of the lips' colour, what is between them when they meet."""
 
@@ -130,7 +132,7 @@ def with_whole_lips(image: ByteArray, mesh_px: FloatArray) -> ByteArray:
     result = image.copy()
     outer, inner = mesh_px[OUTER_LIPS, :2], mesh_px[INNER_LIPS, :2]
     width = float(np.linalg.norm(outer[0] - outer[10]))
-    box = box_around(outer, _MARGIN_PX, image)
+    box = box_around(outer, _MARGIN_PX + int(_CORNER * width), image)
     if box is None or width < _MIN_PX or _lip_gap(mesh_px) <= _MIN_LIP_GAP:
         return result
     x0, y0, x1, y1 = box
@@ -156,8 +158,24 @@ def with_whole_lips(image: ByteArray, mesh_px: FloatArray) -> ByteArray:
     between = polygon_mask([inner - (x0, y0)], y1 - y0, x1 - x0)[..., None]
     rim = np.clip(kept.round().astype(int), 0, (image.shape[1] - 1, image.shape[0] - 1))
     dark = _BETWEEN_SHADE * np.median(image[rim[:, 1], rim[:, 0]], 0)
-    result[y0:y1, x0:x1] = np.clip(part + between * (dark - part), 0, 255).astype(np.uint8)
+    part += between * (dark - part)
+    corners = inner[[0, 10]] - np.array([x0, y0], np.float32)
+    result[y0:y1, x0:x1] = np.clip(_with_lit_corners(part, corners, _CORNER * width), 0, 255).astype(np.uint8)
     return result
+
+
+def _with_lit_corners(part: FloatArray, corners: FloatArray, reach_px: float) -> FloatArray:
+    """(h, w, 3); (2, 2) px -> what is dark in the corners of a smile, nearly as light as what is round it.
+
+    Drawn together it would be a knot.
+    """
+    size = 2 * max(1, round(reach_px)) + 1
+    round_it = cv2.morphologyEx(part, cv2.MORPH_CLOSE, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size)))
+    y, x = np.mgrid[: part.shape[0], : part.shape[1]].astype(np.float32)
+    away = np.minimum(*(np.hypot(x - corner[0], y - corner[1]) for corner in corners)) / max(1e-3, reach_px)
+    there = np.clip(2 - 2 * away, 0, 1)[..., None]
+    lit: FloatArray = part + there * np.maximum(0, np.float32(_CORNER_LIGHT) * round_it - part)
+    return lit
 
 
 def _as_full(part: FloatArray, upper: FloatArray, lower: FloatArray, width: float) -> FloatArray:

@@ -20,7 +20,6 @@ from talkinghead.synthesis.closing import lowered, met, with_whole_lips
 from talkinghead.synthesis.creases import Creases
 from talkinghead.synthesis.eyeballs import eyeballs_of
 from talkinghead.synthesis.far_edge import FarEdge
-from talkinghead.synthesis.fine_mouth import OwnTeeth
 from talkinghead.synthesis.geometry import (
     ALIGNED_HEIGHT,
     ALIGNED_WIDTH,
@@ -38,6 +37,7 @@ from talkinghead.synthesis.interior import skin_colour
 from talkinghead.synthesis.lid_grain import lay_grain, lid_grains
 from talkinghead.synthesis.lids import with_bare_lids
 from talkinghead.synthesis.mouth import MouthProxies, ReferenceMouth, build_mouth, lay_in_mouth
+from talkinghead.synthesis.own_teeth import OwnTeeth
 from talkinghead.synthesis.rasteriser import rasterise, vertex_normals
 from talkinghead.synthesis.regions import INNER_LIPS, JAW, LEFT_EYE, OUTER_LIPS, RIGHT_EYE, SKULL
 from talkinghead.synthesis.stretch import Stretch
@@ -49,7 +49,7 @@ MATTE_MARGIN: Final = 0.06
 """How far beyond the matte the picture still moves with the person, of the face's width; by eye, for loose hair."""
 _LID_MARGIN: Final = 0.6
 """Part of the eye's width round it within which its lids lie."""
-_LIP_MARGIN: Final = 0.05
+_LIP_MARGIN: Final = 0.08
 _COLOURED: Final = 0.12
 """Skin of less colour than this is a statue's or a pencil's: photographs have .15 and more."""
 _MOVES: Final = 0.05

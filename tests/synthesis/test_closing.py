@@ -113,6 +113,21 @@ def test_lips_that_are_parted_are_whole_and_dark_between(smile):
     assert np.array_equal(whole[outside], image[outside])
 
 
+def test_the_dark_corners_of_a_smile_are_lit(smile, monkeypatch):
+    image, points, _, _ = smile
+    dark = image.copy()
+    corners = (points[INNER_LIPS[[0, 10]], :2] + np.float32([[-2, 0], [2, 0]])).round().astype(int)
+    for x, y in corners:
+        dark[y - 1 : y + 2, x] = 10
+    lit = with_whole_lips(dark, points)
+    monkeypatch.setattr("talkinghead.synthesis.closing._CORNER_LIGHT", 0)
+    unlit = with_whole_lips(dark, points)
+    for x, y in corners:
+        assert lit[y, x].mean() > unlit[y, x].mean() + 20
+    away = np.linalg.norm(np.stack(np.mgrid[:256, :256][::-1], -1)[:, :, None] - corners, axis=-1).min(-1) > 4
+    assert np.array_equal(lit[away], unlit[away])
+
+
 def test_a_mouth_that_is_shut_stays_as_it_is(smile):
     image, _, together, _ = smile
     assert np.array_equal(with_whole_lips(image, together), image)

@@ -9,9 +9,10 @@ from talkinghead.pipeline import TalkingHead
 from talkinghead.rig.placement import meshes_of
 from talkinghead.rig.retargeting import retarget
 from talkinghead.synthesis.closing import met
-from talkinghead.synthesis.fine_mouth import OwnTeeth, between_teeth, lay_in_fine_mouth
+from talkinghead.synthesis.fine_mouth import between_teeth, lay_in_fine_mouth
 from talkinghead.synthesis.geometry import polygon_mask
 from talkinghead.synthesis.mouth import MOUTH_HEIGHT, MOUTH_WIDTH
+from talkinghead.synthesis.own_teeth import OwnTeeth
 from talkinghead.synthesis.pipeline import QUALITIES
 from talkinghead.synthesis.portrait import FINE_FACE_PX
 from talkinghead.synthesis.proxies import build_proxies
@@ -64,6 +65,23 @@ def test_teeth_are_drawn_between_the_lips_and_nowhere_else(head, root):
     assert np.median(lighter[teeth].mean(-1)) == pytest.approx(0.9 * 0.6 * 0.1 * 255, abs=1)
     hue, was = (x[teeth] / x[teeth].mean(-1, keepdims=True) for x in (picture + lighter, picture))
     assert np.abs(np.median(hue - was, 0)).max() < 0.01
+
+
+def test_what_the_network_finds_dark_or_light_teeth_follow_a_little(head, root):
+    frame = _frame(head, root, "drawn_woman.png", 768)
+    as_it_is = _laid_in(frame)
+    teeth = (_inside(frame, as_it_is) > 0.99) & (as_it_is.mean(-1) > 100)
+    for tones, ratio in ((-0.8, 0.85), (0.8, 1.2)):
+        followed = np.median(_laid_in(frame, tones)[teeth].mean(-1) / as_it_is[teeth].mean(-1))
+        assert followed == pytest.approx(1 + 0.9 * (ratio - 1), abs=0.03)
+
+
+def test_the_lower_row_stands_lower_than_the_jaw_has_it(head, root, monkeypatch):
+    frame = _frame(head, root, "drawn_woman.png", 768, jaw=0.3)
+    lower = _laid_in(frame)
+    between = _inside(frame, lower) > 0.9
+    monkeypatch.setattr("talkinghead.synthesis.fine_mouth._LOWER_DROP", 0)
+    assert _laid_in(frame)[between].mean() > lower[between].mean() + 2, "more of it shows where the jaw has it"
 
 
 def test_a_dark_rim_of_the_warp_takes_the_colour_of_the_lips(head, root):
