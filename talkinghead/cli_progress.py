@@ -150,6 +150,11 @@ def say_what_is_cut(sound: Path, sound_s: float, video_s: float) -> None:
         typer.echo(message, err=True)
 
 
+def say_no_sound(output: Path) -> None:
+    """A motion carries no sound; who made it from a video wants that video's."""
+    say(f"{output}: has no sound; give the recording with --audio, driver.mp4 for example")
+
+
 def say_emotion(request: EmotionRequest) -> None:
     """What was read in a prompt, so that a person sees at once when it is not what was meant; that nobody listens."""
     if request.prompt is not None:

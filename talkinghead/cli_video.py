@@ -43,7 +43,7 @@ from talkinghead.cli_options import (
     VideoOutput,
     VoiceOption,
 )
-from talkinghead.cli_progress import loading, say_emotion, say_size, say_what_is_cut, write_video
+from talkinghead.cli_progress import loading, say_emotion, say_no_sound, say_size, say_what_is_cut, write_video
 from talkinghead.cli_values import (
     check_blinks,
     check_emotion,
@@ -168,7 +168,9 @@ def render(
     view = checked_camera(camera, len(performance))
     speech = load_audio(lips_from) if lips_from is not None else None
     sound = audio or lips_from
-    if sound is not None:
+    if sound is None:
+        say_no_sound(output)
+    else:
         heard = speech if audio is None and speech is not None else load_audio(sound)
         say_what_is_cut(sound, heard.duration_s, len(performance) / FPS)
     from talkinghead.synthesis.portrait import for_players
