@@ -48,7 +48,7 @@ from talkinghead.cli_options import (
     ValenceOption,
     VoiceOption,
 )
-from talkinghead.cli_progress import loading, say, say_emotion, stages
+from talkinghead.cli_progress import loading, say, say_emotion, say_silence, stages
 from talkinghead.cli_values import (
     check_blinks,
     check_emotion,
@@ -121,6 +121,7 @@ def animate(
     say_emotion(request)
     with loading():
         head = loaded_head(checkpoint, device)
+    say_silence(audio, speech)
     motion = head.animate(speech, emotion=request, seed=seed, style=style, **knobs)
     save(output, motion, fps, driven, checkpoint)
 

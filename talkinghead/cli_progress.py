@@ -155,6 +155,14 @@ def say_no_sound(output: Path) -> None:
     say(f"{output}: has no sound; give the recording with --audio, driver.mp4 for example")
 
 
+def say_silence(sound: Path | None, speech: Audio) -> None:
+    """A recording in which nothing is said, a wrong track perhaps: the face has nothing to say either."""
+    from talkinghead.audio.speech_encoder import is_silent
+
+    if sound is not None and is_silent(speech):
+        say(f"{sound}: no speech is heard; the face only blinks and looks about")
+
+
 def say_emotion(request: EmotionRequest) -> None:
     """What was read in a prompt, so that a person sees at once when it is not what was meant; that nobody listens."""
     if request.prompt is not None:

@@ -43,7 +43,7 @@ from talkinghead.cli_options import (
     VideoOutput,
     VoiceOption,
 )
-from talkinghead.cli_progress import loading, say_emotion, say_no_sound, say_size, say_what_is_cut, write_video
+from talkinghead.cli_progress import loading, say_emotion, say_no_sound, say_silence, say_size, say_what_is_cut, write_video
 from talkinghead.cli_values import (
     check_blinks,
     check_emotion,
@@ -128,6 +128,7 @@ def generate(
         own = head.load_portrait(image, face=face, size=size)
         portrait = own if size else for_players(own)
         frames = head(portrait, speech, emotion=request, seed=seed, quality=quality, steps=steps, style=style, **view, **knobs)
+    say_silence(audio, speech)
     if size is None:
         say_size(image, own, portrait)
     write_video(frames, speech.num_frames, output, speech if fit else audio or speech, fps)

@@ -5,6 +5,8 @@ import re
 import subprocess
 import sys
 import time
+import wave
+from pathlib import Path
 
 import av
 import numpy as np
@@ -17,7 +19,7 @@ from talkinghead.errors import InputError
 from talkinghead.motion.io import load_motion
 from talkinghead.pipeline import TalkingHead
 from talkinghead.synthesis.portrait import resized
-from talkinghead.types import SAMPLE_RATE
+from talkinghead.types import SAMPLE_RATE, Audio
 from talkinghead.video.reader import read_frames
 
 COMMANDS = ("generate", "animate", "render", "track", "evaluate", "doctor")
@@ -26,8 +28,6 @@ COMMANDS = ("generate", "animate", "render", "track", "evaluate", "doctor")
 @pytest.fixture(scope="module")
 def short_speech(root, tmp_path_factory):
     """The first 0.6 s of the example's sentence."""
-    import wave
-
     path = tmp_path_factory.mktemp("speech") / "short.wav"
     with wave.open(str(root / "assets/speech.wav")) as source, wave.open(str(path), "w") as target:
         target.setparams(source.getparams())
@@ -202,6 +202,31 @@ def test_a_person_hears_of_a_face_that_is_small_in_its_picture(capsys, monkeypat
     assert not capsys.readouterr().err
     cli_progress.say_size(astronaut, fine, resized(fine, 960))
     assert re.search(r"1024 x 1024 px; the video is 960 x 960, --size 1024 makes", capsys.readouterr().err)
+
+
+@pytest.mark.parametrize(("loudness_dbfs", "is_said"), [(None, True), (-70, True), (-50, False)])
+def test_a_person_hears_that_nobody_speaks(loudness_dbfs, is_said, capsys, monkeypatch):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    peak = 0.0 if loudness_dbfs is None else 2**0.5 * 10 ** (loudness_dbfs / 20)
+    hum = (peak * np.sin(np.arange(SAMPLE_RATE + 100) / 6)).astype(np.float32)
+    cli_progress.say_silence(Path("quiet.wav"), Audio(hum))
+    said = "quiet.wav: no speech is heard; the face only blinks and looks about\n"
+    assert capsys.readouterr().err == (said if is_said else "")
+    cli_progress.say_silence(None, Audio(hum))  # a text is spoken by a voice
+    assert not capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["generate", "animate"])
+def test_silence_is_made_a_video_or_a_motion_and_said(command, capsys, monkeypatch, tmp_path, astronaut):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    silence = tmp_path / "silence.wav"
+    with wave.open(str(silence), "w") as file:
+        file.setparams((1, 2, SAMPLE_RATE, 0, "NONE", ""))
+        file.writeframes(bytes(SAMPLE_RATE))
+    picture = ["-i", str(astronaut), "--size", "256", "-q", "draft"] if command == "generate" else []
+    output = tmp_path / ("o.mp4" if command == "generate" else "o.npz")
+    assert cli.main([command, *picture, "-a", str(silence), "-o", str(output)]) == 0
+    assert "silence.wav: no speech is heard" in capsys.readouterr().err
 
 
 def test_a_phones_photo_becomes_a_video_that_players_take(capsys, monkeypatch, tmp_path, astronaut, short_speech):
