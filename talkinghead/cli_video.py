@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -43,7 +43,16 @@ from talkinghead.cli_options import (
     VideoOutput,
     VoiceOption,
 )
-from talkinghead.cli_progress import loading, say_emotion, say_no_sound, say_silence, say_size, say_what_is_cut, write_video
+from talkinghead.cli_progress import (
+    loading,
+    say_emotion,
+    say_no_sound,
+    say_notes,
+    say_silence,
+    say_size,
+    say_what_is_cut,
+    write_video,
+)
 from talkinghead.cli_values import (
     check_blinks,
     check_emotion,
@@ -58,6 +67,10 @@ from talkinghead.cli_values import (
     emotion_request,
     loaded_head,
 )
+
+if TYPE_CHECKING:
+    from talkinghead.pipeline import TalkingHead
+    from talkinghead.types import Portrait
 
 
 def register(app: typer.Typer) -> None:
@@ -129,8 +142,7 @@ def generate(
         portrait = own if size else for_players(own)
         frames = head(portrait, speech, emotion=request, seed=seed, quality=quality, steps=steps, style=style, **view, **knobs)
     say_silence(audio, speech)
-    if size is None:
-        say_size(image, own, portrait)
+    _say_of_portrait(image, own, portrait, head)
     write_video(frames, speech.num_frames, output, speech if fit else audio or speech, fps)
 
 
@@ -181,6 +193,13 @@ def render(
         own = head.load_portrait(image, face=face, size=size)
         portrait = own if size else for_players(own)
         frames = head.render(portrait, performance, quality, steps, seed, reenactment, speech, view, still_body)
-    if size is None:
-        say_size(image, own, portrait)
+    _say_of_portrait(image, own, portrait, head)
     write_video(frames, len(performance), output, sound, fps)
+
+
+def _say_of_portrait(image: Path, own: Portrait, shown: Portrait, head: TalkingHead) -> None:
+    from talkinghead.portrait_notes import portrait_notes
+    from talkinghead.rig.fitting import fit_face
+
+    say_size(image, own, shown)
+    say_notes(image, portrait_notes(shown, fit_face(shown.face, head.rig)))

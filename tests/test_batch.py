@@ -137,9 +137,10 @@ def test_speech_that_cannot_be_had(tmp_path: Path, portrait: str, root: Path, va
 
 
 def test_an_error_of_no_known_kind_costs_its_job_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(job: Job, *_: object) -> None:
+    def broken(job: Job, *_: object) -> list[str]:
         if job.row == 2:
             raise ZeroDivisionError("half")
+        return []
 
     monkeypatch.setattr(batch, "_make", broken)
     outcomes = run_jobs([Job(row, f"{row}.mp4", {"image": "b.png"}) for row in (2, 3)], tmp_path / "out", tmp_path)
@@ -236,7 +237,7 @@ def test_scenes_share_the_models_of_their_worker(tmp_path: Path, root: Path, mon
     given: list[object] = []
     loaded: list[object] = []
 
-    def produce(play: object, output: Path, begin: object, *rest: Any) -> None:
+    def produce(play: object, output: Path, begin: object, *rest: Any, note: object) -> None:
         given.append(rest[-1]())
 
     def load(*_: object) -> object:

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from talkinghead import __version__, cli, cli_progress, cli_values
+from talkinghead import __version__, cli, cli_progress, cli_values, cli_video
 from talkinghead.doctor import EXTRAS
 from talkinghead.errors import InputError
 from talkinghead.motion.io import load_motion
@@ -196,9 +196,11 @@ def test_a_person_hears_of_a_face_that_is_small_in_its_picture(capsys, monkeypat
     head = TalkingHead.from_pretrained()
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
     small, fine = (head.load_portrait(astronaut, size=size) for size in (512, 1024))
-    cli_progress.say_size(astronaut, small, small)
-    assert re.search(r"its face is \d+ px wide; --size 960 enlarges it", capsys.readouterr().err)
-    cli_progress.say_size(astronaut, fine, fine)
+    cli_video._say_of_portrait(astronaut, small, small, head)
+    shown = capsys.readouterr().err
+    assert re.search(r"astronaut.jpg: the face is \d+ px wide: teeth will be soft; --size 960 or a larger picture gives", shown)
+    assert shown.count("\n") == 1
+    cli_video._say_of_portrait(astronaut, fine, fine, head)
     assert not capsys.readouterr().err
     cli_progress.say_size(astronaut, fine, resized(fine, 960))
     assert re.search(r"1024 x 1024 px; the video is 960 x 960, --size 1024 makes", capsys.readouterr().err)
@@ -242,6 +244,15 @@ def test_a_phones_photo_becomes_a_video_that_players_take(capsys, monkeypatch, t
     arguments = ["generate", "-i", str(photo), "-a", str(short_speech), "-o", str(tmp_path / "o.mp4")]
     assert cli.main(arguments) == 0 and cli.main([*arguments, "--size", "2400"]) == 0
     assert asked == [(1920, 1920), (2400, 2400)]
+
+
+def test_what_is_said_while_stages_pass_stands_above_them(capfd, monkeypatch):
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    with cli_progress.stages() as begin:
+        begin("lips")
+        cli_progress.say("of note")
+    assert re.search("\x1b\\[2Kof note *\n.*lips", capfd.readouterr().err), "what stood there is wiped out before, not after"
 
 
 @pytest.mark.parametrize("terminal", [True, False])
