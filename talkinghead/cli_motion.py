@@ -193,7 +193,9 @@ def stream(
 ) -> None:
     """Speech as it is spoken -> motion: a line of JSON a frame on standard output, 0.16 s behind, and OSC to an avatar.
 
-    With --osc a pipe or a file gets the lines, a terminal does not. The sound of a pipe is raw: signed 16 bit, little endian, 16000 Hz, mono. Without --emotion the face is neutral.
+    With --osc a pipe or a file gets the lines, a terminal does not.
+
+    The sound of a pipe is raw: signed 16 bit, little endian, 16000 Hz, mono. Without --emotion the face is neutral.
     """
     from talkinghead.emotion.track import EmotionRequest
 
