@@ -26,8 +26,11 @@ MAX_SEED: Final = 2**32 - 1
 
 def check_motion_output(output: Path, inputs: list[Path | None]) -> None:
     """Raise OutputError when no motion can be written there, or it would overwrite an input."""
-    from talkinghead.export.formats import FORMATS
+    from talkinghead.export.formats import FORMATS, ending_of, endings_and_programs
 
+    if ending_of(output) is None:
+        ending = f"'{output.suffix}'" if output.suffix else "no ending"
+        raise OutputError(f"{output}: has {ending}; choose one of {endings_and_programs()}.")
     _check_output(output, tuple(FORMATS), inputs)
 
 
