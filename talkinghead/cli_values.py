@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from talkinghead.errors import DependencyError, InputError, MotionError, OutputError
+from talkinghead.errors import DependencyError, InputError, MotionError, OutputError, install_command
 
 if TYPE_CHECKING:
     from talkinghead.emotion.track import EmotionRequest
@@ -161,7 +161,7 @@ def check_extra(extra: str) -> None:
     from talkinghead.doctor import missing_packages
 
     if missing := missing_packages(extra):
-        raise DependencyError(f"{', '.join(missing)} not installed; run: pip install 'talkinghead[{extra}]'.")
+        raise DependencyError(f"{', '.join(missing)} not installed; run: {install_command(extra)}.")
 
 
 def checked_knobs(**knobs: float | str | None) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from PIL import Image
 
 from talkinghead import __version__, cli, cli_progress, cli_values, cli_video
 from talkinghead.doctor import EXTRAS
-from talkinghead.errors import InputError
+from talkinghead.errors import InputError, install_command
 from talkinghead.motion.io import load_motion
 from talkinghead.pipeline import TalkingHead
 from talkinghead.synthesis.portrait import resized
@@ -113,6 +113,19 @@ def test_doctor_says_what_is_there_and_what_to_do(tmp_path, capsys):
     shown = capsys.readouterr().out
     assert "MISSING articulator/config.json" in shown
     assert "PROBLEM models are missing: reinstall talkinghead, or give --checkpoint a whole folder" in shown
+
+
+def test_doctor_heads_what_is_optional_and_says_what_each_is_for(root, capsys, monkeypatch, tmp_path):
+    monkeypatch.setitem(EXTRAS, "voice", ("no-such-package",))
+    monkeypatch.setitem(EXTRAS, "ray", ("numpy",))
+    assert cli.main(["doctor"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    heading = lines.index(f"optional, videos need none of them; to add one: pip install -e '.[NAME]' in {root}")
+    extras = lines[heading + 1 : -1]
+    assert [line.split(":")[0].strip() for line in extras] == list(EXTRAS)
+    assert "  voice: natural voices, --voice piper, and the pitch of every voice" in extras
+    assert "  ray: talkinghead batch on a cluster (installed)" in extras
+    assert install_command("voice", tmp_path) == "pip install 'talkinghead[voice]'", "from a wheel, no pyproject.toml is there"
 
 
 def test_doctor_names_a_package_that_does_not_load(capsys, monkeypatch):
@@ -292,7 +305,7 @@ def test_evaluate_says_what_it_cannot_use_before_it_loads_anything(options, mess
 def test_evaluate_without_its_extra_says_so_at_once(tmp_path, capfd, monkeypatch):
     monkeypatch.setitem(EXTRAS, "evaluate", ("scikit-image", "no-such-package"))
     assert cli.main(["evaluate", "-o", str(tmp_path / "report")]) == 2
-    wanted = "talkinghead: no-such-package not installed; run: pip install 'talkinghead[evaluate]'.\n"
+    wanted = "talkinghead: no-such-package not installed; run: pip install -e '.[evaluate]'.\n"
     assert capfd.readouterr() == ("", wanted)
 
 
