@@ -35,7 +35,7 @@ Loading = Callable[[], contextlib.AbstractContextManager[None]]
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a job: state is "done", "kept" or "failed"; message says why."""
+    """What became of a job: state is "done", "kept" or "failed"; message says why, or what of its portrait went less well."""
 
     row: int
     output: str
@@ -164,10 +164,10 @@ def _outcome(job: Job, folder: Path, beside: Path, checkpoint: Path | None, devi
     """Make one video; whatever it raises is its outcome, and the others' jobs go on."""
     began = time.monotonic()
     try:
-        _make(job, folder / job.output, beside, (checkpoint, device), loading)
+        notes = _make(job, folder / job.output, beside, (checkpoint, device), loading)
     except Exception as error:  # noqa: BLE001 - one job costs itself, whatever it raises
         return Outcome(job.row, job.output, "failed", _said(error), round(time.monotonic() - began, 1))
-    return Outcome(job.row, job.output, "done", "", round(time.monotonic() - began, 1))
+    return Outcome(job.row, job.output, "done", "; ".join(notes), round(time.monotonic() - began, 1))
 
 
 def _said(error: Exception) -> str:
@@ -178,11 +178,11 @@ def _said(error: Exception) -> str:
     return f"{type(error).__name__}: {message}" if message else type(error).__name__
 
 
-def _make(job: Job, output: Path, beside: Path, models: tuple[Path | None, str | None], loading: Loading) -> None:
+def _make(job: Job, output: Path, beside: Path, models: tuple[Path | None, str | None], loading: Loading) -> list[str]:
+    """-> what should be known of its portraits."""
     output.parent.mkdir(parents=True, exist_ok=True)
     if "scene" not in job.values:
-        _generate(job, output, beside, models, loading)
-        return
+        return _generate(job, output, beside, models, loading)
     from talkinghead.screenplay.production import perform
     from talkinghead.screenplay.reading import read_scene
 
@@ -192,11 +192,15 @@ def _make(job: Job, output: Path, beside: Path, models: tuple[Path | None, str |
     quality = job.values.get("quality")
     check_video_options(output, [], FPS, None, quality or "standard", None, None)
     play = read_scene(job.files(beside)["scene"])
-    perform(play, output, lambda _: None, quality, models[0], models[1], loading, partial(_head, *models))
+    notes: list[str] = []
+    perform(play, output, lambda _: None, quality, models[0], models[1], loading, partial(_head, *models), note=notes.append)
+    return notes
 
 
-def _generate(job: Job, output: Path, beside: Path, models: tuple[Path | None, str | None], loading: Loading) -> None:
+def _generate(job: Job, output: Path, beside: Path, models: tuple[Path | None, str | None], loading: Loading) -> list[str]:
     from talkinghead.audio.delivery import speech_of
+    from talkinghead.portrait_notes import portrait_notes
+    from talkinghead.rig.fitting import fit_face
     from talkinghead.synthesis.portrait import check_image_file, for_players
     from talkinghead.video.writer import VideoWriter
 
@@ -222,6 +226,7 @@ def _generate(job: Job, output: Path, beside: Path, models: tuple[Path | None, s
     with VideoWriter(output, speech if "fit" in values else files.get("audio", speech)) as video:
         for frame in frames:
             video.write(frame)
+    return portrait_notes(portrait, fit_face(portrait.face, head.rig), size_option="size")
 
 
 def _read(name: str, value: str) -> Any:

@@ -48,7 +48,8 @@ def batch(
         if outcome.state == "failed":
             typer.echo(f"talkinghead: {jobs}:{outcome.row}: {outcome.message}", err=True)
         else:
-            say(f"{outcome.output}: {outcome.state}" + (f" in {outcome.seconds:.1f} s" if outcome.seconds else ""))
+            took = f" in {outcome.seconds:.1f} s" if outcome.seconds else ""
+            say(f"{outcome.output}: {outcome.state}{took}" + (f"; {outcome.message}" if outcome.message else ""))
 
     outcomes = run_jobs(asked, output, jobs.parent, workers, tell, checkpoint, device, ray_address, loading)
     counts = {state: sum(outcome.state == state for outcome in outcomes) for state in ("done", "kept", "failed")}

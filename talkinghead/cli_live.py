@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 
 PIPE = "-"
 SoundOption = Annotated[str, typer.Option("--audio", "-a", help="A recording, or - for raw sound on standard input.")]
-OscOption = Annotated[str | None, typer.Option("--osc", help="Where an avatar listens, host:port: 127.0.0.1:39539 for VMC.")]
+OscOption = Annotated[
+    str | None,
+    typer.Option("--osc", help="Where an avatar listens, host:port: 127.0.0.1:39539 for VMC. A terminal then gets no JSON."),
+]
 OscFormatOption = Annotated[
     str | None,
     typer.Option(help="vmc: ARKit's names over VMC; vrm: VRM's own expressions over VMC; arkit: plain. (Default: vmc.)"),

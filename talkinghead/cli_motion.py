@@ -48,7 +48,7 @@ from talkinghead.cli_options import (
     ValenceOption,
     VoiceOption,
 )
-from talkinghead.cli_progress import loading, say, say_emotion, stages
+from talkinghead.cli_progress import loading, say, say_emotion, say_silence, stages
 from talkinghead.cli_values import (
     check_blinks,
     check_emotion,
@@ -121,6 +121,7 @@ def animate(
     say_emotion(request)
     with loading():
         head = loaded_head(checkpoint, device)
+    say_silence(audio, speech)
     motion = head.animate(speech, emotion=request, seed=seed, style=style, **knobs)
     save(output, motion, fps, driven, checkpoint)
 
@@ -191,6 +192,8 @@ def stream(
     checkpoint: CheckpointOption = None,
 ) -> None:
     """Speech as it is spoken -> motion: a line of JSON a frame on standard output, 0.16 s behind, and OSC to an avatar.
+
+    With --osc a pipe or a file gets the lines, a terminal does not.
 
     The sound of a pipe is raw: signed 16 bit, little endian, 16000 Hz, mono. Without --emotion the face is neutral.
     """

@@ -68,6 +68,6 @@ def perform(
     with stages() as begin:
         from talkinghead.screenplay.production import perform as produce
 
-        made = produce(play, output, begin, quality, checkpoint, device, loading)
+        made = produce(play, output, begin, quality, checkpoint, device, loading, note=say)
     lines = f"{len(made.rendered)} of {len(play.scene.lines)} lines rendered, {made.kept} kept"
     say(f"{output}: {made.num_frames / FPS:.1f} s, {lines}")

@@ -8,7 +8,6 @@ Knows the terminal and how many there are of what; knows nothing of options or m
 from __future__ import annotations
 
 import contextlib
-import math
 import os
 import sys
 import tempfile
@@ -120,27 +119,26 @@ def write_video(frames: Iterable[ByteArray], num_frames: int, output: Path, soun
 
 
 def say(message: str) -> None:
-    """A line for a person; a script reads the exit status."""
+    """A line for a person; a script reads the exit status.
+
+    While a bar moves it stands above it: rich puts itself in the place of standard error, and `typer.echo` would go round that.
+    """
     if sys.stderr.isatty():
-        typer.echo(message, err=True)
+        sys.stderr.write(f"{message}\n")
 
 
 def say_size(image: Path, own: Portrait, shown: Portrait) -> None:
-    """What a person should know of a size that nobody chose. own: at the picture's size; shown: at the video's.
-
-    A face that is coarser than the mouth's crop gets the network's teeth, which are softer than those that are drawn.
-    """
-    from talkinghead.synthesis.portrait import FINE_FACE_PX
-    from talkinghead.types import MAX_SIZE_PX
-
-    height, width = shown.image.shape[:2]
+    """What a person should know of a size that nobody chose. own: at the picture's size; shown: at the video's."""
     if shown is not own:
+        height, width = shown.image.shape[:2]
         rows, columns = own.image.shape[:2]
         say(f"{image}: {columns} x {rows} px; the video is {width} x {height}, --size {max(rows, columns)} makes it as large")
-    face_px = float(shown.face.points[:, 0].max() - shown.face.points[:, 0].min())
-    wanted = math.ceil(max(height, width) * FINE_FACE_PX / face_px / 64) * 64
-    if face_px < FINE_FACE_PX and wanted <= MAX_SIZE_PX:
-        say(f"{image}: its face is {face_px:.0f} px wide; --size {wanted} enlarges it, for finer teeth and eyes")
+
+
+def say_notes(image: Path, notes: Iterable[str]) -> None:
+    """What of a picture will not go well, before it is drawn."""
+    for note in notes:
+        say(f"{image}: {note}")
 
 
 def say_what_is_cut(sound: Path, sound_s: float, video_s: float) -> None:
@@ -148,6 +146,19 @@ def say_what_is_cut(sound: Path, sound_s: float, video_s: float) -> None:
     if sound_s > video_s + LATE_S:
         message = f"talkinghead: {sound}: {sound_s:.1f} s of sound, the motion ends at {video_s:.1f} s and so does the video"
         typer.echo(message, err=True)
+
+
+def say_no_sound(output: Path) -> None:
+    """A motion carries no sound; who made it from a video wants that video's."""
+    say(f"{output}: has no sound; give the recording with --audio, driver.mp4 for example")
+
+
+def say_silence(sound: Path | None, speech: Audio) -> None:
+    """A recording in which nothing is said, a wrong track perhaps: the face has nothing to say either."""
+    from talkinghead.audio.speech_encoder import is_silent
+
+    if sound is not None and is_silent(speech):
+        say(f"{sound}: no speech is heard; the face only blinks and looks about")
 
 
 def say_emotion(request: EmotionRequest) -> None:

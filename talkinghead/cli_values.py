@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from talkinghead.errors import DependencyError, InputError, MotionError, OutputError
+from talkinghead.errors import DependencyError, InputError, MotionError, OutputError, install_command
 
 if TYPE_CHECKING:
     from talkinghead.emotion.track import EmotionRequest
@@ -26,8 +26,11 @@ MAX_SEED: Final = 2**32 - 1
 
 def check_motion_output(output: Path, inputs: list[Path | None]) -> None:
     """Raise OutputError when no motion can be written there, or it would overwrite an input."""
-    from talkinghead.export.formats import FORMATS
+    from talkinghead.export.formats import FORMATS, ending_of, endings_and_programs
 
+    if ending_of(output) is None:
+        ending = f"'{output.suffix}'" if output.suffix else "no ending"
+        raise OutputError(f"{output}: has {ending}; choose one of {endings_and_programs()}.")
     _check_output(output, tuple(FORMATS), inputs)
 
 
@@ -158,7 +161,7 @@ def check_extra(extra: str) -> None:
     from talkinghead.doctor import missing_packages
 
     if missing := missing_packages(extra):
-        raise DependencyError(f"{', '.join(missing)} not installed; run: pip install 'talkinghead[{extra}]'.")
+        raise DependencyError(f"{', '.join(missing)} not installed; run: {install_command(extra)}.")
 
 
 def checked_knobs(**knobs: float | str | None) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -43,7 +43,16 @@ from talkinghead.cli_options import (
     VideoOutput,
     VoiceOption,
 )
-from talkinghead.cli_progress import loading, say_emotion, say_size, say_what_is_cut, write_video
+from talkinghead.cli_progress import (
+    loading,
+    say_emotion,
+    say_no_sound,
+    say_notes,
+    say_silence,
+    say_size,
+    say_what_is_cut,
+    write_video,
+)
 from talkinghead.cli_values import (
     check_blinks,
     check_emotion,
@@ -58,6 +67,10 @@ from talkinghead.cli_values import (
     emotion_request,
     loaded_head,
 )
+
+if TYPE_CHECKING:
+    from talkinghead.pipeline import TalkingHead
+    from talkinghead.types import Portrait
 
 
 def register(app: typer.Typer) -> None:
@@ -128,8 +141,8 @@ def generate(
         own = head.load_portrait(image, face=face, size=size)
         portrait = own if size else for_players(own)
         frames = head(portrait, speech, emotion=request, seed=seed, quality=quality, steps=steps, style=style, **view, **knobs)
-    if size is None:
-        say_size(image, own, portrait)
+    say_silence(audio, speech)
+    _say_of_portrait(image, own, portrait, head)
     write_video(frames, speech.num_frames, output, speech if fit else audio or speech, fps)
 
 
@@ -168,7 +181,9 @@ def render(
     view = checked_camera(camera, len(performance))
     speech = load_audio(lips_from) if lips_from is not None else None
     sound = audio or lips_from
-    if sound is not None:
+    if sound is None:
+        say_no_sound(output)
+    else:
         heard = speech if audio is None and speech is not None else load_audio(sound)
         say_what_is_cut(sound, heard.duration_s, len(performance) / FPS)
     from talkinghead.synthesis.portrait import for_players
@@ -178,6 +193,13 @@ def render(
         own = head.load_portrait(image, face=face, size=size)
         portrait = own if size else for_players(own)
         frames = head.render(portrait, performance, quality, steps, seed, reenactment, speech, view, still_body)
-    if size is None:
-        say_size(image, own, portrait)
+    _say_of_portrait(image, own, portrait, head)
     write_video(frames, len(performance), output, sound, fps)
+
+
+def _say_of_portrait(image: Path, own: Portrait, shown: Portrait, head: TalkingHead) -> None:
+    from talkinghead.portrait_notes import portrait_notes
+    from talkinghead.rig.fitting import fit_face
+
+    say_size(image, own, shown)
+    say_notes(image, portrait_notes(shown, fit_face(shown.face, head.rig)))

@@ -8,7 +8,7 @@ import socket
 from collections.abc import Iterator
 from typing import Any, Final
 
-from talkinghead.errors import DependencyError, InputError
+from talkinghead.errors import DependencyError, InputError, install_command
 
 LOCAL: Final = "local"
 CONNECT_S: Final = 5.0
@@ -24,7 +24,7 @@ def cluster(address: str, workers: int) -> Iterator[Any]:
     try:
         import ray
     except ImportError as error:
-        raise DependencyError("ray is not installed, which a cluster needs; run: pip install 'talkinghead[ray]'.") from error
+        raise DependencyError(f"ray is not installed, which a cluster needs; run: {install_command('ray')}.") from error
     if address not in ("auto", LOCAL):
         _check_answers(address)
     try:

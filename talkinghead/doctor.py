@@ -13,6 +13,7 @@ from typing import Final
 
 from talkinghead import __version__
 from talkinghead.checkpoints import default_folder, missing_files
+from talkinghead.errors import clone_folder, install_command
 
 PACKAGES: Final = (
     "torch", "diffusers", "transformers", "safetensors", "librosa", "soxr", "numba", "numpy", "scipy", "opencv-python-headless",
@@ -30,6 +31,17 @@ EXTRAS: Final[dict[str, tuple[str, ...]]] = {
     "preview": ("pyrender", "trimesh"),
     "face-alignment": ("face-alignment",),
 }
+_SERVES: Final[dict[str, str]] = {
+    "app": "a page in the browser, not written yet",
+    "train": "scripts/train.py",
+    "evaluate": "talkinghead evaluate",
+    "identity": "whether a face stays the same person's, in talkinghead evaluate",
+    "rig": "making the face rig again, scripts/build_rig.py",
+    "ray": "talkinghead batch on a cluster",
+    "voice": "natural voices, --voice piper, and the pitch of every voice",
+    "preview": "the bare mesh as a video, scripts/preview_motion.py",
+    "face-alignment": "another tracker of faces, for comparisons",
+}
 
 
 def report(checkpoint: Path | None = None) -> tuple[list[str], bool]:
@@ -39,7 +51,9 @@ def report(checkpoint: Path | None = None) -> tuple[list[str], bool]:
     missing = [name for name in PACKAGES if _version(name) is None]
     lines.append("packages: " + ", ".join(f"{name} {_version(name) or 'MISSING'}" for name in PACKAGES))
     if missing:
-        problems.append(f"{', '.join(missing)} missing: pip install --force-reinstall talkinghead")
+        problems.append(
+            f"{', '.join(missing)} missing: pip install {'-e .' if clone_folder() else '--force-reinstall talkinghead'}"
+        )
     folder = default_folder() if checkpoint is None else checkpoint
     absent = missing_files(folder)
     lines.append(f"models: {folder}, " + (f"MISSING {', '.join(absent)}" if absent else "whole"))
@@ -50,9 +64,12 @@ def report(checkpoint: Path | None = None) -> tuple[list[str], bool]:
             line, problem = _looked_at(package, look_at)
             lines.append(line)
             problems += [problem] if problem else []
+    clone = clone_folder()
+    lines.append(
+        f"optional, videos need none of them; to add one: {install_command('NAME')}" + (f" in {clone}" if clone else "")
+    )
     for extra in EXTRAS:
-        state = f"not installed (optional): pip install 'talkinghead[{extra}]'" if missing_packages(extra) else "installed"
-        lines.append(f"extra {extra}: {state}")
+        lines.append(f"  {extra}: {_SERVES[extra]}{'' if missing_packages(extra) else ' (installed)'}")
     lines += [f"PROBLEM {problem}" for problem in problems] or ["all is well"]
     return lines, not problems
 

@@ -5,6 +5,12 @@ The command line prints `str(error)` and exits with status 2; a library user cat
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Final
+
+_BESIDE: Final = Path(__file__).resolve().parents[1]
+"""A clone, when its pyproject.toml is there; otherwise where packages are installed."""
+
 
 class TalkingHeadError(Exception):
     """Base of everything that this package raises on purpose."""
@@ -75,3 +81,13 @@ class ScreenplayError(InputError):
 def reason_of(error: Exception) -> str:
     """The first line of what a library says, short, for a line of our own; the error's name where it says nothing."""
     return (str(error).splitlines() or [""])[0][:120].rstrip(".") or type(error).__name__
+
+
+def clone_folder(beside: Path = _BESIDE) -> Path | None:
+    """The clone that this package runs from; None when it was installed from a wheel."""
+    return beside if (beside / "pyproject.toml").is_file() else None
+
+
+def install_command(extra: str, beside: Path = _BESIDE) -> str:
+    """What adds an optional extra: in a clone what the README says there, else what a wheel takes."""
+    return f"pip install -e '.[{extra}]'" if clone_folder(beside) else f"pip install 'talkinghead[{extra}]'"

@@ -25,6 +25,8 @@ COLUMNS: Final = (
     "style", "scene",
 )  # fmt: skip
 """scene: a screenplay, instead of image and audio or text."""
+EXAMPLE: Final = ("output,image,text,emotion", "one.mp4,ana.jpg,Hello,happy")
+"""The heading of a small table, and a row."""
 MAX_JOBS: Final = 100_000
 STATE: Final = "batch.json"
 _FILES: Final[tuple[str, ...]] = ("image", "audio", "style", "scene")
@@ -52,7 +54,8 @@ def read_jobs(path: Path) -> list[Job]:
     """
     if not path.is_file():
         what = "is a folder" if path.is_dir() else "no such file"
-        raise InputError(f"{path}: {what}; give a table such as jobs.csv.")
+        wanted = f"a heading such as {EXAMPLE[0]}, and rows such as {EXAMPLE[1]}"
+        raise InputError(f"{path}: {what}; give a table: {wanted} (columns: {', '.join(COLUMNS)}).")
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:

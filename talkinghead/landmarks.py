@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 
 from talkinghead import arkit
-from talkinghead.errors import CheckpointError, DependencyError
+from talkinghead.errors import CheckpointError, DependencyError, install_command
 from talkinghead.types import ByteArray, FloatArray, TrackedFace
 
 NUM_POINTS: Final = 478
@@ -225,7 +225,7 @@ class FaceAlignmentDetector:
             import torch.hub
         except ImportError as error:
             raise DependencyError(
-                "The face-alignment backend is not installed; run: pip install 'talkinghead[face-alignment]'."
+                f"The face-alignment backend is not installed; run: {install_command('face-alignment')}."
             ) from error
         cache = Path(torch.hub.get_dir()) / "checkpoints"
         if not (list(cache.glob("2DFAN4*")) and list(cache.glob("s3fd*"))):

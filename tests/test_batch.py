@@ -11,7 +11,7 @@ import pytest
 from talkinghead import batch, cli
 from talkinghead.batch import Outcome, run_jobs
 from talkinghead.errors import InputError
-from talkinghead.jobs import COLUMNS, Job, Record, job_digest, models_digest, read_jobs
+from talkinghead.jobs import COLUMNS, EXAMPLE, Job, Record, job_digest, models_digest, read_jobs
 from talkinghead.video.reader import read_frames
 
 
@@ -137,9 +137,10 @@ def test_speech_that_cannot_be_had(tmp_path: Path, portrait: str, root: Path, va
 
 
 def test_an_error_of_no_known_kind_costs_its_job_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(job: Job, *_: object) -> None:
+    def broken(job: Job, *_: object) -> list[str]:
         if job.row == 2:
             raise ZeroDivisionError("half")
+        return []
 
     monkeypatch.setattr(batch, "_make", broken)
     outcomes = run_jobs([Job(row, f"{row}.mp4", {"image": "b.png"}) for row in (2, 3)], tmp_path / "out", tmp_path)
@@ -219,8 +220,17 @@ def test_wrong_options(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> No
     assert cli.main(["batch", str(path), "-o", str(tmp_path / "cluster"), *cluster]) == 2
     told = capsys.readouterr().err.splitlines()
     assert "--ray-address 127.0.0.1:9: cannot be reached" in told.pop()
-    assert [line.split("; ")[-1] for line in told] == ["give a folder.", "give 1 to 256.", "give a table such as jobs.csv."]
+    table_wanted = (
+        "give a table: a heading such as output,image,text,emotion, and rows such as one.mp4,ana.jpg,Hello,happy (columns: "
+        f"{', '.join(COLUMNS)})."
+    )
+    assert [line.split("; ")[-1] for line in told] == ["give a folder.", "give 1 to 256.", table_wanted]
     assert not (tmp_path / "out").exists() and "fit" in COLUMNS
+
+
+def test_the_table_that_the_message_shows_is_one(tmp_path: Path) -> None:
+    (job,) = read_jobs(table(tmp_path, *EXAMPLE))
+    assert job.output == "one.mp4" and job.values == {"image": "ana.jpg", "text": "Hello", "emotion": "happy"}
 
 
 def test_a_table_is_not_overwritten_by_the_summary(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -236,7 +246,7 @@ def test_scenes_share_the_models_of_their_worker(tmp_path: Path, root: Path, mon
     given: list[object] = []
     loaded: list[object] = []
 
-    def produce(play: object, output: Path, begin: object, *rest: Any) -> None:
+    def produce(play: object, output: Path, begin: object, *rest: Any, note: object) -> None:
         given.append(rest[-1]())
 
     def load(*_: object) -> object:

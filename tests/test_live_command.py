@@ -1,5 +1,6 @@
 """`talkinghead stream --audio ... --osc ...` on the real command line, over a real socket."""
 
+import io
 import json
 import socket
 import subprocess
@@ -7,9 +8,11 @@ import sys
 import wave
 
 import pytest
+import typer
 
-from talkinghead import cli, cli_motion, cli_video
-from talkinghead.types import SAMPLE_RATE
+from talkinghead import cli, cli_live, cli_motion, cli_video
+from talkinghead.cli_stream import READ_BYTES
+from talkinghead.types import SAMPLE_RATE, FaceMotion
 
 NUM_FRAMES = 15
 
@@ -35,6 +38,44 @@ def test_a_recording_goes_to_the_avatar_and_to_standard_output(root, short_speec
     lines = [json.loads(line) for line in done.stdout.splitlines()]
     assert [line["frame"] for line in lines] == list(range(NUM_FRAMES)) and len(datagrams) == NUM_FRAMES
     assert all(b"/arkit/blendshapes" in datagram for datagram in datagrams)
+
+
+class Still:
+    """A stream whose face keeps still, and a sender that counts what it is given."""
+
+    def __init__(self):
+        self.count = 0
+
+    def push(self, samples):
+        return FaceMotion.neutral(1)
+
+    def finish(self):
+        return FaceMotion.neutral(0)
+
+    def send(self, motion):
+        self.count += len(motion)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        return None
+
+
+@pytest.mark.parametrize("has_avatar", [True, False])
+@pytest.mark.parametrize("is_terminal", [True, False])
+def test_a_terminal_is_not_flooded_while_an_avatar_is_driven(has_avatar, is_terminal, capsys, monkeypatch):
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: is_terminal, raising=False)
+    still = Still()
+    cli_live.play(io.BytesIO(bytes(3 * READ_BYTES)), still, still if has_avatar else None)
+    shown = capsys.readouterr().out
+    assert still.count == (3 if has_avatar else 0)
+    assert shown.count("\n") == (0 if has_avatar and is_terminal else 3)
+
+
+def test_the_help_says_so():
+    parameters = {option.name: option for option in typer.main.get_command(cli.app).commands["stream"].params}
+    assert "A terminal then gets no JSON." in parameters["osc"].help
 
 
 @pytest.mark.parametrize(

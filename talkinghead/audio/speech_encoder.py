@@ -37,6 +37,8 @@ CONTEXT_FRAMES: Final = 25
 VOICE_BLOCKS: Final = 3
 """How it is said is in the first blocks, what is said in the later ones."""
 SILENCE_DBFS: Final = -100.0
+HEARD_DBFS: Final = -60.0
+"""Nothing is said in a recording no frame of which is as loud as this."""
 
 
 class SpeechEncoder:
@@ -116,8 +118,7 @@ class SpeechEncoder:
         """
         check_samples(audio)
         num_frames = audio.num_frames
-        padding = num_frames * SAMPLES_PER_FRAME - len(audio.samples)
-        samples = np.pad(audio.samples.astype(np.float32), (0, padding))
+        samples = _whole_frames(audio)
         mels = self.log_mel(samples)
         content = np.empty((num_frames, self.content_width), np.float32)
         voice = np.empty((num_frames, VOICE_BLOCKS * self._width), np.float32) if with_voice else None
@@ -219,6 +220,17 @@ def loudness_dbfs(samples: FloatArray) -> FloatArray:
     rms = np.sqrt((samples.reshape(-1, SAMPLES_PER_FRAME).astype(np.float64) ** 2).mean(1))
     level: FloatArray = (20 * np.log10(np.maximum(rms, 10 ** (SILENCE_DBFS / 20)))).astype(np.float32)
     return level
+
+
+def is_silent(audio: Audio) -> bool:
+    """Whether no frame is as loud as `HEARD_DBFS`; noise that is louder counts as heard."""
+    return bool(loudness_dbfs(_whole_frames(audio)).max() < HEARD_DBFS)
+
+
+def _whole_frames(audio: Audio) -> FloatArray:
+    """(T * 640,) float32, silence after the end."""
+    padding = audio.num_frames * SAMPLES_PER_FRAME - len(audio.samples)
+    return np.pad(audio.samples.astype(np.float32), (0, padding))
 
 
 def _tensor(output: Any) -> torch.Tensor:

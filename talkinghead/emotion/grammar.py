@@ -18,6 +18,7 @@ from typing import Final
 import numpy as np
 
 from talkinghead import arkit
+from talkinghead.emotion.lexicon import FEELINGS
 from talkinghead.errors import EmotionError
 from talkinghead.types import EMOTIONS, NEUTRAL, FloatArray
 
@@ -100,11 +101,18 @@ def _index(name: str) -> int:
     word = name.lower()
     word = SYNONYMS.get(word, word)
     if word not in EMOTIONS:
-        near = difflib.get_close_matches(word, [*EMOTIONS, *SYNONYMS], n=1)
-        meant = f" Did you mean {near[0]}?" if near else ""
         choices = ", ".join(EMOTIONS)
-        raise EmotionError(f"emotion {name!r} is not known; choose from {choices}, or a mix such as {_EXAMPLE}.{meant}")
+        raise EmotionError(f"emotion {name!r} is not known; choose from {choices}, or a mix such as {_EXAMPLE}.{_meant(word)}")
     return EMOTIONS.index(word)
+
+
+def _meant(word: str) -> str:
+    """What of this notation comes nearest: what the word means where prompts are read, or what it is a slip of."""
+    for mix, _, words in FEELINGS:
+        if word in words.split():
+            return f" Did you mean {mix}, or --prompt {word}?"
+    near = difflib.get_close_matches(word, [*EMOTIONS, *SYNONYMS], n=1)
+    return f" Did you mean {SYNONYMS.get(near[0], near[0])}?" if near else ""
 
 
 def _share(fields: list[str], part: str) -> float:

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 import yaml
 
-from talkinghead.errors import CheckpointError, ConfigError, DependencyError
+from talkinghead.errors import CheckpointError, ConfigError, DependencyError, install_command
 from talkinghead.types import EMOTIONS, ByteArray, FloatArray
 
 SETTINGS: Final = "networks.yaml"
@@ -72,7 +72,7 @@ class Network:
             import onnxruntime
         except ImportError as error:
             raise DependencyError(
-                f"onnxruntime is not installed, which runs {file}; run: pip install 'talkinghead[evaluate]'."
+                f"onnxruntime is not installed, which runs {file}; run: {install_command('evaluate')}."
             ) from error
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3

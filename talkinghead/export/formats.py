@@ -18,9 +18,9 @@ from talkinghead.types import FPS, FaceMotion
 
 @dataclass(frozen=True)
 class Format:
-    """what: for people. read: None where the format holds less than a motion."""
+    """program: what reads it. read: None where the format holds less than a motion."""
 
-    what: str
+    program: str
     write: Callable[[Path, Take], None]
     read: Callable[[Path], FaceMotion] | None = None
 
@@ -30,13 +30,13 @@ def _save_npz(path: Path, take: Take) -> None:
 
 
 FORMATS: Final[dict[str, Format]] = {
-    ".flame.npz": Format("head, jaw and eyes for FLAME", flame.write, flame.read),
-    ".npz": Format("this project's own arrays", _save_npz, load_motion),
-    ".csv": Format("Live Link Face", livelink.write, livelink.read),
-    ".json": Format("frames of weights, as LAM's", json_frames.write, json_frames.read),
-    ".glb": Format("glTF: mesh, morph targets, bones, animation", gltf_face.write),
-    ".usda": Format("USD: mesh, blend shapes, skeleton, animation", usd.write),
-    ".bvh": Format("head and eyes", bvh.write),
+    ".flame.npz": Format("FLAME", flame.write, flame.read),
+    ".npz": Format("Python", _save_npz, load_motion),
+    ".csv": Format("Unreal's Live Link Face", livelink.write, livelink.read),
+    ".json": Format("web pages and your own code", json_frames.write, json_frames.read),
+    ".glb": Format("Blender and web pages", gltf_face.write),
+    ".usda": Format("Houdini and Omniverse", usd.write),
+    ".bvh": Format("body animation tools, the head alone", bvh.write),
 }
 """A longer ending comes before a shorter one that it ends in."""
 
@@ -44,6 +44,12 @@ FORMATS: Final[dict[str, Format]] = {
 def ending_of(path: Path, choices: dict[str, Format] = FORMATS) -> str | None:
     """Which of the endings a name has, None if it has none of them."""
     return next((ending for ending in choices if path.name.lower().endswith(ending)), None)
+
+
+def endings_and_programs() -> str:
+    """The table for people, in one line, what few want at its end."""
+    endings = sorted(FORMATS, key=lambda ending: ending.count("."))
+    return ", ".join(f"{ending} ({FORMATS[ending].program})" for ending in endings)
 
 
 def write_motion(path: Path | str, motion: FaceMotion, rig: Callable[[], FaceRig], fps: float = FPS) -> None:
@@ -62,7 +68,7 @@ def write_motion(path: Path | str, motion: FaceMotion, rig: Callable[[], FaceRig
     path = Path(path)
     ending = ending_of(path)
     if ending is None:
-        raise OutputError(f"output {path}: motion has no such format; choose one of {', '.join(FORMATS)}.")
+        raise OutputError(f"output {path}: motion has no such format; choose one of {endings_and_programs()}.")
     if not len(motion):
         raise MotionError(f"motion: holds no frame, so {path} was not written.")
     FORMATS[ending].write(path, Take(resample(motion, FPS, fps), fps, rig))

@@ -8,7 +8,7 @@ from __future__ import annotations
 from copy import deepcopy
 from typing import Final
 
-from talkinghead.errors import DependencyError
+from talkinghead.errors import DependencyError, install_command
 from talkinghead.motion.gesture_denoiser import GestureDenoiser
 
 _BESIDE: Final = ("film", "along", "across")
@@ -25,7 +25,7 @@ def learn_beside(model: GestureDenoiser, rank: int) -> None:
         from peft import LoraConfig, inject_adapter_in_model
     except ImportError as error:
         raise DependencyError(
-            "peft is not installed, which lora_rank needs; run: pip install 'talkinghead[train]', or write lora_rank: 0."
+            f"peft is not installed, which lora_rank needs; run: {install_command('train')}, or write lora_rank: 0."
         ) from error
     inject_adapter_in_model(LoraConfig(r=rank, lora_alpha=rank, target_modules=list(_BESIDE)), model)
 

@@ -13,7 +13,7 @@ from typing import Any, Final
 import numpy as np
 
 from talkinghead import arkit
-from talkinghead.errors import DependencyError
+from talkinghead.errors import DependencyError, install_command
 from talkinghead.landmarks import IBUG_TO_MESH
 from talkinghead.procrustes import similarity
 from talkinghead.rig import anatomy, topology
@@ -168,7 +168,7 @@ def _decimated(vertices: Array, faces: Any, count: int, colour: tuple[float, flo
     try:
         import fast_simplification  # type: ignore[import-untyped, unused-ignore]
     except ImportError as error:
-        raise DependencyError("fast-simplification is not installed; run: pip install 'talkinghead[rig]'.") from error
+        raise DependencyError(f"fast-simplification is not installed; run: {install_command('rig')}.") from error
     used, numbers = np.unique(faces, return_inverse=True)
     points = (vertices[used] * 100).astype(np.float32)
     fewer, triangles = fast_simplification.simplify(points, numbers.reshape(-1, 3).astype(np.int32), target_count=count)

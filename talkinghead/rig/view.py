@@ -22,7 +22,7 @@ FREE_TURN_DEG: Final = 20.0
 """Up to here a head turns from the portrait's pose as it is asked to."""
 MAX_TURN_DEG: Final = 27.0
 """A turn that is asked to be larger comes as near to this as it is large."""
-_TURNED_DEG: Final = (8.0, 20.0)
+TURNED_DEG: Final = (8.0, 20.0)
 """A portrait that is turned by the first hides nothing of its far cheek, one that is by the second a good part."""
 _FREE_BACK_DEG: Final = (FREE_TURN_DEG, 3.0)
 """How far their heads turn back to the front as they are asked to; by eye."""
@@ -109,7 +109,7 @@ def supported(rotation: Array, resting: Array) -> Array:
     turn = axis_angle_from_matrix(rotation @ resting.T)
     own = float(axis_angle_from_matrix(resting)[1])
     back = -np.sign(own) * turn[..., 1]
-    free, room = (np.radians(np.interp(np.degrees(abs(own)), _TURNED_DEG, both)) for both in (_FREE_BACK_DEG, _ROOM_BACK_DEG))
+    free, room = np.radians(_back_deg(np.degrees(abs(own))))
     wanted = turn.copy()
     turn[..., 1] = -np.sign(own) * _held(back, free, room) if own else turn[..., 1]
     angle = np.linalg.norm(turn[..., :2], axis=-1)
@@ -118,6 +118,16 @@ def supported(rotation: Array, resting: Array) -> Array:
     is_held = np.abs(turn - wanted).max(-1) > 0
     result: Array = np.where(is_held[..., None, None], matrix_from_axis_angle(turn) @ resting, rotation)
     return result
+
+
+def most_back_deg(turned_deg: float) -> float:
+    """How far a head that is turned by so much in the portrait turns back to the front at most."""
+    return sum(_back_deg(abs(turned_deg)))
+
+
+def _back_deg(turned_deg: float) -> tuple[float, float]:
+    """How far as it is asked to, and how much further at most."""
+    return float(np.interp(turned_deg, TURNED_DEG, _FREE_BACK_DEG)), float(np.interp(turned_deg, TURNED_DEG, _ROOM_BACK_DEG))
 
 
 def _held(angle: Array, free: float, room: float) -> Array:

@@ -50,6 +50,7 @@ def perform(
     device: str | None = None,
     loading: Loading = contextlib.nullcontext,
     load: Load | None = None,
+    note: Tell = lambda _: None,
 ) -> Production:
     """Make the scene's video, and its subtitles beside it.
 
@@ -62,6 +63,7 @@ def perform(
         device: as `TalkingHead.from_pretrained`.
         loading: entered while the models load, which happens only when something is to be filmed.
         load: gives the models of that checkpoint and device, for callers that have them already.
+        note: called with what of a portrait will not go well, before it is drawn.
 
     Raises:
         ScreenplayError: a line that cannot be performed, named by its place.
@@ -78,7 +80,7 @@ def perform(
             f"{work}: cannot be made ({error.strerror}); remove what has its name, or write elsewhere."
         ) from error
     rehearsal = rehearse(play, work, begin)
-    studio = Studio(play, rehearsal, quality or play.scene.quality, checkpoint, device, loading, load)
+    studio = Studio(play, rehearsal, quality or play.scene.quality, checkpoint, device, loading, load, note)
     rendered: list[int] = []
     parts: list[Path] = []
     for index, line in enumerate(play.scene.lines):

@@ -18,6 +18,8 @@ import numpy as np
 import talkinghead
 from talkinghead.checkpoints import checkpoint_folder
 from talkinghead.errors import FaceError, ImageError
+from talkinghead.portrait_notes import portrait_notes
+from talkinghead.rig.fitting import fit_face
 from talkinghead.screenplay.blocking import addressee, attention, person_seed, seats, span
 from talkinghead.screenplay.reading import Screenplay
 from talkinghead.screenplay.rehearsal import Rehearsal, digest, file_digest
@@ -48,6 +50,7 @@ class Studio:
     device: str | None
     loading: Loading
     load: Load | None
+    note: Callable[[str], None] = field(default=lambda _: None)
     _portraits: dict[str, Portrait] = field(default_factory=dict, init=False)
     _resized: dict[tuple[str, int], Portrait] = field(default_factory=dict, init=False)
 
@@ -180,12 +183,15 @@ class Studio:
         if name in self._portraits:
             return self._portraits[name]
         member = self.play.scene.cast[name]
+        file, head = self.play.file(member.portrait), self.performers.head
         try:
             with self.loading():
-                portrait = self.performers.head.load_portrait(self.play.file(member.portrait), member.face)
-                return self._portraits.setdefault(name, portrait)
+                portrait = head.load_portrait(file, member.face)
         except (FaceError, ImageError) as error:
             raise self.play.source.error(("cast", name, "portrait"), str(error)) from error
+        for note in portrait_notes(portrait, fit_face(portrait.face, head.rig), size_option=None):
+            self.note(f"{file}: {note}")
+        return self._portraits.setdefault(name, portrait)
 
 
 @cache

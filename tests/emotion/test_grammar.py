@@ -1,7 +1,9 @@
 import numpy as np
 import pytest
 
-from talkinghead.emotion.grammar import REGIONS, Emotion, parse_emotion
+from talkinghead.emotion.grammar import REGIONS, SYNONYMS, Emotion, parse_emotion
+from talkinghead.emotion.lexicon import FEELINGS
+from talkinghead.emotion.prompt import read_prompt
 from talkinghead.errors import EmotionError
 from talkinghead.types import EMOTIONS
 
@@ -76,6 +78,9 @@ def test_it_knows_whether_it_needs_an_intensity(text: str, needs: bool) -> None:
         ("hungry", "'hungry' is not known; choose from angry, contempt, disgusted, fear, happy, neutral, sad, surprised"),
         ("auto", "'auto' is not known; choose from"),
         ("hapy", "such as happy:0.7,surprised:0.3. Did you mean happy.$"),
+        ("joyful", r"such as happy:0.7,surprised:0.3. Did you mean happy, or --prompt joyful\?$"),
+        ("Excited", r"Did you mean happy:0.6,surprised:0.4, or --prompt excited\?$"),
+        ("hapiness", r"Did you mean happy\?$"),
         ("", "'' is not known"),
         ("happy,", "'' is not known"),
         ("happy:much", "'happy:much'; give a share of 0 or more after the colon, .* or a region of brow, eyes, mouth"),
@@ -96,3 +101,12 @@ def test_it_knows_whether_it_needs_an_intensity(text: str, needs: bool) -> None:
 def test_what_it_cannot_read_it_says(text: str, message: str) -> None:
     with pytest.raises(EmotionError, match=message):
         parse_emotion(text)
+
+
+def test_what_is_suggested_can_be_read() -> None:
+    for mix, _, words in FEELINGS:
+        assert parse_emotion(mix).mix is not None
+        for word in set(words.split()) - {*EMOTIONS, *SYNONYMS}:
+            with pytest.raises(EmotionError, match=rf"Did you mean {mix}, or --prompt {word}\?$"):
+                parse_emotion(word)
+            assert read_prompt(word)

@@ -1,0 +1,49 @@
+"""What a person should know of a portrait before its video is drawn: what of it will go less well, and what would help.
+
+Knows the fitted face and the limits that rig and renderer have; draws nothing and tells nobody.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from talkinghead.rig.view import TURNED_DEG, most_back_deg
+from talkinghead.synthesis.portrait import FINE_FACE_PX
+from talkinghead.types import MAX_SIZE_PX
+
+if TYPE_CHECKING:
+    from talkinghead.rig.fitting import FittedFace
+    from talkinghead.types import Portrait
+
+
+def portrait_notes(portrait: Portrait, face: FittedFace, size_option: str | None = "--size") -> list[str]:
+    """A line for each thing that will not go well; none for a picture from the front with a large face.
+
+    Args:
+        portrait: as it is drawn.
+        face: fitted to it.
+        size_option: how the user gives the video's size; None where a face has no one size, and nothing is said of it.
+    """
+    notes = []
+    turned_deg = abs(math.degrees(face.rotation[1]))
+    if turned_deg >= TURNED_DEG[-1]:
+        notes.append(
+            f"the head is turned by {turned_deg:.0f} degrees: it turns back to the front by {most_back_deg(turned_deg):.0f} "
+            "at most; a picture from the front gives a livelier video"
+        )
+    face_px = float(np.ptp(portrait.face.points[:, 0]))
+    if size_option is not None and face_px < FINE_FACE_PX:
+        notes.append(f"the face is {face_px:.0f} px wide: teeth will be soft; {_remedy(portrait, face_px, size_option)}")
+    if portrait.wears_glasses:
+        notes.append("glasses: the brows hardly move, so that the frames keep their shape")
+    return notes
+
+
+def _remedy(portrait: Portrait, face_px: float, size_option: str) -> str:
+    """A face that is coarser than the mouth's crop gets the network's teeth, which are softer than those that are drawn."""
+    wanted = math.ceil(max(portrait.image.shape[:2]) * FINE_FACE_PX / face_px / 64) * 64
+    larger = f"{size_option} {wanted} or a larger picture" if wanted <= MAX_SIZE_PX else "a larger picture"
+    return f"{larger} gives finer ones"

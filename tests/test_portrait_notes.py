@@ -1,0 +1,99 @@
+"""What is said of a portrait before its video is drawn."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from talkinghead import cli
+from talkinghead.pipeline import TalkingHead
+from talkinghead.portrait_notes import portrait_notes
+from talkinghead.rig.fitting import fit_face
+from talkinghead.rig.pose import axis_angle_from_matrix, matrix_from_axis_angle
+from talkinghead.rig.view import most_back_deg, supported
+from talkinghead.synthesis.portrait import resized
+
+GLASSES = "glasses: the brows hardly move, so that the frames keep their shape"
+
+
+@pytest.fixture(scope="module")
+def head():
+    return TalkingHead.from_pretrained(device="cpu")
+
+
+@pytest.fixture(scope="module")
+def drawn(head, root):
+    """A woman from the front, her face 208 px wide, and the rig fitted to it."""
+    portrait = head.load_portrait(root / "assets/drawn_woman.png")
+    return portrait, fit_face(portrait.face, head.rig)
+
+
+def turned(face, degrees):
+    return replace(face, rotation=np.radians([0, degrees, 0]).astype(np.float32))
+
+
+def test_a_good_portrait_has_no_notes(drawn):
+    assert portrait_notes(*drawn) == []
+
+
+@pytest.mark.parametrize("degrees", [-23, 23])
+def test_a_turned_head_is_said_with_how_far_it_turns_back(drawn, degrees):
+    portrait, face = drawn
+    (note,) = portrait_notes(portrait, turned(face, degrees))
+    assert note == (
+        "the head is turned by 23 degrees: it turns back to the front by 5 at most; "
+        "a picture from the front gives a livelier video"
+    )
+    assert portrait_notes(portrait, turned(face, 19)) == []
+
+
+@pytest.mark.parametrize("degrees", [14, 23, 40])
+def test_a_head_comes_back_no_further_than_is_said(degrees):
+    resting = matrix_from_axis_angle(np.radians([0.0, degrees, 0.0]))
+    back = matrix_from_axis_angle(np.radians([[0.0, -60.0, 0.0]])) @ resting
+    went = np.degrees(np.linalg.norm(axis_angle_from_matrix(supported(back, resting) @ resting.T)))
+    assert 0.95 * most_back_deg(degrees) < went <= most_back_deg(degrees) + 1e-6
+
+
+def test_a_small_face_is_said_with_the_size_that_helps(drawn):
+    portrait, face = drawn
+    small = resized(portrait, 256)
+    wanted = "the face is 104 px wide: teeth will be soft; --size 448 or a larger picture gives finer ones"
+    assert portrait_notes(small, face) == [wanted]
+    assert portrait_notes(small, face, size_option="size") == [wanted.replace("--size", "size")]
+    assert portrait_notes(small, face, size_option=None) == []
+    wide = replace(small, image=np.zeros((64, 8000, 3), np.uint8))
+    assert portrait_notes(wide, face)[0].endswith("soft; a larger picture gives finer ones")
+
+
+def test_glasses_are_said(drawn):
+    portrait, face = drawn
+    assert portrait_notes(replace(portrait, wears_glasses=True), face) == [GLASSES]
+
+
+def test_render_perform_and_batch_say_it(head, drawn, root, tmp_path, capsys, monkeypatch):
+    """Each by its own way, of a portrait that wears glasses."""
+    from talkinghead import batch, cli_video
+
+    monkeypatch.setenv("COLUMNS", "1000")
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
+    monkeypatch.setattr(cli_video, "loaded_head", lambda *_: head)
+    monkeypatch.setattr(batch, "_head", lambda *_: head)
+    monkeypatch.setattr(TalkingHead, "from_pretrained", staticmethod(lambda *_: head))
+    monkeypatch.setattr(TalkingHead, "load_portrait", lambda *_, **__: replace(drawn[0], wears_glasses=True))
+    picture, motion = root / "assets/drawn_woman.png", tmp_path / "m.npz"
+    from talkinghead.motion.io import save_motion
+    from talkinghead.types import FaceMotion
+
+    save_motion(motion, FaceMotion.neutral(3))
+    assert cli.main(["render", "-i", str(picture), "-m", str(motion), "-q", "draft", "-o", str(tmp_path / "r.mp4")]) == 0
+    assert f"drawn_woman.png: {GLASSES}\n" in capsys.readouterr().err
+    table = tmp_path / "jobs.csv"
+    table.write_text(f"output,image,text,quality\na.mp4,{picture},Hi,draft\n")
+    assert cli.main(["batch", str(table), "-o", str(tmp_path / "clips")]) == 0
+    assert f" s; {GLASSES}\n" in capsys.readouterr().err
+    assert GLASSES in (tmp_path / "clips/summary.csv").read_text()
+    scene = tmp_path / "scene.md"
+    scene.write_text(f"---\nsize: [160, 120]\n---\n## Cast\n\n- **Mara**: {picture}\n\n## Scene\n\n**Mara**: Hi.\n")
+    assert cli.main(["perform", str(scene), "-q", "draft", "-o", str(tmp_path / "s.mp4")]) == 0
+    assert capsys.readouterr().err.count(f"drawn_woman.png: {GLASSES}\n") == 1
