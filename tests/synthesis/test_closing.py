@@ -1,5 +1,6 @@
 """Lids and lips that come together look like lids and lips."""
 
+import cv2
 import numpy as np
 import pytest
 
@@ -115,16 +116,19 @@ def test_lips_that_are_parted_are_whole_and_dark_between(smile):
 
 def test_the_dark_corners_of_a_smile_are_lit(smile, monkeypatch):
     image, points, _, _ = smile
-    dark = image.copy()
-    corners = (points[INNER_LIPS[[0, 10]], :2] + np.float32([[-2, 0], [2, 0]])).round().astype(int)
+    points = 4 * points
+    dark = cv2.resize(image, (1024, 1024), interpolation=cv2.INTER_NEAREST)
+    beside = np.float32([[-6, 0], [6, 0]])
+    points[OUTER_LIPS[[0, 10]], :2] = points[INNER_LIPS[[0, 10]], :2] + beside
+    corners = points[OUTER_LIPS[[0, 10]], :2].round().astype(int)
     for x, y in corners:
-        dark[y - 1 : y + 2, x] = 10
+        cv2.circle(dark, (int(x), int(y)), 4, (10, 10, 10), -1)
     lit = with_whole_lips(dark, points)
     monkeypatch.setattr("talkinghead.synthesis.closing._CORNER_LIGHT", 0)
     unlit = with_whole_lips(dark, points)
     for x, y in corners:
         assert lit[y, x].mean() > unlit[y, x].mean() + 20
-    away = np.linalg.norm(np.stack(np.mgrid[:256, :256][::-1], -1)[:, :, None] - corners, axis=-1).min(-1) > 4
+    away = np.linalg.norm(np.stack(np.mgrid[:1024, :1024][::-1], -1)[:, :, None] - corners, axis=-1).min(-1) > 20
     assert np.array_equal(lit[away], unlit[away])
 
 
