@@ -9,13 +9,13 @@ import cv2
 import numpy as np
 
 from talkinghead.synthesis.geometry import box_around, polygon_mask
-from talkinghead.synthesis.interior import draw_mouth
+from talkinghead.synthesis.interior import draw_mouth, skin_colour
 from talkinghead.synthesis.rasteriser import rasterise
 from talkinghead.synthesis.regions import INNER_LIPS
 
 if TYPE_CHECKING:
     from talkinghead.synthesis.topology import MeshTopology
-    from talkinghead.types import ByteArray, FloatArray
+    from talkinghead.types import BoolArray, ByteArray, FloatArray
 
 # All these were set by eye, unless something else is said.
 _MARGIN_PX: Final = 3
@@ -31,9 +31,11 @@ _MIN_SHOWN: Final = 0.003
 """Of the mouth's width squared: a smaller patch of teeth says nothing."""
 _OPEN_SHARE: Final = 0.2
 """Of the opening: where the rig has more of it without teeth, a portrait's lower row may show too."""
-_TOOTH_GAIN: Final = np.array([1.14, 1.23, 1.26], np.float32)
-"""RGB, against the rig's: the hue of 1.19, 1.28, 1.31, by which the front teeth of 183 posed smiles among the photographs of
-`train` are lighter, and three quarters of the light. In speech they are darker (docs/log.md)."""
+_TOOTH_LIGHT: Final = 1.19
+"""Against the rig's: three quarters (in logs) of 1.26, by which the front teeth of 278 posed smiles among the photographs of
+`train` are lighter. In speech they are darker (docs/log.md)."""
+_TOOTH_TINT: Final = 0.42
+"""The power of the skin's hue that is theirs, by least squares on the same."""
 _MIN_TOOTH, _MAX_TOOTH = 0.75, 1.5
 """Against the rig's: what is darker is no tooth, and none is lighter."""
 _GAP_OF_TOOTH: Final = (0.45, 0.7)
@@ -67,7 +69,8 @@ class OwnTeeth:
         """
         height, width = image.shape[:2]
         shown = np.zeros((height, width), np.float32)
-        gain = _as_coloured(_TOOTH_GAIN, colour)
+        rig = inner_colours[topology.upper_teeth][_is_tooth(topology, topology.upper_teeth)]
+        gain = _as_coloured(_usual_gain(rig, skin_colour(image, mesh_px)), colour)
         lips = mesh_px[INNER_LIPS, :2]
         wide = float(np.ptp(lips[:, 0]))
         blur = max(0.5, _RIM * wide)
@@ -145,13 +148,25 @@ def _of_light(colours: FloatArray) -> FloatArray:
     return np.asarray(np.median(colours[light >= np.median(light)], axis=0), np.float32)
 
 
+def _is_tooth(topology: MeshTopology, row: slice) -> BoolArray:
+    """(K,) of the vertices of a row: not the gum around them."""
+    return np.asarray(topology.tooth_number[row, 0] > 0, np.bool_)
+
+
+def _usual_gain(rig: FloatArray, skin: FloatArray) -> FloatArray:
+    """rig: (K, 3) RGB of the rig's teeth; skin: (3,) of the cheeks -> (3,) by how much most people's are lighter."""
+    if not len(rig):
+        return np.full(3, _TOOTH_LIGHT, np.float32)
+    own, hue = rig.mean(0), (skin / skin.mean()) ** np.float32(_TOOTH_TINT)
+    return np.asarray(_TOOTH_LIGHT * hue / hue.mean() * own.mean() / own, np.float32)
+
+
 def _lightened(colours: FloatArray, topology: MeshTopology, gain: FloatArray, colour: float) -> FloatArray:
-    """(V, 3) with the teeth, not the gum around them, lighter by (3,) RGB, and what is behind them deeper."""
+    """(V, 3) with the teeth lighter by (3,) RGB, and what is behind them deeper."""
     result = colours * _as_coloured(_DEEP_GAIN, colour)
     for row, shade in ((topology.upper_teeth, 1.0), (topology.lower_teeth, _LOWER_GAIN)):
-        tooth = topology.tooth_number[row, 0] > 0
         result[row] = colours[row]
-        result[row][tooth] *= (shade * gain).astype(np.float32)
+        result[row][_is_tooth(topology, row)] *= (shade * gain).astype(np.float32)
     return result
 
 

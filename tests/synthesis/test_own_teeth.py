@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from talkinghead.synthesis.own_teeth import OwnTeeth
+from talkinghead.synthesis.own_teeth import OwnTeeth, _usual_gain
 from talkinghead.synthesis.regions import INNER_LIPS
 from talkinghead.synthesis.topology import MeshTopology
 
@@ -77,3 +77,13 @@ def test_a_gap_is_not_shown_and_a_line_between_two_teeth_is(mouth):
     seen = shown(smiling(lower_row=False, gap=(190, 204)), mouth)[TOP + 10 : TOP + HIGH - 10]
     assert seen[:, 196:198].max() < 0.1 and seen[:, 150:180].min() > 0.9
     assert shown(smiling(lower_row=False, gap=(196, 198)), mouth)[TOP + 10 : TOP + HIGH - 10, 196:198].min() > 0.9
+
+
+def test_teeth_that_are_not_shown_take_less_than_half_of_the_skins_hue():
+    rig = np.float32([[0.9, 0.8, 0.7], [0.7, 0.6, 0.5]])
+    for skin in ([0.8, 0.55, 0.42], [0.6, 0.6, 0.6], [0.5, 0.55, 0.6]):
+        skin = np.float32(skin)
+        teeth = rig.mean(0) * _usual_gain(rig, skin)
+        assert teeth.mean() == pytest.approx(1.19 * rig.mean(), rel=0.02)
+        warmth, own = (np.log(colour[0] / colour[2]) for colour in (skin, teeth))
+        assert own == pytest.approx(0.42 * warmth, abs=1e-3)
