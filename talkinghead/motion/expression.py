@@ -26,7 +26,7 @@ PROTOTYPES: Final[dict[str, dict[str, float]]] = {
     },
     # AU 14 + 12 of one side with that side's nose and brow, the other brow down, lids a little down.
     "contempt": {
-        "mouthDimpleLeft": 1.0, "mouthSmileLeft": 0.65, "mouthPressLeft": 0.35, "mouthLeft": 0.22, "cheekSquintLeft": 0.5,
+        "mouthDimpleLeft": 0.9, "mouthSmileLeft": 0.5, "mouthPressLeft": 0.35, "mouthLeft": 0.16, "cheekSquintLeft": 0.5,
         "noseSneerLeft": 0.35, "browOuterUpLeft": 0.7, "browDownRight": 0.7, "eyeSquint": 0.4, "eyeBlink": 0.14,
         "mouthShrugLower": 0.25,
     },

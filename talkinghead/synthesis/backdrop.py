@@ -20,7 +20,7 @@ HIDDEN: Final = 0.05
 """From this much of the person on a pixel says nothing of the room."""
 _BARE: Final = 1 / 255
 """Less of the room than this is not seen."""
-FOLD_PX: Final = 4.0
+FOLD_PX: Final = 2.0
 """Neighbours whose sources lie further apart than this are of two surfaces, one before the other."""
 
 

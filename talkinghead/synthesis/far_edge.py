@@ -20,6 +20,8 @@ _FOREHEAD, _CHIN = 10, 152
 # All by eye, of the distance of the outer corners of the eyes.
 _WIDEST: Final = 0.2
 """A wider gap is the room itself."""
+_OWN: Final = 0.02
+"""The gaps that the portrait has itself, between an ear and a cheek or strands of hair, are left that much wider."""
 _INSIDE: Final = 0.03
 """So far inside their outline a person is surely skin."""
 _ROUND: Final = 0.12
@@ -38,9 +40,8 @@ class FarEdge:
         self._round = _disc(_ROUND * eyes_px)
         self._widest = _disc(_WIDEST / 2 * eyes_px)
         self._person = np.asarray(cv2.erode(matte, np.ones((3, 3), np.uint8)), np.float32)
-        # Between strands of hair the portrait has gaps of its own.
         own = cv2.morphologyEx(self._person, cv2.MORPH_CLOSE, self._widest) - self._person
-        self._own_gaps = np.asarray(cv2.dilate(own, np.ones((3, 3), np.uint8)), np.float32)
+        self._own_gaps = np.asarray(cv2.dilate(own, _disc(_OWN * eyes_px)), np.float32)
         self._beyond = _going_on(image, matte, _INSIDE * eyes_px)
 
     def fill(self, warped: ByteArray, place: FloatArray, target_px: FloatArray) -> None:
