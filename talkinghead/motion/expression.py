@@ -37,7 +37,7 @@ PROTOTYPES: Final[dict[str, dict[str, float]]] = {
     },
     # AU 1 + 2 + 4 + 5 + 20 + 25/26: brows up and together, and what sets it apart from surprise, the lips drawn back.
     "fear": {
-        "browInnerUp": 1.0, "browOuterUp": 0.35, "browDown": 0.4, "eyeWide": 1.0, "mouthStretch": 1.0, "mouthFrown": 0.25,
+        "browInnerUp": 1.0, "browOuterUp": 0.35, "browDown": 0.4, "eyeWide": 0.7, "mouthStretch": 1.0, "mouthFrown": 0.25,
         "jawOpen": 0.12, "mouthLowerDown": 0.2, "mouthUpperUp": 0.12,
     },
     # AU 6 + 12, a little 25: cheeks lift and the lids narrow with the smile (Duchenne).
@@ -52,7 +52,7 @@ PROTOTYPES: Final[dict[str, dict[str, float]]] = {
         "eyeBlink": 0.25, "eyeSquint": 0.25, "cheekSquint": 0.15, "mouthLowerDown": 0.08,
     },
     # AU 1 + 2 + 5 + 26.
-    "surprised": {"browInnerUp": 0.9, "browOuterUp": 1.0, "eyeWide": 0.85, "jawOpen": 0.24, "mouthFunnel": 0.12},
+    "surprised": {"browInnerUp": 0.9, "browOuterUp": 1.0, "eyeWide": 0.6, "jawOpen": 0.24, "mouthFunnel": 0.12},
 }  # fmt: skip
 
 # How much the rest of talking gives way to a full expression: a smile cannot be kept while the lips are pushed forward.

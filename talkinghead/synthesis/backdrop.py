@@ -20,8 +20,8 @@ HIDDEN: Final = 0.05
 """From this much of the person on a pixel says nothing of the room."""
 _BARE: Final = 1 / 255
 """Less of the room than this is not seen."""
-FOLD_PX: Final = 2.0
-"""Neighbours whose sources lie further apart than this are of two surfaces, one before the other."""
+FOLD_PX, EDGE_FOLD_PX = 4.0, 2.0
+"""Neighbours whose sources lie further apart than this are of two surfaces, one before the other: within a face, and elsewhere."""
 
 
 def room_behind(image: ByteArray, matte: FloatArray) -> ByteArray:
@@ -66,16 +66,18 @@ def folds(source: FloatArray, target: FloatArray, faces: IntArray) -> bool:
     return bool((signed_areas(source, faces) * signed_areas(target, faces) < 0).any())
 
 
-def soften_folds(picture: ByteArray, displacement: FloatArray) -> ByteArray:
+def soften_folds(picture: ByteArray, displacement: FloatArray, within: FloatArray) -> ByteArray:
     """The warped picture with the steps taken off the edges where one surface stands before another.
 
-    picture: (H, W, 3); displacement: (h, w, 2) px of the smaller grid that it was warped by.
+    picture: (H, W, 3); displacement: (h, w, 2) px of the smaller grid that it was warped by; within: (h, w) in [0, 1], the face
+    without its edge, whose mouth and eyes draw skin out that is of one surface.
     """
     height, width = picture.shape[:2]
     scale = width / displacement.shape[1]
     kernel = np.ones((3, 3), np.uint8)
     steps = cv2.dilate(displacement, kernel) - cv2.erode(displacement, kernel)
-    jump = np.maximum(steps[..., 0], steps[..., 1]) > FOLD_PX * scale
+    least = EDGE_FOLD_PX + (FOLD_PX - EDGE_FOLD_PX) * within
+    jump = np.maximum(steps[..., 0], steps[..., 1]) > least * scale
     if not jump.any():
         return picture
     edge = cv2.GaussianBlur(cv2.dilate(jump.astype(np.float32), kernel), (3, 3), 0)

@@ -51,7 +51,7 @@ _RINGS: Final = np.linspace(0, 1.5, 16, dtype=np.float32)
 _WHITE_FROM, _WHITE_ALL = 1.2, 1.45
 _BRIGHT_WHITE: Final = 60
 """The percentile of light above which the white is itself, not the shade of lashes."""
-_LEAST_WHITE, _MOST_LIFTED = 0.72, 3.0
+_LEAST_WHITE, _MOST_LIFTED = 0.85, 3.0
 """Of the light of the cheek below, the white at least; and by how much it is made lighter at most."""
 _WHITE_KEPT: Final = 0.2
 """Of what the portrait shows of the white, where it is made lighter round it."""

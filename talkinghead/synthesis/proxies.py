@@ -39,7 +39,7 @@ from talkinghead.synthesis.lids import with_bare_lids
 from talkinghead.synthesis.mouth import MouthProxies, ReferenceMouth, build_mouth, lay_in_mouth
 from talkinghead.synthesis.own_teeth import OwnTeeth
 from talkinghead.synthesis.rasteriser import rasterise, vertex_normals
-from talkinghead.synthesis.regions import INNER_LIPS, JAW, LEFT_EYE, OUTER_LIPS, RIGHT_EYE, SKULL
+from talkinghead.synthesis.regions import FACE_OVAL, INNER_LIPS, JAW, LEFT_EYE, OUTER_LIPS, RIGHT_EYE, SKULL
 from talkinghead.synthesis.stretch import Stretch
 from talkinghead.synthesis.topology import MeshTopology
 from talkinghead.types import ByteArray, FloatArray
@@ -53,6 +53,8 @@ _LIP_MARGIN: Final = 0.08
 _COLOURED: Final = 0.12
 """Skin of less colour than this is a statue's or a pencil's: photographs have .15 and more."""
 _MOVES: Final = 0.05
+_WITHIN: Final = np.float32(0.92)
+"""Of the face's oval, what is not its edge."""
 _UNCOVERS: Final = 0.008
 """Of the distance of the eyes' outer corners: skin taken from so far inside the face's edge says that a turn uncovers some."""
 MATTE_SEES_FACE: Final = 0.9
@@ -232,7 +234,9 @@ def _warped(reference: ReferenceFace, target_px: FloatArray, closing: bool) -> B
         _lay_shut(warped, reference, target_px, place)
         reference.creases.shade(warped, target_px, place)
     if folds(taken_px, target_px, faces):
-        warped = soften_folds(warped, displacement)
+        oval = local[FACE_OVAL, :2]
+        within = polygon_mask([oval.mean(0) + _WITHIN * (oval - oval.mean(0))], height, width)
+        warped = soften_folds(warped, displacement, within)
     picture, here = reference.image.copy(), np.s_[top:bottom, left:right]
     if reference.matte is None or reference.behind is None:
         picture[here] = warped

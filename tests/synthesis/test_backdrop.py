@@ -41,11 +41,15 @@ def test_only_the_edge_of_a_fold_is_softened():
     stair = np.arange(64)[None] > 30 + np.arange(64)[:, None] % 2
     picture[stair] = 200
     displacement = np.where(stair[..., None], 20.0, 0.0).astype(np.float32).repeat(2, -1)
-    soft = soften_folds(picture, displacement).astype(int)
+    outside = np.zeros((64, 64), np.float32)
+    soft = soften_folds(picture, displacement, outside).astype(int)
     assert np.array_equal(soft[:, :26], picture[:, :26]) and np.array_equal(soft[:, 37:], picture[:, 37:])
     assert soft[20:40, 31].min() > 40 and soft[20:40, 31].max() < 160
     smooth = np.tile(np.linspace(0, 60, 64, dtype=np.float32)[None, :, None], (64, 1, 2))
-    assert np.array_equal(soften_folds(picture, smooth), picture)
+    assert np.array_equal(soften_folds(picture, smooth, np.ones_like(outside)), picture)
+    small = displacement * (3 / 20)
+    assert np.array_equal(soften_folds(picture, small, np.ones_like(outside)), picture), "within the face skin is drawn out"
+    assert np.array_equal(soften_folds(picture, small, outside), soft)
 
 
 @pytest.mark.parametrize("seed", range(3))
