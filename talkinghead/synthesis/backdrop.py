@@ -21,7 +21,7 @@ HIDDEN: Final = 0.05
 _BARE: Final = 1 / 255
 """Less of the room than this is not seen."""
 FOLD_PX, EDGE_FOLD_PX = 4.0, 2.0
-"""Neighbours whose sources lie further apart than this are of two surfaces, one before the other: within a face, and elsewhere."""
+"""Neighbours whose sources lie further apart than this are of two surfaces, one before the other: in a face, and elsewhere."""
 
 
 def room_behind(image: ByteArray, matte: FloatArray) -> ByteArray:
