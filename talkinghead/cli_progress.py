@@ -158,7 +158,7 @@ def say_silence(sound: Path | None, speech: Audio) -> None:
     from talkinghead.audio.speech_encoder import is_silent
 
     if sound is not None and is_silent(speech):
-        say(f"{sound}: no speech is heard; the face only blinks and looks about")
+        say(f"{sound}: no speech is heard; the lips will not move")
 
 
 def say_emotion(request: EmotionRequest) -> None:

@@ -64,10 +64,7 @@ def report(checkpoint: Path | None = None) -> tuple[list[str], bool]:
             line, problem = _looked_at(package, look_at)
             lines.append(line)
             problems += [problem] if problem else []
-    clone = clone_folder()
-    lines.append(
-        f"optional, videos need none of them; to add one: {install_command('NAME')}" + (f" in {clone}" if clone else "")
-    )
+    lines.append(f"optional, videos need none of them; to add one: {install_command('NAME')}")
     for extra in EXTRAS:
         lines.append(f"  {extra}: {_SERVES[extra]}{'' if missing_packages(extra) else ' (installed)'}")
     lines += [f"PROBLEM {problem}" for problem in problems] or ["all is well"]

@@ -90,4 +90,5 @@ def clone_folder(beside: Path = _BESIDE) -> Path | None:
 
 def install_command(extra: str, beside: Path = _BESIDE) -> str:
     """What adds an optional extra: in a clone what the README says there, else what a wheel takes."""
-    return f"pip install -e '.[{extra}]'" if clone_folder(beside) else f"pip install 'talkinghead[{extra}]'"
+    clone = clone_folder(beside)
+    return f"pip install -e '{clone}[{extra}]'" if clone else f"pip install 'talkinghead[{extra}]'"

@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from talkinghead.rig.view import TURNED_DEG, most_back_deg
+from talkinghead.rig.pose import matrix_from_axis_angle
+from talkinghead.rig.view import TURNED_DEG, aside, most_back_deg
 from talkinghead.synthesis.portrait import FINE_FACE_PX
+from talkinghead.synthesis.regions import LEFT_EYE, RIGHT_EYE
 from talkinghead.types import MAX_SIZE_PX
 
 if TYPE_CHECKING:
     from talkinghead.rig.fitting import FittedFace
-    from talkinghead.types import Portrait
+    from talkinghead.types import FloatArray, Portrait
 
 
 def portrait_notes(portrait: Portrait, face: FittedFace, size_option: str | None = "--size") -> list[str]:
@@ -28,18 +30,24 @@ def portrait_notes(portrait: Portrait, face: FittedFace, size_option: str | None
         size_option: how the user gives the video's size; None where a face has no one size, and nothing is said of it.
     """
     notes = []
-    turned_deg = abs(math.degrees(face.rotation[1]))
+    turned_deg = abs(aside(matrix_from_axis_angle(face.rotation))[0])
     if turned_deg >= TURNED_DEG[-1]:
         notes.append(
             f"the head is turned by {turned_deg:.0f} degrees: it turns back to the front by {most_back_deg(turned_deg):.0f} "
             "at most; a picture from the front gives a livelier video"
         )
-    face_px = float(np.ptp(portrait.face.points[:, 0]))
+    face_px = _width_px(portrait.face.points)
     if size_option is not None and face_px < FINE_FACE_PX:
         notes.append(f"the face is {face_px:.0f} px wide: teeth will be soft; {_remedy(portrait, face_px, size_option)}")
     if portrait.wears_glasses:
-        notes.append("glasses: the brows hardly move, so that the frames keep their shape")
+        notes.append("glasses: the brows move half as far or less, so that the frames keep their shape")
     return notes
+
+
+def _width_px(points: FloatArray) -> float:
+    """(478, 2 or more) px -> how wide the face is across its own height, however it is tilted."""
+    across = points[LEFT_EYE[0], :2] - points[RIGHT_EYE[0], :2]
+    return float(np.ptp(points[:, :2] @ across)) / max(1e-3, float(np.linalg.norm(across)))
 
 
 def _remedy(portrait: Portrait, face_px: float, size_option: str) -> str:

@@ -120,7 +120,7 @@ def test_doctor_heads_what_is_optional_and_says_what_each_is_for(root, capsys, m
     monkeypatch.setitem(EXTRAS, "ray", ("numpy",))
     assert cli.main(["doctor"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    heading = lines.index(f"optional, videos need none of them; to add one: pip install -e '.[NAME]' in {root}")
+    heading = lines.index(f"optional, videos need none of them; to add one: pip install -e '{root}[NAME]'")
     extras = lines[heading + 1 : -1]
     assert [line.split(":")[0].strip() for line in extras] == list(EXTRAS)
     assert "  voice: natural voices, --voice piper, and the pitch of every voice" in extras
@@ -225,7 +225,7 @@ def test_a_person_hears_that_nobody_speaks(loudness_dbfs, is_said, capsys, monke
     peak = 0.0 if loudness_dbfs is None else 2**0.5 * 10 ** (loudness_dbfs / 20)
     hum = (peak * np.sin(np.arange(SAMPLE_RATE + 100) / 6)).astype(np.float32)
     cli_progress.say_silence(Path("quiet.wav"), Audio(hum))
-    said = "quiet.wav: no speech is heard; the face only blinks and looks about\n"
+    said = "quiet.wav: no speech is heard; the lips will not move\n"
     assert capsys.readouterr().err == (said if is_said else "")
     cli_progress.say_silence(None, Audio(hum))  # a text is spoken by a voice
     assert not capsys.readouterr().err
@@ -302,10 +302,10 @@ def test_evaluate_says_what_it_cannot_use_before_it_loads_anything(options, mess
     assert not (tmp_path / "report").exists()
 
 
-def test_evaluate_without_its_extra_says_so_at_once(tmp_path, capfd, monkeypatch):
+def test_evaluate_without_its_extra_says_so_at_once(root, tmp_path, capfd, monkeypatch):
     monkeypatch.setitem(EXTRAS, "evaluate", ("scikit-image", "no-such-package"))
     assert cli.main(["evaluate", "-o", str(tmp_path / "report")]) == 2
-    wanted = "talkinghead: no-such-package not installed; run: pip install -e '.[evaluate]'.\n"
+    wanted = f"talkinghead: no-such-package not installed; run: pip install -e '{root}[evaluate]'.\n"
     assert capfd.readouterr() == ("", wanted)
 
 

@@ -110,7 +110,7 @@ def _meant(word: str) -> str:
     """What of this notation comes nearest: what the word means where prompts are read, or what it is a slip of."""
     for mix, _, words in FEELINGS:
         if word in words.split():
-            return f" Did you mean {mix}, or --prompt {word}?"
+            return f" Did you mean {mix}, or the prompt {word!r}?"
     near = difflib.get_close_matches(word, [*EMOTIONS, *SYNONYMS], n=1)
     return f" Did you mean {SYNONYMS.get(near[0], near[0])}?" if near else ""
 

@@ -100,6 +100,16 @@ def seen_from(rotation: Array, degrees: FloatArray) -> Array:
     return turned
 
 
+def aside(resting: Array) -> tuple[float, Array]:
+    """resting: (3, 3) of a head -> by how many degrees it is turned aside, and (2,) the way in the picture that is up for it.
+
+    Turned is what its nose shows across its own height, however far the head is tilted in the picture.
+    """
+    height = resting[:2, 1] / max(1e-9, float(np.linalg.norm(resting[:2, 1])))
+    nose = resting[:, 2]
+    return float(np.degrees(np.arctan2(nose[:2] @ (height[1], -height[0]), nose[2]))), height
+
+
 def supported(rotation: Array, resting: Array) -> Array:
     """rotation: (T, 3, 3), resting: (3, 3) of the portrait -> (T, 3, 3) held to what the portrait shows.
 
@@ -107,16 +117,20 @@ def supported(rotation: Array, resting: Array) -> Array:
     turned in the portrait turns back less far: what that would uncover of its cheek the picture hides.
     """
     turn = axis_angle_from_matrix(rotation @ resting.T)
-    own = float(axis_angle_from_matrix(resting)[1])
-    back = -np.sign(own) * turn[..., 1]
-    free, room = np.radians(_back_deg(np.degrees(abs(own))))
-    wanted = turn.copy()
-    turn[..., 1] = -np.sign(own) * _held(back, free, room) if own else turn[..., 1]
+    own, height = aside(resting)
     angle = np.linalg.norm(turn[..., :2], axis=-1)
-    held = _held(angle, np.radians(FREE_TURN_DEG), np.radians(MAX_TURN_DEG - FREE_TURN_DEG))
+    # Of each turn how much goes back: from all of it to none the limits go from the one to the other along an ellipse.
+    back = np.maximum(0, -np.sign(own) * (turn[..., :2] @ height)) / np.maximum(angle, 1e-9)
+    across = np.sqrt(np.maximum(0, 1 - back**2))
+    least, most = np.radians(_back_deg(abs(own)))
+    free, end = (
+        1 / np.hypot(back / limit, across / np.radians(other))
+        for limit, other in ((least, FREE_TURN_DEG), (least + most, MAX_TURN_DEG))
+    )
+    room = np.maximum(end - free, 1e-6)
+    held = np.where(angle > free, free + room * np.tanh((angle - free) / room), angle)
     turn[..., :2] *= (held / np.maximum(angle, 1e-9))[..., None]
-    is_held = np.abs(turn - wanted).max(-1) > 0
-    result: Array = np.where(is_held[..., None, None], matrix_from_axis_angle(turn) @ resting, rotation)
+    result: Array = np.where((angle > free)[..., None, None], matrix_from_axis_angle(turn) @ resting, rotation)
     return result
 
 
@@ -128,12 +142,6 @@ def most_back_deg(turned_deg: float) -> float:
 def _back_deg(turned_deg: float) -> tuple[float, float]:
     """How far as it is asked to, and how much further at most."""
     return float(np.interp(turned_deg, TURNED_DEG, _FREE_BACK_DEG)), float(np.interp(turned_deg, TURNED_DEG, _ROOM_BACK_DEG))
-
-
-def _held(angle: Array, free: float, room: float) -> Array:
-    """As it is up to `free`, and from there on softly under `free` + `room`."""
-    held: Array = np.where(angle > free, free + room * np.tanh((angle - free) / room), angle)
-    return held
 
 
 def _number(text: str) -> float | None:

@@ -54,8 +54,10 @@ _UPPER, _LOWER = np.r_[0:11], np.r_[10:20, 0]
 """Of a loop round the lips."""
 _LIP_TONED, _UPPER_SHADE = 0.6, 0.93
 """How far the upper lip takes the colour of the lower one, and how much darker it is: it looks down."""
-_CORNER, _CORNER_LIGHT = 0.05, 0.75
+CORNER, _CORNER_LIGHT = 0.05, 0.65
 """How far the dark corners of a smile reach, of the mouth's width, and how light they become, of what is round them."""
+_NARROWER: Final = (0.03, 0.15)
+"""By how much of its width a mouth that the portrait shuts is narrower where its corners begin to be lit, and are."""
 _BETWEEN_SHADE: Final = 0.55
 """Of the lips' colour, what is between them when they meet."""
 
@@ -74,13 +76,14 @@ def fine_eye(own: FloatArray) -> float:
 
 
 def met(points: FloatArray, own: FloatArray, fine: float) -> float:
-    """points, own: (V, 3) px, in a frame and in the portrait -> how far lips that it parts are as if whole, 0 to 1.
+    """points, own: (V, 3) px, in a frame and in the portrait -> how far the mouth is as `with_whole_lips` has it, 0 to 1.
 
-    The nearer they have come together; and in a picture that is `fine`, 0 to 1, the further they are from where it has them.
+    Lips that the portrait parts, the nearer they have come together; and in a picture that is `fine`, 0 to 1, the further they
+    are from where it has them. A mouth that it shuts, the narrower it has become.
     """
     own_gap = _lip_gap(own)
     if own_gap <= _MIN_LIP_GAP:
-        return 0.0
+        return smooth_step(1 - _mouth_width(points) / max(1e-3, _mouth_width(own)), *_NARROWER)
     closer = 1 - smooth_step(_lip_gap(points) / own_gap, _LIPS_MET, _LIPS_APART)
     if fine == 0:
         return closer
@@ -95,6 +98,12 @@ def _lip_gap(points: FloatArray) -> float:
     """Between the lips, in parts of the distance of the outer corners of the eyes."""
     eyes = float(np.linalg.norm(points[RIGHT_EYE[0], :2] - points[LEFT_EYE[0], :2]))
     return float(np.linalg.norm(points[13, :2] - points[14, :2])) / max(1e-3, eyes)
+
+
+def _mouth_width(points: FloatArray) -> float:
+    """In parts of the distance of the outer corners of the eyes."""
+    eyes = float(np.linalg.norm(points[RIGHT_EYE[0], :2] - points[LEFT_EYE[0], :2]))
+    return float(np.linalg.norm(points[OUTER_LIPS[0], :2] - points[OUTER_LIPS[10], :2])) / max(1e-3, eyes)
 
 
 def lid_gap(loop: FloatArray) -> float:
@@ -124,18 +133,31 @@ def lash_colour(image: ByteArray, mesh_px: FloatArray, loop: IntArray) -> FloatA
 
 
 def with_whole_lips(image: ByteArray, mesh_px: FloatArray) -> ByteArray:
-    """The picture with lips whose inner half is as their outer one, and nothing but the dark between them.
+    """The picture with lips whose inner half is as their outer one, nothing but the dark between them, and lit corners.
 
     Where a smile or a word parts the lips, their tracked inner rim runs through the edge of the teeth, and the lip itself is
-    thin: drawn together by a warp, it would be a pale band. A mouth that is shut stays as it is.
+    thin: drawn together by a warp, it would be a pale band. Of a mouth that is shut only the corners are lit, where they are
+    dark.
     """
     result = image.copy()
     outer, inner = mesh_px[OUTER_LIPS, :2], mesh_px[INNER_LIPS, :2]
     width = float(np.linalg.norm(outer[0] - outer[10]))
-    box = box_around(outer, _MARGIN_PX + int(_CORNER * width), image)
-    if box is None or width < _MIN_PX or _lip_gap(mesh_px) <= _MIN_LIP_GAP:
+    box = box_around(outer, _MARGIN_PX + int(CORNER * width), image)
+    if box is None or width < _MIN_PX:
         return result
     x0, y0, x1, y1 = box
+    part = image[y0:y1, x0:x1].astype(np.float32)
+    if _lip_gap(mesh_px) > _MIN_LIP_GAP:
+        part = _with_whole_lips(image, outer, inner, box)
+    corners = inner[[0, 10]] - np.array([x0, y0], np.float32)
+    result[y0:y1, x0:x1] = np.clip(_with_lit_corners(part, corners, CORNER * width), 0, 255).astype(np.uint8)
+    return result
+
+
+def _with_whole_lips(image: ByteArray, outer: FloatArray, inner: FloatArray, box: tuple[int, int, int, int]) -> FloatArray:
+    """(H, W, 3); (20, 2) px, the rims of parted lips; left, top, right, bottom -> that part of the picture, lips whole."""
+    x0, y0, x1, y1 = box
+    width = float(np.linalg.norm(outer[0] - outer[10]))
     mirror = outer + _LIP_MIRROR * (inner - outer)
     kept = outer + _LIP_KEPT * (inner - outer)
     ring = [np.concatenate([row, row[:1]]) for row in (mirror, inner, mirror, kept)]
@@ -158,10 +180,7 @@ def with_whole_lips(image: ByteArray, mesh_px: FloatArray) -> ByteArray:
     between = polygon_mask([inner - (x0, y0)], y1 - y0, x1 - x0)[..., None]
     rim = np.clip(kept.round().astype(int), 0, (image.shape[1] - 1, image.shape[0] - 1))
     dark = _BETWEEN_SHADE * np.median(image[rim[:, 1], rim[:, 0]], 0)
-    part += between * (dark - part)
-    corners = inner[[0, 10]] - np.array([x0, y0], np.float32)
-    result[y0:y1, x0:x1] = np.clip(_with_lit_corners(part, corners, _CORNER * width), 0, 255).astype(np.uint8)
-    return result
+    return np.asarray(part + between * (dark - part), np.float32)
 
 
 def _with_lit_corners(part: FloatArray, corners: FloatArray, reach_px: float) -> FloatArray:
@@ -174,8 +193,9 @@ def _with_lit_corners(part: FloatArray, corners: FloatArray, reach_px: float) ->
     y, x = np.mgrid[: part.shape[0], : part.shape[1]].astype(np.float32)
     away = np.minimum(*(np.hypot(x - corner[0], y - corner[1]) for corner in corners)) / max(1e-3, reach_px)
     there = np.clip(2 - 2 * away, 0, 1)[..., None]
-    lit: FloatArray = part + there * np.maximum(0, np.float32(_CORNER_LIGHT) * round_it - part)
-    return lit
+    light, wanted = part.mean(-1, keepdims=True), np.maximum(1, round_it.mean(-1, keepdims=True))
+    lacks = np.maximum(0, np.float32(_CORNER_LIGHT) - light / wanted)
+    return np.asarray(part + there * lacks * round_it, np.float32)
 
 
 def _as_full(part: FloatArray, upper: FloatArray, lower: FloatArray, width: float) -> FloatArray:

@@ -15,7 +15,7 @@ import numpy as np
 from talkinghead.synthesis.geometry import box_around, polygon_mask, rigid_map, uncropped
 from talkinghead.synthesis.interior import draw_mouth
 from talkinghead.synthesis.rasteriser import rasterise
-from talkinghead.synthesis.regions import INNER_LIPS, SKULL
+from talkinghead.synthesis.regions import CHIN, INNER_LIPS, SKULL, UNDER_NOSE
 
 if TYPE_CHECKING:
     from talkinghead.synthesis.mouth import MouthProxies
@@ -51,7 +51,6 @@ _RIM_SHADE: Final = np.float32(0.85)
 """Of the lips' colour, their rim, which turns inwards."""
 _CORNER_SHADE, _CORNER_FALL = 0.55, 3.0
 """How dark the corners of the mouth are, and the power of the way to them by which they get so."""
-_CHIN, _UNDER_NOSE = 152, 2
 _LOWER_DROP: Final = 0.03
 """Of the mouth's width, how much lower the lower row stands than the jaw has it: of most talkers hardly its edge shows."""
 _BLUR, _MIN_BLUR_PX = 0.006, 0.6
@@ -126,7 +125,7 @@ def lay_in_fine_mouth(
 
 def _with_lower_row_down(target_px: FloatArray, topology: MeshTopology, wide_px: float) -> FloatArray:
     """(V, 3) px with the lower teeth further from the upper lip."""
-    down = target_px[_CHIN, :2] - target_px[_UNDER_NOSE, :2]
+    down = target_px[CHIN, :2] - target_px[UNDER_NOSE, :2]
     placed = target_px.copy()
     placed[topology.lower_teeth, :2] += down * (_LOWER_DROP * wide_px / max(1e-3, float(np.linalg.norm(down))))
     return placed

@@ -72,7 +72,7 @@ class OwnTeeth:
         rig = inner_colours[topology.upper_teeth][_is_tooth(topology, topology.upper_teeth)]
         gain = _as_coloured(_usual_gain(rig, skin_colour(image, mesh_px)), colour)
         lips = mesh_px[INNER_LIPS, :2]
-        wide = float(np.ptp(lips[:, 0]))
+        wide = float(np.linalg.norm(lips[0] - lips[10]))
         blur = max(0.5, _RIM * wide)
         box = box_around(lips, _MARGIN_PX + int(np.ceil(3 * blur)), image)
         if box is None:

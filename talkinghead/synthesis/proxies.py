@@ -16,7 +16,7 @@ import numpy as np
 from torch import Tensor
 
 from talkinghead.synthesis.backdrop import before_the_room, folds, room_behind, soften_folds
-from talkinghead.synthesis.closing import lowered, met, with_whole_lips
+from talkinghead.synthesis.closing import CORNER, lowered, met, smooth_step, with_whole_lips
 from talkinghead.synthesis.creases import Creases
 from talkinghead.synthesis.eyeballs import eyeballs_of
 from talkinghead.synthesis.far_edge import FarEdge
@@ -49,14 +49,17 @@ MATTE_MARGIN: Final = 0.06
 """How far beyond the matte the picture still moves with the person, of the face's width; by eye, for loose hair."""
 _LID_MARGIN: Final = 0.6
 """Part of the eye's width round it within which its lids lie."""
-_LIP_MARGIN: Final = 0.08
+_LIP_MARGIN: Final = CORNER + 0.03
+"""Part of the mouth's width round it within which its lit corners lie."""
 _COLOURED: Final = 0.12
 """Skin of less colour than this is a statue's or a pencil's: photographs have .15 and more."""
 _MOVES: Final = 0.05
+"""Lids and lips that are as shut by less are as they are."""
 _WITHIN: Final = np.float32(0.92)
 """Of the face's oval, what is not its edge."""
-_UNCOVERS: Final = 0.008
-"""Of the distance of the eyes' outer corners: skin taken from so far inside the face's edge says that a turn uncovers some."""
+_UNCOVERS: Final = (0.008, 0.03)
+"""Of the distance of the eyes' outer corners: skin taken from so far inside the face's edge says that a turn begins to uncover
+some, and that it does."""
 MATTE_SEES_FACE: Final = 0.9
 """A matte that leaves out more of the face's points than this is no matte."""
 
@@ -228,8 +231,9 @@ def _warped(reference: ReferenceFace, target_px: FloatArray, closing: bool) -> B
     place[..., 0] += np.arange(left, right, dtype=np.float32)
     place[..., 1] += np.arange(top, bottom, dtype=np.float32)[:, None]
     warped = np.asarray(carried(reference.image, place), np.uint8)
-    if reference.far_edge is not None and np.abs(inset_px).max() > _UNCOVERS * reference.eyes_px:
-        reference.far_edge.fill(warped, place, target_px[:, :2] - np.array([left, top], np.float32))
+    uncovers = smooth_step(float(np.abs(inset_px).max()) / reference.eyes_px, *_UNCOVERS)
+    if reference.far_edge is not None and uncovers > 0:
+        reference.far_edge.fill(warped, place, target_px[:, :2] - np.array([left, top], np.float32), uncovers)
     if closing:
         _lay_shut(warped, reference, target_px, place)
         reference.creases.shade(warped, target_px, place)
@@ -251,7 +255,7 @@ def _lay_shut(warped: ByteArray, reference: ReferenceFace, target_px: FloatArray
     parts = [(loop, _LID_MARGIN, lowered(target_px[loop, :2], reference.mesh_px[loop, :2])) for loop in (RIGHT_EYE, LEFT_EYE)]
     for loop, margin, shut in [*parts, (OUTER_LIPS, _LIP_MARGIN, met(target_px, reference.mesh_px, reference.mouth.fine))]:
         outline = target_px[loop, :2] - (reference.left, reference.top)
-        box = box_around(outline, int(margin * float(np.ptp(outline[:, 0]))), warped)
+        box = box_around(outline, int(margin * float(np.linalg.norm(outline[0] - outline[len(loop) // 2]))), warped)
         if shut < _MOVES or box is None:
             continue
         here = np.s_[box[1] : box[3], box[0] : box[2]]

@@ -21,6 +21,7 @@ LEFT_CREASE: Final = np.array([467, 260, 259, 257, 258, 286, 414])
 RIGHT_RIDGE: Final = np.array([113, 225, 224, 223, 222, 221, 189])
 LEFT_RIDGE: Final = np.array([342, 445, 444, 443, 442, 441, 413])
 FACE_OVAL: Final = np.array(facemesh.FACE_OVAL)
+FOREHEAD, UNDER_NOSE, CHIN = 10, 2, 152
 SKULL: Final = np.array([1, 4, 5, 6, 8, 9, 195, 197, 168, 2, 94, 98, 327, 48, 278, 33, 133, 263, 362, 10, 151, 127, 356])
 JAW: Final = np.array([152, 148, 377, 176, 400, 149, 378, 199, 200, 175, 208, 428, 201, 421, 18, 83, 313])
 

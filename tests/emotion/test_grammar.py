@@ -78,8 +78,8 @@ def test_it_knows_whether_it_needs_an_intensity(text: str, needs: bool) -> None:
         ("hungry", "'hungry' is not known; choose from angry, contempt, disgusted, fear, happy, neutral, sad, surprised"),
         ("auto", "'auto' is not known; choose from"),
         ("hapy", "such as happy:0.7,surprised:0.3. Did you mean happy.$"),
-        ("joyful", r"such as happy:0.7,surprised:0.3. Did you mean happy, or --prompt joyful\?$"),
-        ("Excited", r"Did you mean happy:0.6,surprised:0.4, or --prompt excited\?$"),
+        ("joyful", r"such as happy:0.7,surprised:0.3. Did you mean happy, or the prompt 'joyful'\?$"),
+        ("Excited", r"Did you mean happy:0.6,surprised:0.4, or the prompt 'excited'\?$"),
         ("hapiness", r"Did you mean happy\?$"),
         ("", "'' is not known"),
         ("happy,", "'' is not known"),
@@ -107,6 +107,6 @@ def test_what_is_suggested_can_be_read() -> None:
     for mix, _, words in FEELINGS:
         assert parse_emotion(mix).mix is not None
         for word in set(words.split()) - {*EMOTIONS, *SYNONYMS}:
-            with pytest.raises(EmotionError, match=rf"Did you mean {mix}, or --prompt {word}\?$"):
+            with pytest.raises(EmotionError, match=rf"Did you mean {mix}, or the prompt '{word}'\?$"):
                 parse_emotion(word)
             assert read_prompt(word)

@@ -97,3 +97,27 @@ def test_a_head_that_the_portrait_has_turned_turns_back_less_far(side):
     np.testing.assert_allclose(frontal[:20], np.arange(20.0), atol=1e-6)
     assert far[12] < 5.1 and far[25] < 5.1 < half[12] < 12
     assert (np.diff(far[:8]) > 0).all(), "it bends, it does not stop"
+
+
+@pytest.mark.parametrize("roll", [-90, 40, 90])
+def test_a_tilted_head_turns_back_as_an_upright_one(roll):
+    tilt = matrix_from_axis_angle(np.radians([0.0, 0.0, roll]))
+    asked = matrix_from_axis_angle(np.radians([[0.0, -15.0, 0.0], [0.0, 15.0, 0.0], [15.0, 0.0, 0.0], [8.0, -8.0, 0.0]]))
+    resting = matrix_from_axis_angle(np.radians([0.0, 25.0, 0.0]))
+    upright = supported(asked @ resting, resting)
+    np.testing.assert_allclose(supported(tilt @ asked @ resting, tilt @ resting), tilt @ upright, atol=1e-6)
+
+
+def test_limits_do_not_leap_where_a_portrait_is_hardly_turned():
+    asked = matrix_from_axis_angle(np.radians([[0.0, way * 40.0, 0.0] for way in (-1, 1)]))
+
+    def held(own_deg):
+        resting = matrix_from_axis_angle(np.radians([0.0, own_deg, 0.0]))
+        return np.degrees(axis_angle_from_matrix(supported(asked @ resting, resting) @ resting.T))
+
+    for own_deg in (-0.01, 0.01, 7.9):
+        np.testing.assert_allclose(np.abs(held(own_deg)[:, 1]), held(0.0)[1, 1], atol=0.1)
+    across = matrix_from_axis_angle(np.radians([[40.0, 0.0, 0.0]]))
+    resting = matrix_from_axis_angle(np.radians([0.0, 25.0, 0.0]))
+    nod = np.degrees(axis_angle_from_matrix(supported(across @ resting, resting) @ resting.T))
+    assert np.linalg.norm(nod) == pytest.approx(np.abs(held(0.0)[1, 1]), abs=0.1), "a nod uncovers nothing of a cheek"

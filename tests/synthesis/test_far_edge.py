@@ -75,7 +75,7 @@ def test_the_room_itself_stays(mesh):
 def test_beneath_the_chin_and_far_beside_the_face_room_is_room(mesh):
     before, after = filled(*portrait(), place(230, 238), mesh)
     changed = (before != after).any((1, 2))
-    assert changed[200] and not changed[330:].any()
+    assert changed[200] and not changed[324:].any()
     before, after = filled(*portrait(), place(230, 238), mesh - np.float32([120, 0]))
     assert np.array_equal(before, after)
 
@@ -91,3 +91,45 @@ def test_where_nobody_is_nothing_happens(mesh):
     image, _ = portrait()
     before, after = filled(image, np.zeros((SIZE, SIZE), np.float32), place(230, 238), mesh)
     assert np.array_equal(before, after)
+
+
+def test_a_strip_of_room_at_the_edge_of_the_picture_stays(mesh):
+    image, person = portrait(SIZE)
+    image[:, :12], person[:, :12] = ROOM, 0
+    where = place()
+    where[..., 0] += 3
+    before, after = filled(image, person, where, mesh - np.float32([120, 0]))
+    assert np.array_equal(before, after)
+
+
+def test_a_gap_of_the_portraits_own_that_widens_a_little_stays(mesh):
+    image, person = portrait()
+    image[:, 226:234], person[:, 226:234] = ROOM, 0
+    where = place()
+    where[:, 230:260, 0] -= 2
+    where[:, 228:232, 0] = 230
+    before, after = filled(image, person, where, mesh)
+    assert blue(before[200:210, 226:236]) == 1 and np.array_equal(before, after)
+
+
+def test_half_a_share_is_half_as_much(mesh):
+    image, person = portrait()
+    edge, where = FarEdge(image, person, EYES_PX), place(230, 238)
+    none, half, all_of_it = (cv2.remap(image, where, None, cv2.INTER_LINEAR) for _ in range(3))
+    edge.fill(half, where, mesh, 0.5)
+    edge.fill(all_of_it, where, mesh, 1.0)
+    assert np.abs(half.astype(int) - (none.astype(int) + all_of_it) // 2).max() <= 2
+
+
+def test_a_larger_picture_is_filled_alike(mesh):
+    image, person = portrait()
+    _, after = filled(image, person, place(230, 238), mesh)
+    large = (4 * SIZE, 4 * SIZE)
+    many = cv2.resize(place(230, 238), large, interpolation=cv2.INTER_NEAREST) * 4 + 1.5
+    fine = cv2.resize(image, large, interpolation=cv2.INTER_NEAREST)
+    warped = cv2.remap(fine, many, None, cv2.INTER_LINEAR)
+    edge = FarEdge(fine, cv2.resize(person, large, interpolation=cv2.INTER_NEAREST), 4 * EYES_PX)
+    edge.fill(warped, many, 4 * mesh)
+    small = cv2.resize(warped, (SIZE, SIZE), interpolation=cv2.INTER_AREA)
+    assert np.abs(small[130:250, 225:243].astype(int) - after[130:250, 225:243]).mean() < 12
+    assert blue(small[130:250, 231:237]) == 0

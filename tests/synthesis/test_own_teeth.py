@@ -61,7 +61,7 @@ def test_the_lower_row_of_two_is_not_shown(mouth):
     assert seen[ROWS_MEET + 2 : TOP + HIGH].max() < 0.1
 
 
-@pytest.mark.parametrize("degrees", [-20, 20])
+@pytest.mark.parametrize("degrees", [-80, -20, 20, 80])
 def test_nor_is_it_in_a_head_on_its_side(mouth, degrees):
     points, topology = mouth
     turn = cv2.getRotationMatrix2D((200.0, 200.0), degrees, 1)
@@ -71,6 +71,14 @@ def test_nor_is_it_in_a_head_on_its_side(mouth, degrees):
     seen = cv2.warpAffine(shown(image, (turned, topology)), cv2.invertAffineTransform(turn), (SIZE, SIZE))
     assert np.median(seen[TOP + 8 : ROWS_MEET - 10, LEFT + 15 : LEFT + WIDE - 15]) > 0.9
     assert seen[ROWS_MEET + 4 : TOP + HIGH, LEFT + 15 : LEFT + WIDE - 15].max() < 0.2
+
+
+def test_behind_a_slit_no_row_is_looked_for(mouth):
+    points, topology = mouth
+    slit = points.copy()
+    lips = slit[INNER_LIPS, 1]
+    slit[INNER_LIPS, 1] = TOP + HIGH / 2 + 0.1 * (lips - TOP - HIGH / 2)
+    assert np.isfinite(shown(smiling(), (slit, topology))).all()
 
 
 def test_a_gap_is_not_shown_and_a_line_between_two_teeth_is(mouth):

@@ -71,16 +71,21 @@ def test_gaps_are_looked_for_where_a_turn_uncovers_skin_and_nowhere_else(rig):
     looked = []
 
     class Spy:
-        def fill(self, warped, place, target_px):
+        def fill(self, warped, place, target_px, share):
             assert warped.shape[:2] == place.shape[:2]
-            looked.append(target_px + np.array([reference.left, reference.top]))
+            looked.append((target_px + np.array([reference.left, reference.top]), share))
 
     reference.far_edge = Spy()
     for target in (own, placed(rig, 26), placed(rig, 20, mouthPucker=1.0), placed(rig, 20, jawOpen=0.6)):
         warp_picture(reference, target)
     assert not looked
-    warp_picture(reference, placed(rig, 14))
-    np.testing.assert_allclose(looked[0], placed(rig, 14)[:, :2], atol=1e-3)
+    shares = []
+    for degrees in np.arange(20, 12, -0.25):
+        looked.clear()
+        warp_picture(reference, placed(rig, degrees))
+        shares.append(looked[0][1] if looked else 0.0)
+    np.testing.assert_allclose(looked[0][0], placed(rig, degrees)[:, :2], atol=1e-3)
+    assert shares[0] == 0 and shares[-1] == 1 and np.diff(shares).min() >= 0 and np.diff(shares).max() < 0.2, "nothing pops"
     assert ReferenceFace(reference.image, own, mesh_topology(rig)).far_edge is None, "nobody knows where the room is"
 
 
