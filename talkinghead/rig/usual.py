@@ -1,4 +1,5 @@
-"""What of the expression in a portrait is its owner's usual look, which a calm face keeps: heavy lids, low or raised brows.
+"""What of the expression in a portrait is its owner's usual look, which a calm face keeps: heavy lids, low or raised brows; and
+where its lips meet.
 
 One picture does not say what of a face is expression and what is the face; the fit takes for expression what the identity
 modes cannot be, and its neutral has wider eyes and lower brows than the talker usually has
@@ -28,6 +29,12 @@ _AGAINST: Final = {
 }  # fmt: skip
 """What gives way, and to what: low brows to raised ones. Lids do not: narrow eyes that widen stare otherwise."""
 
+_REST_GAP, _CLOSES = 0.0155, 0.307
+"""Of the distance of the outer corners of the eyes: the rig's own lips are so far apart, and `mouthClose` draws them so much
+nearer."""
+_UPPER_LIP, _LOWER_LIP, _RIGHT_EYE, _LEFT_EYE = 13, 14, 33, 263
+_MOUTH_CLOSE: Final = arkit.INDEX["mouthClose"]
+
 
 def _columns(stems: tuple[str, ...], side: str) -> list[int]:
     """Of blendshapes of these names, on one side ("Left") or on both (""); what has no side belongs to both."""
@@ -45,6 +52,16 @@ _ROWS: Final = [
     for name in arkit.BLENDSHAPES
     if name.startswith(stem)
 ]
+
+
+def with_meeting_lips(blendshapes: FloatArray, shape: FloatArray) -> FloatArray:
+    """blendshapes: (T, 52) counted from a calm face -> the same on a person's neutral `shape`, (V, 3) m, whose lips the fit may
+    have left further apart than the rig's: what shuts those shuts these.
+    """
+    gap, eyes = (float(np.linalg.norm(shape[a] - shape[b])) for a, b in ((_UPPER_LIP, _LOWER_LIP), (_RIGHT_EYE, _LEFT_EYE)))
+    result = blendshapes.copy()
+    result[:, _MOUTH_CLOSE] += max(0.0, gap / max(1e-6, eyes) - _REST_GAP) / _CLOSES
+    return np.minimum(result, 1, out=result)
 
 
 def usual_look(resting: FloatArray) -> FloatArray:

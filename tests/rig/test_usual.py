@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from talkinghead import arkit
-from talkinghead.rig.usual import on_usual_look, usual_look
+from talkinghead.rig.face_rig import FaceRig
+from talkinghead.rig.usual import on_usual_look, usual_look, with_meeting_lips
 
 
 def face(**shown):
@@ -70,3 +71,31 @@ def test_heavy_lids_stay_whole():
 def test_who_is_caught_in_a_blink_or_a_wink_is_awake(left, right):
     usual = usual_look(face(eyeBlinkLeft=left, eyeBlinkRight=right))
     assert max(value(usual, "eyeBlinkLeft"), value(usual, "eyeBlinkRight")) < 0.05
+
+
+@pytest.fixture(scope="module")
+def rig(root):
+    return FaceRig.from_pretrained(root / "checkpoints/default/rig")
+
+
+def lip_gap(rig, blendshapes, shape):
+    points = rig.express(blendshapes, np.zeros((len(blendshapes), 2), np.float32), shape)
+    return np.linalg.norm(points[:, 13] - points[:, 14], axis=-1) / np.linalg.norm(points[:, 33] - points[:, 263], axis=-1)
+
+
+def test_lips_that_the_fit_left_apart_meet_where_the_rigs_do(rig):
+    apart = rig.neutral + 0.08 * rig.deltas[arkit.INDEX["jawOpen"]]
+    speech = np.stack([face(), face(jawOpen=0.1), face(jawOpen=0.3), face(mouthSmileLeft=0.5, mouthSmileRight=0.5)])
+    own, theirs = lip_gap(rig, speech, rig.neutral), lip_gap(rig, speech, apart)
+    assert (theirs > own + 0.02).all()
+    np.testing.assert_allclose(lip_gap(rig, with_meeting_lips(speech, apart), apart), own, atol=0.005)
+
+
+def test_lips_that_meet_are_left_alone(rig):
+    speech = np.stack([face(), face(jawOpen=0.3, mouthClose=0.2)])
+    np.testing.assert_allclose(with_meeting_lips(speech, rig.neutral), speech, atol=1e-3)
+    tight = rig.neutral.copy()
+    tight[13] = tight[14]
+    assert np.array_equal(with_meeting_lips(speech, tight), speech)
+    wide = rig.neutral + rig.deltas[arkit.INDEX["jawOpen"]]
+    assert with_meeting_lips(speech, wide).max() == 1, "it is a blendshape still"
