@@ -27,6 +27,7 @@ from talkinghead.rig.fitting import FittedFace, fit_face, fit_motion
 from talkinghead.rig.placement import meshes_of, portrait_mesh
 from talkinghead.rig.retargeting import Reenactment, retarget
 from talkinghead.rig.shell import with_rim, with_still_body
+from talkinghead.rig.usual import with_meeting_lips
 from talkinghead.rig.view import CameraPath
 from talkinghead.rigged_portrait import fit_portrait, mesh_topology
 from talkinghead.synthesis.pipeline import PortraitCrop, Quality, quality_of
@@ -206,7 +207,8 @@ class TalkingHead:
             path.check_length(len(motion))
         shown = retarget(motion, face, reenactment, path)
         if lips is not None:
-            shown = self.with_lips(shown, lips)
+            spoken = self.with_lips(shown, lips).blendshapes
+            shown = replace(shown, blendshapes=with_meeting_lips(spoken, face.shape))
         meshes = meshes_of(rig, shown, face)
         return self.renderer(crop, meshes, wanted.steps, seed, both_ways=wanted.both_ways, mouth_alone=wanted.mouth_alone)
 
