@@ -29,7 +29,7 @@ _AGAINST: Final = {
 }  # fmt: skip
 """What gives way, and to what: low brows to raised ones. Lids do not: narrow eyes that widen stare otherwise."""
 
-_REST_GAP, _CLOSES = 0.0155, 0.307
+_REST_GAP, _CLOSES = 0.0152, 0.307
 """Of the distance of the outer corners of the eyes: the rig's own lips are so far apart, and `mouthClose` draws them so much
 nearer."""
 _UPPER_LIP, _LOWER_LIP, _RIGHT_EYE, _LEFT_EYE = 13, 14, 33, 263
@@ -58,7 +58,8 @@ def with_meeting_lips(blendshapes: FloatArray, shape: FloatArray) -> FloatArray:
     """blendshapes: (T, 52) counted from a calm face -> the same on a person's neutral `shape`, (V, 3) m, whose lips the fit may
     have left further apart than the rig's: what shuts those shuts these.
     """
-    gap, eyes = (float(np.linalg.norm(shape[a] - shape[b])) for a, b in ((_UPPER_LIP, _LOWER_LIP), (_RIGHT_EYE, _LEFT_EYE)))
+    # In height, as the lips' travel is: one lip may stand before the other.
+    gap, eyes = float(shape[_UPPER_LIP, 1] - shape[_LOWER_LIP, 1]), float(np.linalg.norm(shape[_RIGHT_EYE] - shape[_LEFT_EYE]))
     result = blendshapes.copy()
     result[:, _MOUTH_CLOSE] += max(0.0, gap / max(1e-6, eyes) - _REST_GAP) / _CLOSES
     return np.minimum(result, 1, out=result)

@@ -18,6 +18,8 @@ FILL_PX: Final = 160
 """The room behind is made at this size: it is seen in a narrow band beside the head, and mostly out of focus."""
 HIDDEN: Final = 0.05
 """From this much of the person on a pixel says nothing of the room."""
+SURELY: Final = 0.8
+"""Of the matte, what is surely the person."""
 _BARE: Final = 1 / 255
 """Less of the room than this is not seen."""
 FOLD_PX, EDGE_FOLD_PX = 4.0, 2.0

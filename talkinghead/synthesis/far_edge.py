@@ -12,6 +12,7 @@ from typing import Any, Final
 import cv2
 import numpy as np
 
+from talkinghead.synthesis.backdrop import SURELY
 from talkinghead.synthesis.geometry import box_around, carried, polygon_mask
 from talkinghead.synthesis.regions import CHIN, FACE_OVAL, FOREHEAD
 from talkinghead.types import ByteArray, FloatArray
@@ -27,8 +28,6 @@ _INSIDE: Final = 0.03
 """So far inside their outline a person is surely skin."""
 _ROUND: Final = 0.12
 """So far beside the face gaps are looked for, and none beneath it: between a chin and a collar there is room."""
-_SURELY: Final = 0.8
-"""Of the matte, what is surely the person."""
 _GAIN: Final = 3.0
 """A third of a gap is one."""
 
@@ -84,7 +83,7 @@ class FarEdge:
 
 def _going_on(image: ByteArray, matte: FloatArray, margin_px: float) -> Any:
     """(H, W, 3); a smaller (h, w) in [0, 1] -> the picture where the person surely is, round that what is inside, mirrored."""
-    inside = cv2.erode((matte > _SURELY).astype(np.uint8), _disc(margin_px))
+    inside = cv2.erode((matte > SURELY).astype(np.uint8), _disc(margin_px))
     if not inside.any():
         return image
     _, labels = cv2.distanceTransformWithLabels(1 - inside, cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)

@@ -10,7 +10,7 @@ from typing import Final
 import cv2
 import numpy as np
 
-from talkinghead.synthesis.backdrop import signed_areas
+from talkinghead.synthesis.backdrop import SURELY, signed_areas
 from talkinghead.synthesis.rasteriser import vertex_normals
 from talkinghead.synthesis.regions import FACE_OVAL, LEFT_EYE, RIGHT_EYE
 from talkinghead.types import FloatArray, IntArray
@@ -25,8 +25,6 @@ _INSET: Final = 0.04
 _REACH: Final = 0.25
 """Of that distance, how far from the mesh's edge the person's may be: cheeks are hollow that the mesh believes full."""
 _STEPS: Final = 26
-_SURELY: Final = 0.8
-"""Of the matte, what is surely the person."""
 _RINGS, _PLATEAU = 5, 2.0
 """From the oval inwards, a ring of vertices at a time, skin is taken by 1, 1, 1, .8, .4 and 0 of the way."""
 _DEPTH: Final = 3.0
@@ -123,7 +121,7 @@ def _way_inside(points: FloatArray, inward: FloatArray, matte: FloatArray, eyes_
     places = points[None] + ways[:, None, None] * inward[None]
     x, y = np.moveaxis(np.asarray(places, np.float32), -1, 0)
     there = np.asarray(cv2.remap(matte, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), np.float32)
-    return np.asarray(ways[(there > _SURELY).argmax(0)], np.float32)
+    return np.asarray(ways[(there > SURELY).argmax(0)], np.float32)
 
 
 def _star_areas(points: FloatArray, faces: IntArray) -> FloatArray:

@@ -91,6 +91,14 @@ def test_lips_that_the_fit_left_apart_meet_where_the_rigs_do(rig):
     np.testing.assert_allclose(lip_gap(rig, with_meeting_lips(speech, apart), apart), own, atol=0.005)
 
 
+def test_a_lip_that_stands_before_the_other_parts_nothing(rig):
+    speech = np.stack([face(), face(jawOpen=0.2)])
+    eyes = np.linalg.norm(rig.neutral[33] - rig.neutral[263])
+    overbite = rig.neutral.copy()
+    overbite[13, 2] += 0.03 * eyes
+    np.testing.assert_allclose(with_meeting_lips(speech, overbite), speech, atol=1e-3)
+
+
 def test_lips_that_meet_are_left_alone(rig):
     speech = np.stack([face(), face(jawOpen=0.3, mouthClose=0.2)])
     np.testing.assert_allclose(with_meeting_lips(speech, rig.neutral), speech, atol=1e-3)
