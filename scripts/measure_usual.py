@@ -92,6 +92,7 @@ def main() -> None:
     parser.add_argument("--prepared", type=Path, default=Path("data/prepared"))
     parser.add_argument("--split", choices=("train", "eval"), default="eval")
     arguments = parser.parse_args()
+    warnings.simplefilter("ignore", RuntimeWarning)  # who shuts no lips has no mean of them
     rows = [row for row in read_manifest(arguments.source) if row["split"] == arguments.split]
     clips = [(row["identity"], (arguments.prepared / row["file"]).with_suffix(".npz")) for row in rows]
     if not any(clip.exists() for _, clip in clips):
@@ -102,9 +103,7 @@ def main() -> None:
         found = errors(clip, rig) if clip.exists() else None
         if found is not None:
             talkers[talker].append(found)
-    with warnings.catch_warnings():  # who shuts no lips has no mean of them
-        warnings.simplefilter("ignore", RuntimeWarning)
-        mean = 100 * np.nanmean([np.nanmean(rows, 0) for rows in talkers.values()], 0)
+    mean = 100 * np.nanmean([np.nanmean(rows, 0) for rows in talkers.values()], 0)
     who = f"{len(talkers)} people of {arguments.split}"
     table = Table(
         "error, % of the eyes' distance",
