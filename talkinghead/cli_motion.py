@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from talkinghead.cli_export import CharacterOption, MotionFpsOption, NamesOption, checked_character, save
+from talkinghead.cli_groups import EmotionOptions, MotionOptions, SpeechOptions, checked_performance, with_groups
 from talkinghead.cli_live import (
     PIPE,
     BufferOption,
@@ -24,106 +25,51 @@ from talkinghead.cli_live import (
 )
 from talkinghead.cli_options import (
     ArousalOption,
-    ArticulationOption,
-    AudioOption,
-    BlinkRateOption,
     CheckpointOption,
     DeviceOption,
-    EmotionOption,
-    ExpressionStrengthOption,
-    FitOption,
-    GazeOption,
-    HeadMotionOption,
-    IntensityOption,
-    LipStrengthOption,
     LiveEmotionOption,
     LiveIntensityOption,
     MotionOutput,
-    PromptOption,
-    ReferenceOption,
-    SeedOption,
-    StyleOption,
-    TextOption,
-    TimelineOption,
     ValenceOption,
-    VoiceOption,
 )
 from talkinghead.cli_progress import loading, say, say_emotion, say_silence, stages
-from talkinghead.cli_values import (
-    check_blinks,
-    check_emotion,
-    check_motion_output,
-    check_seed,
-    check_style,
-    checked_knobs,
-    checked_speech,
-    emotion_request,
-    loaded_head,
-)
+from talkinghead.cli_values import check_motion_output, loaded_head
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    app.command(epilog="Example: talkinghead animate --audio speech.wav -e sad -e angry:brow:0.8 -o motion.npz")(animate)
+    app.command(epilog="Example: talkinghead animate --audio speech.wav -e sad -e angry:brow:0.8 -o motion.npz")(
+        with_groups(animate)
+    )
     app.command(epilog="Example: talkinghead track video.mp4 -o motion.npz")(track)
     app.command(epilog="Example: talkinghead adapt ana.mp4 -o styles/ana; then: talkinghead generate --style styles/ana ...")(
         adapt
     )
     app.command(epilog="Example: arecord -t raw -f S16_LE -r 16000 -c 1 | talkinghead stream -e happy --osc 127.0.0.1:39539")(
-        stream
+        with_groups(stream)
     )
 
 
 def animate(
     output: MotionOutput,
-    audio: AudioOption = None,
-    text: TextOption = None,
-    voice: VoiceOption = "en-us",
-    fit: FitOption = None,
-    emotion: EmotionOption = None,
-    intensity: IntensityOption = None,
-    prompt: PromptOption = None,
-    timeline: TimelineOption = None,
-    valence: ValenceOption = None,
-    arousal: ArousalOption = None,
-    reference: ReferenceOption = None,
-    seed: SeedOption = 0,
-    device: DeviceOption = None,
-    head_motion: HeadMotionOption = 1.0,
-    blink_rate: BlinkRateOption = None,
-    gaze: GazeOption = "natural",
-    lip_strength: LipStrengthOption = 1.0,
-    articulation: ArticulationOption = 1.0,
-    expression_strength: ExpressionStrengthOption = 1.0,
-    style: StyleOption = None,
+    speech: SpeechOptions,
+    feeling: EmotionOptions,
+    moved: MotionOptions,
     fps: MotionFpsOption = 25.0,
     character: CharacterOption = None,
     names: NamesOption = None,
+    device: DeviceOption = None,
     checkpoint: CheckpointOption = None,
 ) -> None:
     """Speech -> the motion of a face (52 ARKit blendshapes, head, gaze), no picture; for other tools by the name's ending."""
-    check_motion_output(output, [audio, timeline, reference, character, names])
+    check_motion_output(output, [speech.audio, feeling.timeline, feeling.reference, character, names])
     driven = checked_character(output, fps, character, names)
-    request = emotion_request(emotion, intensity, timeline, prompt, valence, arousal, reference, checkpoint)
-    check_seed(seed)
-    knobs = checked_knobs(
-        head_motion=head_motion,
-        blink_rate=blink_rate,
-        gaze=gaze,
-        lip_strength=lip_strength,
-        articulation=articulation,
-        expression_strength=expression_strength,
-    )
-    check_style(style)
-    speech = checked_speech(audio, text, voice, fit)
-    check_emotion(request, speech.num_frames)
-    check_blinks(knobs, speech.num_frames)
+    sound, request, how = checked_performance(speech, feeling, moved, checkpoint)
     say_emotion(request)
     with loading():
         head = loaded_head(checkpoint, device)
-    say_silence(audio, speech)
-    motion = head.animate(speech, emotion=request, seed=seed, style=style, **knobs)
-    save(output, motion, fps, driven, checkpoint)
+    say_silence(speech.audio, sound)
+    save(output, head.animate(sound, emotion=request, **how), fps, driven, checkpoint)
 
 
 def track(
@@ -171,6 +117,7 @@ def adapt(
 
 
 def stream(
+    *,
     audio: SoundOption = PIPE,
     osc: OscOption = None,
     osc_format: OscFormatOption = None,
@@ -180,15 +127,8 @@ def stream(
     intensity: LiveIntensityOption = None,
     valence: ValenceOption = None,
     arousal: ArousalOption = None,
-    seed: SeedOption = 0,
+    moved: MotionOptions,
     device: DeviceOption = None,
-    head_motion: HeadMotionOption = 1.0,
-    blink_rate: BlinkRateOption = None,
-    gaze: GazeOption = "natural",
-    lip_strength: LipStrengthOption = 1.0,
-    articulation: ArticulationOption = 1.0,
-    expression_strength: ExpressionStrengthOption = 1.0,
-    style: StyleOption = None,
     checkpoint: CheckpointOption = None,
 ) -> None:
     """Speech as it is spoken -> motion: a line of JSON a frame on standard output, 0.16 s behind, and OSC to an avatar.
@@ -200,16 +140,7 @@ def stream(
     from talkinghead.emotion.track import EmotionRequest
 
     request = EmotionRequest(tuple(emotion or ()), intensity, valence=valence, arousal=arousal)
-    check_seed(seed)
-    knobs = checked_knobs(
-        head_motion=head_motion,
-        blink_rate=blink_rate,
-        gaze=gaze,
-        lip_strength=lip_strength,
-        articulation=articulation,
-        expression_strength=expression_strength,
-    )
-    check_style(style)
+    how = moved.checked()
     source = opened_sound(audio)
     from talkinghead.streaming import MotionStream, steady_activation
 
@@ -217,4 +148,4 @@ def stream(
     sender = opened_sender(osc, osc_format, fps, buffer)
     with loading():
         head = loaded_head(checkpoint, device)
-    play(source, MotionStream(head, request, seed=seed, style=style, **knobs), sender)
+    play(source, MotionStream(head, request, **how), sender)

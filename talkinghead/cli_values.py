@@ -181,13 +181,13 @@ def checked_knobs(**knobs: float | str | None) -> dict[str, Any]:
     return given
 
 
-def check_blinks(knobs: dict[str, Any], num_frames: int) -> None:
+def check_blinks(blink_rate: str | None, num_frames: int) -> None:
     """Raise InputError for a blink that is asked for after the speech has ended, `num_frames` long."""
     from talkinghead.motion.knobs import MotionKnobs
     from talkinghead.types import FPS
 
     length_s = num_frames / FPS
-    late = [time_s for time_s in MotionKnobs.of(**knobs).blinks.times_s or () if time_s >= length_s]
+    late = [time_s for time_s in MotionKnobs(blink_rate=blink_rate).blinks.times_s or () if time_s >= length_s]
     if late:
         raise InputError(f"--blink-rate {late[0]:g}s: the speech ends at {length_s:.2f} s; give times before that.")
 
