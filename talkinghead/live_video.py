@@ -8,12 +8,12 @@ Knows threads and clocks; knows nothing of how a frame is made.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import threading
 import time
 from collections import deque
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import torch
 
+from talkinghead.devices import num_threads
 from talkinghead.errors import AudioError, InputError
 from talkinghead.live_drawing import Draw, drawing
 from talkinghead.streaming import MotionStream
@@ -274,15 +275,9 @@ class LiveVideo:
                 self._waiting.append(frame)
                 self._changed.notify_all()
 
-    @contextlib.contextmanager
-    def _one_share(self) -> Iterator[None]:
+    def _one_share(self) -> AbstractContextManager[None]:
         """Threads that wait for more to do keep their cores busy, which whoever draws needs."""
-        before = torch.get_num_threads()
-        torch.set_num_threads(self._share if self._draw is not None else before)
-        try:
-            yield
-        finally:
-            torch.set_num_threads(before)
+        return num_threads(torch.get_num_threads() if self._draw is None else self._share)
 
     def _workers(self) -> ThreadPoolExecutor:
         if self._pool is None:

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from talkinghead.audio.hidden_unit_encoder import AnySpeechEncoder, load_speech_encoder
 from talkinghead.audio.waveform import load_audio
 from talkinghead.checkpoints import checkpoint_folder
+from talkinghead.devices import usable_device
 from talkinghead.emotion.emotion_encoder import EmotionEncoder, neutral_unless_sure
 from talkinghead.emotion.reference import CLIP_SUFFIXES, reference_activation
 from talkinghead.emotion.track import EmotionRequest, emotion_track, requested_track
@@ -70,7 +70,7 @@ class TalkingHead:
             InputError: the device cannot be used here.
             CheckpointError: a file is missing, or of the wrong shape.
         """
-        where = _device(device)
+        where = usable_device(device)
         root = checkpoint_folder(Path(folder) if folder is not None else None)
         return TalkingHead(
             speech_encoder=load_speech_encoder(root / "speech_encoder", str(where)),
@@ -221,12 +221,8 @@ class TalkingHead:
         if still_body:
             rig = with_still_body(rig, face)
         mesh = portrait_mesh(rig, face)
-        glasses = portrait.wears_glasses
-        return (
-            face,
-            rig,
-            PortraitCrop.of(portrait.image, mesh, mesh_topology(self.rig), quality.warp_px, portrait.matte, glasses),
-        )
+        topology, glasses = mesh_topology(self.rig), portrait.wears_glasses
+        return face, rig, PortraitCrop.of(portrait.image, mesh, topology, quality.warp_px, portrait.matte, glasses)
 
     def stream(
         self,
@@ -295,14 +291,3 @@ class TalkingHead:
 def _is_heard(emotion: str | EmotionRequest | EmotionTrack) -> bool:
     request = EmotionRequest((emotion,)) if isinstance(emotion, str) else emotion
     return isinstance(request, EmotionRequest) and request.is_heard
-
-
-def _device(name: str | None) -> torch.device:
-    if name is None:
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        device = torch.device(name)
-        torch.zeros(1, device=device)
-    except (RuntimeError, AssertionError) as error:
-        raise InputError(f"device: '{name}' cannot be used here; choose cpu, or cuda where there is an NVIDIA GPU.") from error
-    return device

@@ -22,14 +22,13 @@ from talkinghead.rig.eyes import MAX_GAZE_RAD, gaze_of_frames, straight_irises
 from talkinghead.rig.face_rig import CAMERA_DISTANCE_M, FaceRig
 from talkinghead.rig.gaze import eye_look, with_eye_look
 from talkinghead.rig.pose import Array, CameraPose, axis_angle_from_matrix, matrix_from_axis_angle, steadied
-from talkinghead.types import FaceMotion, FloatArray, TrackedFace
+from talkinghead.types import UPRIGHT, FaceMotion, FloatArray, TrackedFace
 
 _ROUNDS: Final = 4
 PERSON_FRAMES: Final = 500
 """A person is fitted to so many frames at most, evenly chosen from a longer clip."""
 BLOCK_FRAMES: Final = 500
 """Frames that are worked on at once, at about 80 kB each."""
-_TO_OURS: Final = np.array([1.0, -1.0, -1.0])
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,7 +64,7 @@ class FittedFace:
 
 def project(vertices: FloatArray, face: FittedFace) -> FloatArray:
     """vertices: (..., V, 3) m in camera space -> (..., V, 3) px: x right, y down, z away from the camera."""
-    pixels = vertices * (np.array([1, -1, -1], np.float32) * np.float32(face.scale))
+    pixels = vertices * (UPRIGHT * np.float32(face.scale))
     pixels[..., :2] += face.translation
     return pixels
 
@@ -178,7 +177,7 @@ def _fit(points: FloatArray, scores: FloatArray, rig: FaceRig) -> tuple[FaceMoti
 
 def _camera(points: FloatArray) -> Array:
     """Points as the tracker gives them -> in our axes, px."""
-    camera: Array = points.astype(np.float64) * _TO_OURS
+    camera: Array = points.astype(np.float64) * UPRIGHT
     return camera
 
 

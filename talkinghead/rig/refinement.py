@@ -17,7 +17,7 @@ from talkinghead.rig import topology
 from talkinghead.rig.face_rig import CAMERA_DISTANCE_M, FaceRig, scale_blinks
 from talkinghead.rig.fitting import fit_face, fit_motion
 from talkinghead.rig.pose import Array, matrix_from_axis_angle
-from talkinghead.types import FloatArray, TrackedFace
+from talkinghead.types import UPRIGHT, FloatArray, TrackedFace
 
 MAX_CLIPS_OF_ONE_FOLDER: Final = {"grid_s1": 7}
 FRAMES_PER_CLIP: Final = 30
@@ -45,7 +45,7 @@ def load_clips(folder: Path, frames_per_clip: int = FRAMES_PER_CLIP) -> list[Cli
             data = np.load(file, allow_pickle=False)
             seen = np.flatnonzero(data["presence"] > 0)
             chosen = seen[np.unique(np.linspace(0, len(seen) - 1, frames_per_clip).astype(int))]
-            points = data["points"][chosen] * np.array([1, -1, -1], np.float32)
+            points = data["points"][chosen] * UPRIGHT
             clips.append(Clip(f"{source.name}/{file.stem}", points, data["scores"][chosen]))
     return clips
 
@@ -114,7 +114,7 @@ def fit_clips(clips: list[Clip], rig: FaceRig) -> list[FittedClip]:
     """Fits each clip: its points brought to head space by the fitted pose, and its coefficients."""
     fitted = []
     for clip in clips:
-        motion, face = fit_motion(clip.points * np.array([1, -1, -1], np.float32), clip.scores, rig)
+        motion, face = fit_motion(clip.points * UPRIGHT, clip.scores, rig)
         camera = clip.points.astype(np.float64)
         growth = CAMERA_DISTANCE_M / (CAMERA_DISTANCE_M - motion.head_translation[:, 2].astype(np.float64))
         pixels = face.translation.astype(np.float64) * (1, -1) + face.scale * motion.head_translation[:, :2]
@@ -172,7 +172,7 @@ def smile_left(clips: list[Clip], rig: FaceRig) -> tuple[float, float]:
 
 
 def _tracked(clip: Clip, frame: int) -> TrackedFace:
-    points = clip.points[frame] * np.array([1, -1, -1], np.float32)
+    points = clip.points[frame] * UPRIGHT
     return TrackedFace(points, clip.scores[frame], np.zeros(4, np.float32), 1.0)
 
 
@@ -186,9 +186,7 @@ def identity_modes(
     """
     shapes = [fit_face(face, rig).shape[: topology.NUM_POINTS] for face in portraits]
     for clip in clips:
-        shapes.append(
-            fit_motion(clip.points * np.array([1, -1, -1], np.float32), clip.scores, rig)[1].shape[: topology.NUM_POINTS]
-        )
+        shapes.append(fit_motion(clip.points * UPRIGHT, clip.scores, rig)[1].shape[: topology.NUM_POINTS])
     change = np.stack(shapes).astype(np.float64) - rig.neutral[: topology.NUM_POINTS]
     change[:, topology.NUM_SKIN :, 2] = 0
     both = np.concatenate([change, change[:, mirror] * np.array([-1, 1, 1])]).reshape(2 * len(change), -1)

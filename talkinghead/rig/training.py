@@ -27,6 +27,7 @@ from talkinghead.rig.pose import Array
 from talkinghead.rig.refinement import Clip, explained, fit_clips, refine_deltas, ring_deltas
 from talkinghead.training import check_resumable, save_config
 from talkinghead.training_log import Report, unheard
+from talkinghead.types import UPRIGHT
 
 RIG: Final = "rig"
 """Folder of the finished rig, below the run's."""
@@ -127,4 +128,4 @@ def _clip(store: ClipStore, row: dict[str, Any], num_frames: int) -> Clip:
         points, scores, presence = data["points"], data["scores"], data["presence"]
     seen = np.flatnonzero(presence > 0)
     chosen = seen[np.unique(np.linspace(0, len(seen) - 1, num_frames).astype(int))] if len(seen) else seen
-    return Clip(str(row["file"]), points[chosen] * np.array([1, -1, -1], np.float32), scores[chosen])
+    return Clip(str(row["file"]), points[chosen] * UPRIGHT, scores[chosen])

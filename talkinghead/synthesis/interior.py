@@ -13,7 +13,7 @@ import numpy as np
 from talkinghead.synthesis.geometry import far_blurred, polygon_mask
 from talkinghead.synthesis.rasteriser import rasterise, vertex_normals
 from talkinghead.synthesis.regions import INNER_LIPS, LEFT_EYE, RIGHT_EYE
-from talkinghead.types import ByteArray, FloatArray, IntArray
+from talkinghead.types import UPRIGHT, ByteArray, FloatArray, IntArray
 
 if TYPE_CHECKING:
     from talkinghead.synthesis.topology import MeshTopology
@@ -62,7 +62,7 @@ def draw_mouth(
     oversample = 2 if eyes_px <= _OVERSAMPLED_PX else 1
     local = target_px.copy()
     local[:, :2] = (target_px[:, :2] - (x0, y0)) * oversample
-    facing = vertex_normals(target_px * np.array([1, -1, -1], np.float32), topology.inner)[:, 2]
+    facing = vertex_normals(target_px * UPRIGHT, topology.inner)[:, 2]
     # Light falls in through the opening: what faces it is bright, what lies deep is dark.
     lips_z = float(target_px[INNER_LIPS, 2].mean())
     mouth_px = max(1.0, float(np.linalg.norm(target_px[78, :2] - target_px[308, :2])))

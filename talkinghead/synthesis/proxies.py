@@ -42,7 +42,7 @@ from talkinghead.synthesis.rasteriser import rasterise, vertex_normals
 from talkinghead.synthesis.regions import FACE_OVAL, INNER_LIPS, JAW, LEFT_EYE, OUTER_LIPS, RIGHT_EYE, SKULL
 from talkinghead.synthesis.stretch import Stretch
 from talkinghead.synthesis.topology import MeshTopology
-from talkinghead.types import ByteArray, FloatArray
+from talkinghead.types import UPRIGHT, ByteArray, FloatArray
 
 WARP_PX: Final = 512
 MATTE_MARGIN: Final = 0.06
@@ -187,7 +187,7 @@ def _face_guides(proxies: FaceProxies) -> FaceGuides:
     topology = reference.topology
     aligned_px = target_px.copy()
     aligned_px[:, :2] = target_px[:, :2] @ to_aligned[:, :2].T + to_aligned[:, 2]
-    upright = aligned_px[:468] * np.array([1, -1, -1], np.float32)
+    upright = aligned_px[:468] * UPRIGHT
     attributes = np.c_[vertex_normals(upright, topology.skin), reference.stretch.of(target_px), np.ones(468)]
     maps, _ = rasterise(aligned_px, topology.skin, attributes.astype(np.float32), ALIGNED_HEIGHT, ALIGNED_WIDTH)
     mouth = polygon_mask([aligned_px[INNER_LIPS, :2]], ALIGNED_HEIGHT, ALIGNED_WIDTH)

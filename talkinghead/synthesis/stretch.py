@@ -13,7 +13,7 @@ import numpy as np
 from talkinghead.synthesis.backdrop import SURELY, signed_areas
 from talkinghead.synthesis.rasteriser import vertex_normals
 from talkinghead.synthesis.regions import FACE_OVAL, LEFT_EYE, RIGHT_EYE
-from talkinghead.types import FloatArray, IntArray
+from talkinghead.types import UPRIGHT, FloatArray, IntArray
 
 _MOST: Final = 2.0
 """Of the log of an area's ratio."""
@@ -77,7 +77,7 @@ class Stretch:
 
 def _normals(points: FloatArray, skin: IntArray) -> FloatArray:
     """points: (V, 3) px, z away from the camera -> (468, 3) of the skin, y up, z to the viewer."""
-    return vertex_normals(points[:468] * np.array([1, -1, -1], np.float32), skin)
+    return vertex_normals(points[:468] * UPRIGHT, skin)
 
 
 def _beside_oval(skin: IntArray) -> FloatArray:
