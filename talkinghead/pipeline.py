@@ -20,6 +20,7 @@ from talkinghead.errors import AudioError, EmotionError, FaceError, InputError, 
 from talkinghead.landmarks import FaceTracker
 from talkinghead.live_video import LiveFrame, LiveVideo
 from talkinghead.motion.dubbing import dubbed
+from talkinghead.motion.lips import shut_seen_lips
 from talkinghead.motion.pipeline import MotionPipeline
 from talkinghead.motion.style import SpeakingStyle
 from talkinghead.rig.face_rig import FaceRig
@@ -27,7 +28,7 @@ from talkinghead.rig.fitting import FittedFace, fit_face, fit_motion
 from talkinghead.rig.placement import meshes_of, portrait_mesh
 from talkinghead.rig.retargeting import Reenactment, retarget
 from talkinghead.rig.shell import with_rim, with_still_body
-from talkinghead.rig.usual import with_meeting_lips
+from talkinghead.rig.usual import with_lips_from, with_meeting_lips
 from talkinghead.rig.view import CameraPath
 from talkinghead.rigged_portrait import fit_portrait, mesh_topology
 from talkinghead.synthesis.pipeline import PortraitCrop, Quality, quality_of
@@ -271,14 +272,15 @@ class TalkingHead:
         return replace(motion, blendshapes=dubbed(motion.blendshapes, talking, contacts, self.motion.travel))
 
     def track(self, video: Path) -> FaceMotion:
-        """A video -> the motion of its largest face, at 25 frames a second.
+        """A video -> the motion of its largest face, at 25 frames a second; what shuts that face's lips shuts the rig's.
 
         Raises:
             VideoError: it cannot be read, is a single picture, or no face is seen in most of it.
         """
         points, scores, seen = tracked_video(self.tracker, Path(video))
-        motion, _ = fit_motion(points, scores, self.rig, seen)
-        return motion
+        motion, face = fit_motion(points, scores, self.rig, seen)
+        blendshapes, travel = with_lips_from(motion.blendshapes, face.shape), self.motion.travel
+        return replace(motion, blendshapes=blendshapes if travel is None else shut_seen_lips(blendshapes, travel))
 
     def load_portrait(self, path: Path | str, face: int | None = None, size: int | None = None) -> Portrait:
         """Read a picture and find the face that is to speak; `size` is the longest side of the result in px."""

@@ -42,6 +42,9 @@ TUCK: Final = {
 }  # fmt: skip
 """At least this much of each column at f and v."""
 
+SEEN_SHUT: Final = (0.003, 0.022)
+"""Lips that touch are seen up to so far past the resting gap, and lips from the other on are surely apart."""
+
 JAW_OPEN: Final = arkit.INDEX["jawOpen"]
 MOUTH_CLOSE: Final = arkit.INDEX["mouthClose"]
 
@@ -137,6 +140,18 @@ def restrain_parting(blendshapes: FloatArray, talking: FloatArray, travel: LipTr
     result = blendshapes.copy()
     excess = np.maximum((blendshapes - talking) @ travel.parting - FELT_PARTING, 0) * np.clip(talking.max(1) / SPEAKING, 0, 1)
     result[:, MOUTH_CLOSE] = np.clip(result[:, MOUTH_CLOSE] - excess / travel.parting[MOUTH_CLOSE], 0, 1)
+    return result
+
+
+def shut_seen_lips(blendshapes: FloatArray, travel: LipTravel) -> FloatArray:
+    """(T, 52) of a tracked face -> the same with lips that were seen shut as shut as speech shuts them: a tracker leaves them a
+    little apart, where another face may show its teeth.
+    """
+    result, parted = blendshapes.copy(), blendshapes @ travel.parting
+    surely, apart = SEEN_SHUT
+    shut = np.clip((apart - parted) / (apart - surely), 0, 1)
+    nearer = shut * np.maximum(parted + SHUT_BEYOND_REST, 0)
+    result[:, MOUTH_CLOSE] = np.clip(result[:, MOUTH_CLOSE] - nearer / travel.parting[MOUTH_CLOSE], 0, 1)
     return result
 
 

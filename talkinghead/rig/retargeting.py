@@ -18,7 +18,7 @@ from talkinghead.rig.face_rig import BLINK
 from talkinghead.rig.fitting import FittedFace
 from talkinghead.rig.gaze import with_eye_look
 from talkinghead.rig.pose import Array, axis_angle_from_matrix, matrix_from_axis_angle
-from talkinghead.rig.usual import on_usual_look, with_meeting_lips
+from talkinghead.rig.usual import on_usual_look, with_lips_to, with_meeting_lips
 from talkinghead.rig.view import CameraPath, seen_from, supported
 from talkinghead.types import FaceMotion, FloatArray
 
@@ -68,7 +68,9 @@ def retarget(
     gaze = _look(motion, face, wanted)
     blendshapes = expression_on(motion.blendshapes, face.resting, wanted)
     if wanted.relative is None and not motion.is_seen:
-        blendshapes = with_meeting_lips(on_usual_look(blendshapes, face.resting), face.shape)
+        blendshapes = on_usual_look(blendshapes, face.resting)
+    if not wanted.relative:
+        blendshapes = (with_lips_to if motion.is_seen else with_meeting_lips)(blendshapes, face.shape)
     return FaceMotion(
         with_eye_look(blendshapes, gaze),
         axis_angle_from_matrix(rotation).astype(np.float32),

@@ -58,11 +58,32 @@ def with_meeting_lips(blendshapes: FloatArray, shape: FloatArray) -> FloatArray:
     """blendshapes: (T, 52) counted from a calm face -> the same on a person's neutral `shape`, (V, 3) m, whose lips the fit may
     have left further apart than the rig's: what shuts those shuts these.
     """
+    return _nearer(blendshapes, max(0.0, _lips_apart(shape)))
+
+
+def with_lips_from(blendshapes: FloatArray, shape: FloatArray) -> FloatArray:
+    """blendshapes: (T, 52) fitted on a person's neutral `shape`, (V, 3) m -> the same for the rig's: lips that shut there, whose
+    neutral may be nearer or further apart, shut here. `with_lips_to` is the way back."""
+    return _nearer(blendshapes, -_lips_apart(shape))
+
+
+def with_lips_to(blendshapes: FloatArray, shape: FloatArray) -> FloatArray:
+    """blendshapes: (T, 52) as `with_lips_from` gives them -> the same on a person's neutral `shape`, (V, 3) m."""
+    return _nearer(blendshapes, _lips_apart(shape))
+
+
+def _lips_apart(shape: FloatArray) -> float:
+    """How much further apart a neutral's lips are than the rig's, over the distance of the outer corners of the eyes."""
     # In height, as the lips' travel is: one lip may stand before the other.
     gap, eyes = float(shape[_UPPER_LIP, 1] - shape[_LOWER_LIP, 1]), float(np.linalg.norm(shape[_RIGHT_EYE] - shape[_LEFT_EYE]))
+    return gap / max(1e-6, eyes) - _REST_GAP
+
+
+def _nearer(blendshapes: FloatArray, by: float) -> FloatArray:
+    """Lips drawn nearer, over the distance of the outer corners of the eyes; apart no further than they have been drawn."""
     result = blendshapes.copy()
-    result[:, _MOUTH_CLOSE] += max(0.0, gap / max(1e-6, eyes) - _REST_GAP) / _CLOSES
-    return np.minimum(result, 1, out=result)
+    result[:, _MOUTH_CLOSE] = np.clip(result[:, _MOUTH_CLOSE] + by / _CLOSES, 0, 1)
+    return result
 
 
 def usual_look(resting: FloatArray) -> FloatArray:

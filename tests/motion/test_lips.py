@@ -8,6 +8,7 @@ from talkinghead.motion.lips import (
     JAW_OPEN,
     MOUTH_CLOSE,
     NARROWERS,
+    SHUT_BEYOND_REST,
     TUCKED_GAP,
     WIDENERS,
     LipContacts,
@@ -15,6 +16,7 @@ from talkinghead.motion.lips import (
     close_lips,
     open_lips,
     restrain_parting,
+    shut_seen_lips,
     spread_lips,
     touch_lips,
     tuck_lips,
@@ -87,3 +89,13 @@ def test_an_emotion_parts_the_lips_of_a_talker_a_little_and_of_the_silent_as_it_
     gap = (restrain_parting(baring, talking, travel()) - talking) @ travel().parting
     assert np.isclose(gap[0], FELT_PARTING, atol=1e-5) and np.isclose(gap[1], 0.8 * 0.15 + 0.6 * 0.05)
     assert np.array_equal(restrain_parting(talking, talking, travel()), talking)
+
+
+def test_lips_that_were_seen_shut_are_shut_and_open_ones_stay_open() -> None:
+    seen = np.zeros((200, 52), np.float32)
+    parted = np.linspace(-0.02, 0.1, 200, dtype=np.float32)
+    seen[:, JAW_OPEN], seen[:, MOUTH_CLOSE] = parted / 0.4 + 0.1, 0.1
+    after = shut_seen_lips(seen, travel()) @ travel().parting
+    assert (after[parted <= 0.003] <= -SHUT_BEYOND_REST + 1e-5).all(), "shut, or further past rest than speech shuts them"
+    assert np.allclose(after[parted >= 0.022], parted[parted >= 0.022], atol=1e-6)
+    assert (np.diff(after) > -1e-6).all(), "what opens, opens"

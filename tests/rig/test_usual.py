@@ -5,7 +5,7 @@ import pytest
 
 from talkinghead import arkit
 from talkinghead.rig.face_rig import FaceRig
-from talkinghead.rig.usual import on_usual_look, usual_look, with_meeting_lips
+from talkinghead.rig.usual import on_usual_look, usual_look, with_lips_from, with_lips_to, with_meeting_lips
 
 
 def face(**shown):
@@ -107,3 +107,21 @@ def test_lips_that_meet_are_left_alone(rig):
     assert np.array_equal(with_meeting_lips(speech, tight), speech)
     wide = rig.neutral + rig.deltas[arkit.INDEX["jawOpen"]]
     assert with_meeting_lips(speech, wide).max() == 1, "it is a blendshape still"
+
+
+def test_what_shuts_one_persons_lips_shuts_anothers(rig):
+    """A driver's neutral lips may be nearer than the rig's, a portrait's further apart."""
+    jaw = rig.deltas[arkit.INDEX["jawOpen"]]
+    performance = np.stack([face(mouthClose=0.2), face(jawOpen=0.1, mouthClose=0.2), face(jawOpen=0.3, mouthClose=0.1)])
+    for driver, portrait in ((-0.02, 0.08), (0.06, -0.02), (-0.02, -0.02), (0.06, 0.06)):
+        theirs, others = rig.neutral + driver * jaw, rig.neutral + portrait * jaw
+        asked = lip_height(rig, performance, theirs)
+        on_rig = with_lips_from(performance, theirs)
+        np.testing.assert_allclose(lip_height(rig, on_rig, rig.neutral), asked, atol=0.004)
+        np.testing.assert_allclose(lip_height(rig, with_lips_to(on_rig, others), others), asked, atol=0.004)
+    assert abs(lip_height(rig, performance, rig.neutral + 0.08 * jaw) - lip_height(rig, performance, rig.neutral)).min() > 0.02
+
+
+def lip_height(rig, blendshapes, shape):
+    points = rig.express(blendshapes, np.zeros((len(blendshapes), 2), np.float32), shape)
+    return (points[:, 13, 1] - points[:, 14, 1]) / np.linalg.norm(points[:, 33] - points[:, 263], axis=-1)
