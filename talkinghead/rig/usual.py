@@ -62,8 +62,9 @@ def with_meeting_lips(blendshapes: FloatArray, shape: FloatArray) -> FloatArray:
 
 
 def with_lips_from(blendshapes: FloatArray, shape: FloatArray) -> FloatArray:
-    """blendshapes: (T, 52) fitted on a person's neutral `shape`, (V, 3) m -> the same for the rig's: lips that shut there, whose
-    neutral may be nearer or further apart, shut here. `with_lips_to` is the way back."""
+    """blendshapes: (T, 52) fitted on a person's neutral `shape`, (V, 3) m -> the same for the rig's: what shuts lips that are
+    nearer or further apart when at rest shuts the rig's. `with_lips_to` is the way back.
+    """
     return _nearer(blendshapes, -_lips_apart(shape))
 
 
