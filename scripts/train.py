@@ -40,6 +40,16 @@ def train_speech_encoder(config: Path, stage: str) -> str:
     return str(train_adapter(options, print, logged(options.output, config)))
 
 
+def train_in_noise(config: Path, stage: str) -> str:
+    """The speech encoder's adapter, to hear in noise what it hears without: any speech, no labels."""
+    from talkinghead.audio.noise_training import NoiseConfig, train_in_noise
+    from talkinghead.motion.articulator import Articulator
+
+    options = load_config(config, NoiseConfig, stage)
+    kernel = Articulator.load(Path(options.articulator)).kernel
+    return str(train_in_noise(options, kernel, print, logged(options.output, config)))
+
+
 def train_denoiser(config: Path, stage: str) -> str:
     """Guides to frames: of the face, or of the mouth alone, as the configuration's `part` says."""
     from talkinghead.preparation.meshes import training_meshes
@@ -135,6 +145,7 @@ STAGES: Final[dict[str, Callable[[Path, str], str]]] = {
     "prior": train_prior,
     "rig": train_rig,
     "speech_encoder": train_speech_encoder,
+    "speech_encoder_in_noise": train_in_noise,
 }
 
 

@@ -15,26 +15,17 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 import torch
-from peft import LoraConfig, get_peft_model
-from peft.utils import get_peft_model_state_dict, set_peft_model_state_dict
-from safetensors.torch import load_file, save_file
-from torch import nn
 from torch.nn import functional
 
-from talkinghead.audio.adapter import ADAPTED, FILE, FIRST_BLOCK, ArticulationAdapter
+from talkinghead.audio.low_rank_encoder import LowRankEncoder, run
 from talkinghead.audio.phones import STEPS_PER_SECOND, PhoneTimes, articulation_steps
 from talkinghead.audio.sound_variation import vary_sound
-from talkinghead.audio.speech_encoder import SpeechEncoder, upper_blocks
+from talkinghead.audio.speech_encoder import SpeechEncoder
 from talkinghead.corpus.splits import TrainedOn, read, record
 from talkinghead.errors import ConfigError
-from talkinghead.files import whole
-from talkinghead.training import check_resumable, save_config
 from talkinghead.training_log import Report, unheard
-from talkinghead.training_state import falling_rate, optimiser_tensors, restore_optimiser
 from talkinghead.types import ARTICULATIONS, SAMPLE_RATE, FloatArray
 
-FREE_KEYS: Final = ("output", "num_threads", "save_every")
-"""What may differ when a run is resumed: nothing that is learnt depends on it."""
 MASKED_BANDS: Final = (2, 10)
 
 
@@ -85,57 +76,25 @@ def train_adapter(config: AdapterConfig, say: Callable[[str], None], report: Rep
     Raises:
         ConfigError: no recording to learn from, or the output folder holds a run of another configuration.
     """
-    torch.set_num_threads(config.num_threads)
-    output = Path(config.output)
-    state, finished = output / "state.safetensors", output / FILE
-    if state.is_file():
-        check_resumable(output / "config.json", config, FREE_KEYS)
-    trainer = AdapterTrainer(config)
-    if state.is_file():
-        trainer.load(state)
-        say(f"going on from step {trainer.step}")
-    else:
-        save_config(output / "config.json", config)
-    recent: list[float] = []
-    while trainer.step < config.steps:
-        recent.append(trainer.train_step())
-        if trainer.step % config.save_every == 0 or trainer.step == config.steps:
-            trainer.save(state)
-            say(f"step {trainer.step}: loss {np.mean(recent):.4f}")
-            report(trainer.step, {"loss": float(np.mean(recent))})
-            recent.clear()
-    with whole(finished) as part:
-        trainer.adapter().save(part)
-    record(output, [*read(Path(config.encoder)), *_trained_on(config)])
+
+    def start() -> tuple[LowRankEncoder, Callable[[], float]]:
+        trainer = AdapterTrainer(config)
+        return trainer.learner, trainer.train_step
+
+    finished = run(config, start, say, report)
+    record(finished.parent, [*read(Path(config.encoder)), *_trained_on(config)])
     return finished
 
 
 class AdapterTrainer:
-    """The adapted encoder, its read-out and their optimiser."""
+    """What learns, and what it learns from in each step."""
 
     def __init__(self, config: AdapterConfig) -> None:
-        self.config, self.step = config, 0
+        self.config = config
         self._clips, self._odds = _clips(config)
         self._encoder = SpeechEncoder.from_pretrained(Path(config.encoder))
-        torch.manual_seed(config.seed)
-        lora = LoraConfig(
-            r=config.rank,
-            lora_alpha=config.rank,
-            lora_dropout=config.dropout,
-            target_modules=[name.rpartition(".")[2] for name in ADAPTED],
-            layers_to_transform=list(range(FIRST_BLOCK, len(self._encoder.network.layers))),
-            layers_pattern="layers",
-        )
-        self.model = get_peft_model(self._encoder.network, lora)
-        self.readout = nn.Linear(self._encoder.content_width, len(ARTICULATIONS))
-        nn.init.normal_(self.readout.weight, 0, 0.002)
-        self._weights = [weight for weight in self.model.parameters() if weight.requires_grad]
-        groups = [
-            {"params": self._weights, "lr": config.learning_rate, "weight_decay": config.weight_decay},
-            {"params": list(self.readout.parameters()), "lr": config.readout_rate, "weight_decay": 0.01},
-        ]
-        self.optimiser = torch.optim.AdamW(groups, betas=(0.9, 0.99))
-        self._rates = [float(group["lr"]) for group in self.optimiser.param_groups]
+        rates, decay = (config.learning_rate, config.readout_rate), (config.weight_decay, 0.01)
+        self.learner = LowRankEncoder(self._encoder, config.rank, config.dropout, rates, decay, seed=config.seed)
 
     def batch(self, step: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Log-mels (B, 80, M), shares (B, S, A) of each articulation and how much is known (B, S): what a step learns from."""
@@ -166,48 +125,13 @@ class AdapterTrainer:
 
     def train_step(self) -> float:
         """One update on the cross-entropy of every articulation by itself, where it is known."""
-        config = self.config
-        torch.manual_seed(config.seed * 1_000_003 + self.step)
-        factor = falling_rate(self.step, config.steps, config.warmup_steps)
-        for group, rate in zip(self.optimiser.param_groups, self._rates, strict=True):
-            group["lr"] = rate * factor
-        mels, shares, known = self.batch(self.step)
-        self.model.train()
-        logits = self.readout(upper_blocks(self.model.base_model.model, mels))
-        entropy = functional.binary_cross_entropy_with_logits(logits, shares, reduction="none").mean(-1)
-        loss = (entropy * known).sum() / known.sum().clamp(min=1)
-        self.optimiser.zero_grad(set_to_none=True)
-        (len(ARTICULATIONS) / 3 * loss).backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_([*self._weights, *self.readout.parameters()], 1.0)
-        self.optimiser.step()
-        self.step += 1
+        config, learner = self.config, self.learner
+        torch.manual_seed(config.seed * 1_000_003 + learner.step)
+        mels, shares, known = self.batch(learner.step)
+        entropy = functional.binary_cross_entropy_with_logits(learner.readout(learner.hear(mels)), shares, reduction="none")
+        loss = (entropy.mean(-1) * known).sum() / known.sum().clamp(min=1)
+        learner.learn(len(ARTICULATIONS) / 3 * loss, config.steps, config.warmup_steps)
         return float(loss.detach())
-
-    def save(self, file: Path) -> None:
-        """Weights, optimiser and step, written beside and renamed."""
-        tensors = {f"lora.{name}": value for name, value in get_peft_model_state_dict(self.model).items()}
-        tensors |= {f"readout.{name}": value for name, value in self.readout.state_dict().items()}
-        tensors |= optimiser_tensors("optimiser", self.optimiser) | {"step": torch.tensor(self.step)}
-        with whole(file) as part:
-            save_file({name: value.detach().clone().contiguous() for name, value in tensors.items()}, part)
-
-    def load(self, file: Path) -> None:
-        """Take what `save` wrote; whether it is of this configuration is `train_adapter`'s to check."""
-        state = load_file(file)
-        lora = {name.removeprefix("lora."): value for name, value in state.items() if name.startswith("lora.")}
-        set_peft_model_state_dict(self.model, lora)
-        self.readout.load_state_dict({name: state[f"readout.{name}"] for name in ("weight", "bias")})
-        restore_optimiser("optimiser", self.optimiser, state)
-        self.step = int(state["step"])
-
-    def adapter(self) -> ArticulationAdapter:
-        """What has been learnt so far."""
-        down: dict[str, torch.Tensor] = {}
-        up: dict[str, torch.Tensor] = {}
-        for name, value in get_peft_model_state_dict(self.model).items():
-            layer = name.removeprefix("base_model.model.").rsplit(".lora_", 1)[0]
-            (down if "lora_A" in name else up)[layer] = value.detach()
-        return ArticulationAdapter(down, up, self.readout.weight.detach(), self.readout.bias.detach())
 
 
 def _trained_on(config: AdapterConfig) -> list[TrainedOn]:

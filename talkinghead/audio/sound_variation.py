@@ -27,6 +27,10 @@ ROOM_SHARE: Final = 0.4
 TELEPHONE_SHARE: Final = 0.12
 LOUD_NOISE_DB: Final = (5.0, 20.0)
 LOUD_NOISE_SHARE: Final = 0.35
+NOISES: Final = {"white": 0.4, "white or pink": 0.15, "speech-shaped": 0.25, "other people": 0.2}
+"""How often each is what drowns the words."""
+DROWNING_DB: Final = (3.0, 22.0)
+NOISY_ROOM_SHARE: Final = 0.25
 
 
 def vary_sound(samples: FloatArray, random: np.random.Generator) -> FloatArray:
@@ -37,11 +41,43 @@ def vary_sound(samples: FloatArray, random: np.random.Generator) -> FloatArray:
     if random.random() < LOUD_NOISE_SHARE:
         level = _rms(sound) * 10 ** (-random.uniform(*LOUD_NOISE_DB) / 20)
         sound = (sound + level * _noise(len(sound), random)).astype(np.float32)
+    return by_telephone(sound) if random.random() < TELEPHONE_SHARE else sound
+
+
+def in_noise(samples: FloatArray, others: list[FloatArray], random: np.random.Generator) -> FloatArray:
+    """The same words at the same times, in noise that may drown them; now and then in a room or by telephone besides.
+
+    samples: (N,). others: of other people, (N,) each, who may all speak at once behind it. Turned down where it would clip.
+    """
+    sound = samples
+    if random.random() < NOISY_ROOM_SHARE:
+        sound = in_room(sound, float(random.uniform(*ROOM_S)), float(random.uniform(*ROOM_LEVEL)), random)
+    noise = _drowning(str(random.choice(list(NOISES), p=list(NOISES.values()))), sound, others, random)
+    level = _rms(sound) * 10 ** (-random.uniform(*DROWNING_DB) / 20)
+    sound = sound + level * noise / max(_rms(noise), 1e-9)
     if random.random() < TELEPHONE_SHARE:
-        spectrum, hz = np.fft.rfft(sound), np.fft.rfftfreq(len(sound), 1 / SAMPLE_RATE)
-        spectrum[(hz < TELEPHONE_HZ[0]) | (hz > TELEPHONE_HZ[1])] *= 0.01
-        sound = np.fft.irfft(spectrum, len(sound)).astype(np.float32)
-    return sound
+        sound = by_telephone(sound)
+    spoilt: FloatArray = (sound / max(1.0, float(np.abs(sound).max(initial=0)))).astype(np.float32)
+    return spoilt
+
+
+def _drowning(kind: str, sound: FloatArray, others: list[FloatArray], random: np.random.Generator) -> FloatArray:
+    """Noise as long as the sound, of a kind of `NOISES`."""
+    if kind == "other people":
+        return np.asarray(np.sum([other / max(_rms(other), 1e-6) for other in others], 0), np.float32)
+    if kind == "speech-shaped":
+        smooth = np.convolve(np.abs(np.fft.rfft(sound)), np.ones(101) / 101, "same")
+        shaped = np.fft.irfft(np.fft.rfft(random.standard_normal(len(sound))) * smooth, len(sound))
+        return np.asarray(shaped, np.float32)
+    return random.standard_normal(len(sound), np.float32) if kind == "white" else _noise(len(sound), random)
+
+
+def by_telephone(sound: FloatArray) -> FloatArray:
+    """What is outside the band of a telephone falls by 40 dB."""
+    spectrum, hz = np.fft.rfft(sound), np.fft.rfftfreq(len(sound), 1 / SAMPLE_RATE)
+    spectrum[(hz < TELEPHONE_HZ[0]) | (hz > TELEPHONE_HZ[1])] *= 0.01
+    narrow: FloatArray = np.fft.irfft(spectrum, len(sound)).astype(np.float32)
+    return narrow
 
 
 def in_room(sound: FloatArray, decay_s: float, level: float, random: np.random.Generator) -> FloatArray:

@@ -107,6 +107,11 @@ class Articulator(ModelMixin, ConfigMixin):
         result: torch.Tensor = (output[..., :-1] - self.centre) @ self.directions
         return result
 
+    @property
+    def kernel(self) -> torch.Tensor:
+        """(M, C, W) what of W frames of content each component is, but for a constant and the temporal network."""
+        return torch.einsum("om,ocw->mcw", self.directions.detach(), self.readout.weight.detach()[: len(self.directions)])
+
     @torch.inference_mode()
     def windowed(self, content: FloatArray, mean: FloatArray | None = None) -> torch.Tensor:
         """content: (T, C) of a whole recording -> (T, K + 3) float32 as `forward`, a window at a time: memory does not grow.

@@ -49,7 +49,7 @@ def test_killed_and_started_again_it_ends_where_it_would_have_ended(config: Adap
     step = AdapterTrainer.train_step
 
     def killed(self: AdapterTrainer) -> float:
-        if self.step == 5:
+        if self.learner.step == 5:
             raise KeyboardInterrupt
         return step(self)
 

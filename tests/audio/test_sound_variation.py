@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from talkinghead.audio.sound_variation import SPEED, in_room, vary_sound, vary_voice
+from talkinghead.audio.sound_variation import DROWNING_DB, NOISES, SPEED, in_noise, in_room, vary_sound, vary_voice
 from talkinghead.types import SAMPLE_RATE
 
 
@@ -34,3 +34,20 @@ def test_a_room_rings_on_and_moves_nothing() -> None:
     rung = in_room(click, 0.3, 0.5, np.random.default_rng(0))
     assert len(rung) == len(click) and np.abs(rung).argmax() == 4000 and not rung[:3999].round(4).any()
     assert np.isclose(np.sqrt((rung[4001:] ** 2).sum()), 0.5, atol=0.05)
+
+
+@pytest.mark.parametrize("kind", NOISES)
+def test_each_noise_is_as_loud_as_it_is_meant_and_moves_nothing(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("talkinghead.audio.sound_variation.NOISES", {kind: 1.0})
+    monkeypatch.setattr("talkinghead.audio.sound_variation.NOISY_ROOM_SHARE", 0.0)
+    monkeypatch.setattr("talkinghead.audio.sound_variation.TELEPHONE_SHARE", 0.0)
+    speech, others = tone() * 0.5, [tone(hz) for hz in (900.0, 1700.0)]
+    for seed in range(3):
+        noise = in_noise(speech, others, np.random.default_rng(seed)) - speech
+        under = 20 * np.log10(np.sqrt((speech**2).mean()) / np.sqrt((noise**2).mean()))
+        assert DROWNING_DB[0] - 0.1 < under < DROWNING_DB[1] + 0.1
+
+
+def test_noise_over_silence_is_silence() -> None:
+    silence = np.zeros(8000, np.float32)
+    assert not in_noise(silence, [silence] * 4, np.random.default_rng(1)).any()
