@@ -36,7 +36,7 @@ _SURE_INSIDE: Final = 0.6
 """Coverage from which a pixel is the eye's alone."""
 _MIN_EYE_PX: Final = 8
 """An eye of fewer pixels has no inside to continue."""
-_WIDER, _WIDE = 1.05, 1.4
+_WIDER, _WIDE = 1.03, 1.22
 """Gaps over the portrait's own: where what its lids shade begins to clear, and where it is clear."""
 _UP, _UP_ALL = 0.03, 0.09
 """Of the eye's width, how far up an iris is when that begins to clear, and when it is."""
@@ -46,6 +46,8 @@ _UPPER_SHARE, _LOWER_SHARE = 0.25, 0.1
 """Of the gap between the lids, that at most."""
 _SHADED, _LIT = 0.05, 0.16
 """Of the eye's width, how far behind the lid all is as its rim, and from where on nothing is."""
+_LASHES, _SKIN = 0.4, 0.6
+"""Of the light of the eye behind it, a rim of lashes at most, and one of skin at least."""
 _RINGS: Final = np.linspace(0, 1.5, 16, dtype=np.float32)
 """Radii at which the iris has a colour, in its own; the last are of its rim and the white."""
 _WHITE_FROM, _WHITE_ALL = 1.2, 1.45
@@ -53,13 +55,19 @@ _BRIGHT_WHITE: Final = 60
 """The percentile of light above which the white is itself, not the shade of lashes."""
 _LEAST_WHITE, _MOST_LIFTED = 0.85, 3.0
 """Of the light of the cheek below, the white at least; and by how much it is made lighter at most."""
-_WHITE_KEPT: Final = 0.2
-"""Of what the portrait shows of the white, where it is made lighter round it."""
+_WHITE_KEPT: Final = (0.2, 0.8)
+"""Of what the portrait shows of the white, where it is made lighter round it: of narrow eyes and of open ones,"""
+_NARROW, _OPEN = 0.26, 0.34
+"""whose gaps are so many of their widths."""
 _MOST_COLOURED: Final = 0.4
 """Of the colour of skin, the white's at most."""
 _CORNER_SHADE: Final = 0.2
-_LID_SHADE, _LID_SHADE_REACH = 0.35, 0.07
+_CORNER: Final = 0.8
+"""Of half the eye's width, how far from its middle its corners begin."""
+_LID_SHADE, _LID_SHADE_REACH = 0.25, 0.07
 """What the upper lid takes of the light on an eye that it has opened, and how far down, in widths of the eye."""
+_RIM, _RIM_SHARE = 0.03, 0.6
+"""In widths of the eye, how thick the line of lashes on its upper lid is, and how much of their colour it has."""
 _CHEEKS: Final = {33: np.array([117, 118, 101]), 263: np.array([346, 347, 330])}
 """Below each eye, by its outer corner."""
 
@@ -88,11 +96,19 @@ class Eyeball:
         soft = max(0.6, (x1 - x0) / _BLURS_ACROSS)
         behind, above = _went_on(self.own, inside, down, soft)
         if self._fine > 0:
-            whole, disc = self._whole(inside, free, cheek)
+            along = self._along(inside.shape)
+            whole, disc = self._whole(inside, free, along, cheek)
+            # A rim of lashes goes on, a rim of skin does not: there the eye lies in the shade of the lid.
+            light = cv2.GaussianBlur(behind.mean(-1) / np.maximum(whole.mean(-1), 1), (0, 0), soft)
+            bare = np.clip((light - _LASHES) / (_SKIN - _LASHES), 0, 1)[..., None]
+            behind = behind + np.float32(self._fine) * bare * (whole * np.float32(1 - _LID_SHADE) - behind)
             # The upper lid's own shade goes on a little: a glance must not show white above it.
             beyond = np.clip((above / width - _SHADED) / (_LIT - _SHADED), 0, 1)[..., None]
             behind = behind + np.float32(self._fine) * beyond * (whole - behind)
-            kept = cv2.GaussianBlur(free, (0, 0), soft) * (_WHITE_KEPT + (1 - _WHITE_KEPT) * disc)
+            white_kept = np.interp(lid_gap(self._lids), (_NARROW, _OPEN), _WHITE_KEPT)
+            kept = cv2.GaussianBlur(free, (0, 0), soft) * np.float32(white_kept + (1 - white_kept) * disc)
+            # Corners are pink and wet, whatever lids shade there.
+            kept = np.maximum(kept, inside * np.clip((np.abs(2 * along - 1) - _CORNER) / (1 - _CORNER), 0, 1))
             self.clear = whole + kept[..., None] * (self.own - whole)
         self.own = np.where(inside[..., None] > (_SURE_INSIDE if self._fine == 0 else 0), self.own, behind)
 
@@ -120,6 +136,7 @@ class Eyeball:
         if wider > 0:
             width, down = _frame(lids)
             clear = _at(self.clear, p) * (1 - _shade_of_lid(mask, width * down))[..., None]
+            clear = clear + _rim_of_lid(mask, width * down)[..., None] * (self._lash - clear)
             eye = eye + np.float32(wider) * (clear - eye)
         shut = 1 - self._openness(lids)
         if shut > 0:
@@ -145,7 +162,16 @@ class Eyeball:
         own_gap = smooth_step(lid_gap(self._lids), SHUT_GAP, _OPEN_GAP)
         return min(1.0, smooth_step(lid_gap(lids), SHUT_GAP, _OPEN_GAP) / own_gap) if own_gap > _MIN_SEEN else 1.0
 
-    def _whole(self, inside: FloatArray, free: FloatArray, cheek: FloatArray) -> tuple[FloatArray, FloatArray]:
+    def _along(self, shape: tuple[int, ...]) -> FloatArray:
+        """(h, w) of its part of the picture -> 0 at one corner of the eye to 1 at the other."""
+        across = self._lids[8] - self._lids[0]
+        x, y = np.meshgrid(np.arange(shape[1], dtype=np.float32), np.arange(shape[0], dtype=np.float32))
+        place = np.stack([x, y], -1) + (self._left_top - self._lids[0])
+        return np.asarray(place @ across / max(float(across @ across), 1.0), np.float32)
+
+    def _whole(
+        self, inside: FloatArray, free: FloatArray, along: FloatArray, cheek: FloatArray
+    ) -> tuple[FloatArray, FloatArray]:
         """Its coverage by the eye and by what of it no lid shades, (h, w) -> the eyeball everywhere in its part of the picture,
         (h, w, 3), and how much of that is iris, (h, w)."""
         known = free > _SURE_INSIDE
@@ -154,8 +180,6 @@ class Eyeball:
         height, width = inside.shape
         x, y = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
         place = np.stack([x, y], -1) + self._left_top
-        across = self._lids[8] - self._lids[0]
-        along = (place - self._lids[0]) @ across / max(float(across @ across), 1.0)
         radii = np.linalg.norm(place - self._centre, axis=-1) / np.float32(self._radius)
         white = _white(self.own, known & (radii > _WHITE_FROM), along, cheek)
         disc = np.clip((_WHITE_ALL - radii) / (_WHITE_ALL - _WHITE_FROM), 0, 1)
@@ -252,3 +276,8 @@ def _shade_of_lid(mask: FloatArray, down: FloatArray) -> FloatArray:
     """(h, w) coverage by an eye -> what the upper lid takes of its light, softly, most at its rim; `down` as there."""
     way = _LID_SHADE_REACH * down
     return np.asarray(_LID_SHADE * (1 - far_blurred(_moved(mask, way), float(np.linalg.norm(way)))), np.float32)
+
+
+def _rim_of_lid(mask: FloatArray, down: FloatArray) -> FloatArray:
+    """(h, w) coverage by an eye -> how much of it is the colour of the lashes on the upper lid; `down` as there."""
+    return np.asarray(_RIM_SHARE * np.clip(mask - _moved(mask, _RIM * down), 0, 1), np.float32)

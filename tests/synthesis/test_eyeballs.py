@@ -171,3 +171,39 @@ def test_what_an_opened_eye_kept_is_its_own():
     cv2.circle(image, (x + 8, y), 3, (150, 120, 40), -1)
     shown = drawn(image, eyes_of(30), eyes_of(60))
     assert np.abs(shown[y, x + 8] - (150, 120, 40)).max() < 25
+
+
+def bare_picture_of(gap):
+    """As `picture_of`, with lids of skin without lashes: the rim of the eye is half skin."""
+    image = picture_of(gap)
+    lashes = np.abs(image.astype(np.float32) - LASH).max(-1) < 40
+    image[lashes] = SKIN
+    return cv2.GaussianBlur(image, (0, 0), 1.5)
+
+
+def test_no_skin_lies_over_an_eye_that_opens_under_a_lid_without_lashes():
+    """It was a veil between the old rim of the lid and the new one."""
+    middle = 0.5 * (SKIN[0] / SKIN[2] + WHITE[0] / WHITE[2])
+    shown = drawn(bare_picture_of(33), eyes_of(33), eyes_of(44))
+    for eyeball, (x, y) in zip(eyeballs_of(bare_picture_of(33), eyes_of(33)), CENTRES.values(), strict=True):
+        behind = (np.int32([x - 33, y - 14]) - eyeball._left_top).astype(int)
+        for colour in (shown[y - 13, x - 33], shown[y - 13, x + 33], eyeball.own[behind[1], behind[0]]):
+            assert colour[0] / colour[2] < middle
+
+
+def test_the_upper_lid_of_an_opened_eye_has_its_line_of_lashes():
+    shown = drawn(picture_of(24), eyes_of(24), eyes_of(60))
+    x, y = CENTRES["right"]
+    column = shown[y - 25 : y, x - 34].mean(-1)
+    assert column.min() < 0.75 * column[-8:].mean(), "darker at the rim than the white below"
+
+
+def test_the_corners_of_an_open_eye_stay_pink():
+    image = picture_of(34)
+    pink = np.float32([200, 120, 120])
+    for x, y in CENTRES.values():
+        for corner in (x - 46, x + 46):
+            cv2.circle(image, (corner, y), 4, pink.tolist(), -1)
+    shown = drawn(image, eyes_of(34), eyes_of(50))
+    x, y = CENTRES["left"]
+    assert all(shown[y, corner, 0] / shown[y, corner, 1] > 1.3 for corner in (x - 46, x + 46))
