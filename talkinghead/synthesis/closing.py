@@ -54,8 +54,16 @@ _UPPER, _LOWER = np.r_[0:11], np.r_[10:20, 0]
 """Of a loop round the lips."""
 _LIP_TONED, _UPPER_SHADE = 0.6, 0.93
 """How far the upper lip takes the colour of the lower one, and how much darker it is: it looks down."""
-CORNER, _CORNER_LIGHT = 0.05, 0.65
+CORNER, _CORNER_LIGHT = 0.08, 0.75
 """How far the dark corners of a smile reach, of the mouth's width, and how light they become, of what is round them."""
+_LINE_REACH, _LINE_LIGHT = 0.035, 0.75
+"""How far the dark line between shut lips reaches, of the mouth's width, and how light it becomes when they part."""
+_LIGHTEST_LIP: Final = 1.1
+"""Of the middle colour of the lips: what is lighter beside that line are teeth."""
+_DARK: Final = 0.4
+"""By how much darker than it becomes what is lit is taken for dark altogether."""
+_PARTED: Final = (0.01, 0.05)
+"""By how much of the eyes' distance shut lips have parted where that line begins to be lit, and is."""
 _NARROWER: Final = (0.03, 0.15)
 """By how much of its width a mouth that the portrait shuts is narrower where its corners begin to be lit, and are."""
 _BETWEEN_SHADE: Final = 0.55
@@ -79,11 +87,12 @@ def met(points: FloatArray, own: FloatArray, fine: float) -> float:
     """points, own: (V, 3) px, in a frame and in the portrait -> how far the mouth is as `with_whole_lips` has it, 0 to 1.
 
     Lips that the portrait parts, the nearer they have come together; and in a picture that is `fine`, 0 to 1, the further they
-    are from where it has them. A mouth that it shuts, the narrower it has become.
+    are from where it has them. A mouth that it shuts, the narrower it has become; and the further a fine one has opened.
     """
     own_gap = _lip_gap(own)
     if own_gap <= _MIN_LIP_GAP:
-        return smooth_step(1 - _mouth_width(points) / max(1e-3, _mouth_width(own)), *_NARROWER)
+        narrower = smooth_step(1 - _mouth_width(points) / max(1e-3, _mouth_width(own)), *_NARROWER)
+        return max(narrower, fine * smooth_step(_lip_gap(points) - own_gap, *_PARTED))
     closer = 1 - smooth_step(_lip_gap(points) / own_gap, _LIPS_MET, _LIPS_APART)
     if fine == 0:
         return closer
@@ -136,8 +145,8 @@ def with_whole_lips(image: ByteArray, mesh_px: FloatArray) -> ByteArray:
     """The picture with lips whose inner half is as their outer one, nothing but the dark between them, and lit corners.
 
     Where a smile or a word parts the lips, their tracked inner rim runs through the edge of the teeth, and the lip itself is
-    thin: drawn together by a warp, it would be a pale band. Of a mouth that is shut only the corners are lit, where they are
-    dark.
+    thin: drawn together by a warp, it would be a pale band. Of a mouth that is shut only the corners and the line between the
+    lips are lit, where they are dark.
     """
     result = image.copy()
     outer, inner = mesh_px[OUTER_LIPS, :2], mesh_px[INNER_LIPS, :2]
@@ -149,6 +158,9 @@ def with_whole_lips(image: ByteArray, mesh_px: FloatArray) -> ByteArray:
     part = image[y0:y1, x0:x1].astype(np.float32)
     if _lip_gap(mesh_px) > _MIN_LIP_GAP:
         part = _with_whole_lips(image, outer, inner, box)
+    else:
+        offset = np.array([x0, y0], np.float32)
+        part = _with_lit_line(part, outer - offset, inner - offset, _LINE_REACH * width)
     corners = inner[[0, 10]] - np.array([x0, y0], np.float32)
     result[y0:y1, x0:x1] = np.clip(_with_lit_corners(part, corners, CORNER * width), 0, 255).astype(np.uint8)
     return result
@@ -188,14 +200,37 @@ def _with_lit_corners(part: FloatArray, corners: FloatArray, reach_px: float) ->
 
     Drawn together it would be a knot.
     """
-    size = 2 * max(1, round(reach_px)) + 1
-    round_it = cv2.morphologyEx(part, cv2.MORPH_CLOSE, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size)))
     y, x = np.mgrid[: part.shape[0], : part.shape[1]].astype(np.float32)
     away = np.minimum(*(np.hypot(x - corner[0], y - corner[1]) for corner in corners)) / max(1e-3, reach_px)
-    there = np.clip(2 - 2 * away, 0, 1)[..., None]
-    light, wanted = part.mean(-1, keepdims=True), np.maximum(1, round_it.mean(-1, keepdims=True))
-    lacks = np.maximum(0, np.float32(_CORNER_LIGHT) - light / wanted)
-    return np.asarray(part + there * lacks * round_it, np.float32)
+    outwards = corners - corners.mean(0)
+    beside = corners + reach_px * outwards / np.maximum(1e-3, np.linalg.norm(outwards, axis=1, keepdims=True))
+    skin = np.maximum(*(colour_along(part, place[None]) for place in beside))
+    return _lit(part, np.clip(2 - 2 * away, 0, 1).astype(np.float32), reach_px, _CORNER_LIGHT, skin)
+
+
+def _with_lit_line(part: FloatArray, outer: FloatArray, inner: FloatArray, reach_px: float) -> FloatArray:
+    """(h, w, 3); (20, 2) px, the rims of lips that are shut -> the dark line between them nearly as light as the lips.
+
+    It is of neither: parted by a warp, each would have half of it for a rim.
+    """
+    there = np.zeros(part.shape[:2], np.float32)
+    cv2.polylines(there, [inner.round().astype(np.int32)], True, 1.0, 2 * max(1, round(reach_px)) + 1)
+    soft = np.asarray(cv2.GaussianBlur(there, (0, 0), max(0.6, reach_px / 3)), np.float32)
+    lips = colour_along(part, 0.5 * (outer + inner))
+    return _lit(part, soft, reach_px, _LINE_LIGHT, np.float32(_LIGHTEST_LIP) * lips)
+
+
+def _lit(part: FloatArray, there: FloatArray, reach_px: float, least: float, most: FloatArray | float = 255.0) -> FloatArray:
+    """(h, w, 3) -> what is darker than `least` of the light round it, within `reach_px`, is so light and of that colour, where
+    `there`, (h, w), says; what is round it counts as `most`, (3,), at most."""
+    size = 2 * max(1, round(reach_px)) + 1
+    round_it = cv2.morphologyEx(part, cv2.MORPH_CLOSE, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size)))
+    soft = max(0.6, reach_px / 3)
+    round_it = np.minimum(cv2.GaussianBlur(round_it, (0, 0), soft), np.float32(most))
+    light = part.mean(-1) / np.maximum(1, round_it.mean(-1))
+    lacks = cv2.GaussianBlur(np.clip((least - light) / max(1e-3, _DARK * least), 0, 1), (0, 0), soft / 2)
+    lit = np.float32(least) * round_it
+    return np.asarray(part + (there * lacks)[..., None] * np.maximum(lit - part, 0), np.float32)
 
 
 def _as_full(part: FloatArray, upper: FloatArray, lower: FloatArray, width: float) -> FloatArray:

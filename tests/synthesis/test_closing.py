@@ -138,6 +138,23 @@ def test_a_mouth_that_is_shut_stays_as_it_is(smile):
     assert met(together, together, 1) == 0
 
 
+def test_the_dark_line_between_shut_lips_goes_when_a_fine_mouth_opens(smile):
+    """Half of it would be each lip's rim."""
+    image, _, together, _ = smile
+    points, dark = 4 * together, cv2.resize(image, (1024, 1024), interpolation=cv2.INTER_NEAREST)
+    dark[polygon_mask([points[OUTER_LIPS, :2]], 1024, 1024) > 0.5] = LIP
+    line = points[INNER_LIPS[3:8], :2].round().astype(int)
+    cv2.polylines(dark, [points[INNER_LIPS[:11], :2].round().astype(np.int32)], False, (30, 10, 10), 3)
+    lit = with_whole_lips(dark, points)
+    assert lit[line[:, 1], line[:, 0]].mean() > 0.6 * LIP.mean() > 2 * dark[line[:, 1], line[:, 0]].mean()
+    far = polygon_mask([points[OUTER_LIPS, :2]], 1024, 1024) == 0
+    assert np.array_equal(lit[far], dark[far])
+    opened = points.copy()
+    opened[INNER_LIPS[11:], 1] += 40
+    opened[OUTER_LIPS[11:], 1] += 40
+    assert met(opened, points, 1) > 0.9 and met(opened, points, 0) == 0
+
+
 def test_lips_that_meet_show_no_teeth_and_lips_that_stay_are_the_warps(smile):
     """In the picture and in the mouth's guides alike."""
     image, points, together, topology = smile
