@@ -19,6 +19,7 @@ from talkinghead.cli_options import (
     BlinkRateOption,
     CameraOption,
     EmotionOption,
+    ExpressionOnlyOption,
     ExpressionStrengthOption,
     FaceOption,
     FitOption,
@@ -26,14 +27,17 @@ from talkinghead.cli_options import (
     GazeOption,
     HeadMotionOption,
     IntensityOption,
+    LipsFromOption,
     LipStrengthOption,
     PromptOption,
     QualityOption,
     ReferenceOption,
+    RelativeOption,
     SeedOption,
     SizeOption,
     StepsOption,
     StillBodyOption,
+    StrengthOption,
     StyleOption,
     TextOption,
     TimelineOption,
@@ -48,6 +52,7 @@ from talkinghead.cli_values import (
     check_video_options,
     checked_camera,
     checked_knobs,
+    checked_reenactment,
     checked_speech,
     emotion_request,
 )
@@ -55,6 +60,7 @@ from talkinghead.cli_values import (
 if TYPE_CHECKING:
     from talkinghead.emotion.track import EmotionRequest
     from talkinghead.pipeline import TalkingHead
+    from talkinghead.rig.retargeting import Reenactment
     from talkinghead.types import Audio, Portrait
 
 
@@ -112,6 +118,20 @@ class MotionOptions:
         knobs = checked_knobs(**given)
         check_style(style)
         return {"seed": seed, "style": style} | knobs
+
+
+@dataclass(frozen=True)
+class ReenactmentOptions:
+    """How the motion is taken."""
+
+    relative: RelativeOption = None
+    expression_only: ExpressionOnlyOption = False
+    strength: StrengthOption = 1.0
+    lips_from: LipsFromOption = None
+
+    def checked(self) -> Reenactment:
+        """All but the lips, which are a recording."""
+        return checked_reenactment(self.relative, self.expression_only, self.strength)
 
 
 @dataclass(frozen=True)

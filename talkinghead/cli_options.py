@@ -59,6 +59,7 @@ SizeOption = Annotated[
     typer.Option(help="The video's longest side, px. (Default: the picture's, at most 1920, more for a small face.)"),
 ]
 SeedOption = Annotated[int, typer.Option(help="Another seed gives other blinks, glances, nods, and another way to smile.")]
+NoiseSeedOption = Annotated[int, typer.Option("--seed", help="Of the renderer's noise, which is hardly seen.")]
 DeviceOption = Annotated[str | None, typer.Option(help="cpu or cuda. (Default: an NVIDIA GPU when there is one.)")]
 QualityOption = Annotated[str, typer.Option("--quality", "-q", help="draft, standard or best.")]
 StepsOption = Annotated[int | None, typer.Option(help="Denoising steps, 1 by default; more invent detail.")]

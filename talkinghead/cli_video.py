@@ -11,6 +11,7 @@ from talkinghead.cli_groups import (
     EmotionOptions,
     MotionOptions,
     PictureOptions,
+    ReenactmentOptions,
     SpeechOptions,
     checked_performance,
     with_groups,
@@ -18,12 +19,8 @@ from talkinghead.cli_groups import (
 from talkinghead.cli_options import (
     CheckpointOption,
     DeviceOption,
-    ExpressionOnlyOption,
     ImageOption,
-    LipsFromOption,
-    RelativeOption,
-    SeedOption,
-    StrengthOption,
+    NoiseSeedOption,
     VideoOutput,
 )
 from talkinghead.cli_progress import (
@@ -36,7 +33,7 @@ from talkinghead.cli_progress import (
     say_what_is_cut,
     write_video,
 )
-from talkinghead.cli_values import check_image, check_seed, checked_reenactment, loaded_head
+from talkinghead.cli_values import check_image, check_seed, loaded_head
 
 if TYPE_CHECKING:
     from talkinghead.pipeline import TalkingHead
@@ -86,19 +83,16 @@ def render(
     audio: Annotated[
         Path | None, typer.Option("--audio", "-a", help="Sound of the video. (Default: that of --lips-from.)")
     ] = None,
-    relative: RelativeOption = None,
-    expression_only: ExpressionOnlyOption = False,
-    strength: StrengthOption = 1.0,
-    lips_from: LipsFromOption = None,
+    taken: ReenactmentOptions,
     picture: PictureOptions,
-    seed: SeedOption = 0,
+    seed: NoiseSeedOption = 0,
     device: DeviceOption = None,
     checkpoint: CheckpointOption = None,
 ) -> None:
     """A portrait and a motion -> a video; with the motion of `track`, a re-enactment."""
+    reenactment, lips_from = taken.checked(), taken.lips_from
     picture.check(output, [image, motion, audio, lips_from])
     check_seed(seed)
-    reenactment = checked_reenactment(relative, expression_only, strength)
     check_image(image)
     from talkinghead.audio.waveform import load_audio
     from talkinghead.export.formats import read_motion

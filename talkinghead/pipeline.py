@@ -23,6 +23,7 @@ from talkinghead.motion.dubbing import dubbed
 from talkinghead.motion.lips import shut_seen_lips
 from talkinghead.motion.pipeline import MotionPipeline
 from talkinghead.motion.style import SpeakingStyle
+from talkinghead.rig.blinks import with_whole_blinks
 from talkinghead.rig.face_rig import FaceRig
 from talkinghead.rig.fitting import FittedFace, fit_face, fit_motion
 from talkinghead.rig.placement import meshes_of, portrait_mesh
@@ -272,14 +273,15 @@ class TalkingHead:
         return replace(motion, blendshapes=dubbed(motion.blendshapes, talking, contacts, self.motion.travel))
 
     def track(self, video: Path) -> FaceMotion:
-        """A video -> the motion of its largest face, at 25 frames a second; what shuts that face's lips shuts the rig's.
+        """A video -> the motion of its largest face, 25 frames a second; what shuts that face's lips and lids shuts the rig's.
 
         Raises:
             VideoError: it cannot be read, is a single picture, or no face is seen in most of it.
         """
         points, scores, seen = tracked_video(self.tracker, Path(video))
         motion, face = fit_motion(points, scores, self.rig, seen)
-        blendshapes, travel = with_lips_from(motion.blendshapes, face.shape), self.motion.travel
+        blendshapes = with_lips_from(with_whole_blinks(motion, face, self.rig), face.shape)
+        travel = self.motion.travel
         return replace(motion, blendshapes=blendshapes if travel is None else shut_seen_lips(blendshapes, travel))
 
     def load_portrait(self, path: Path | str, face: int | None = None, size: int | None = None) -> Portrait:

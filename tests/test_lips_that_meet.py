@@ -53,11 +53,14 @@ def test_a_driver_s_shut_lips_are_shut_on_another_face(root, monkeypatch, driver
     done = FaceMotion.neutral(3)
     done.blendshapes[:, arkit.INDEX["mouthClose"]] = 0.2
     done.blendshapes[:, arkit.INDEX["jawOpen"]] = 0.2 - driver, 0.35, 0.45
+    lids = [arkit.INDEX["eyeBlinkLeft"], arkit.INDEX["eyeBlinkRight"]]
+    done.blendshapes[0, lids] = 0.75
     asked = gap(head.rig(done, theirs).vertices)
     assert 0.014 < asked[0] < 0.02 < 0.05 < asked[1:].min(), "as a tracker sees lips that touch, and lips that are apart"
     monkeypatch.setattr(pipeline, "tracked_video", lambda *_: (None, None, None))
     monkeypatch.setattr(pipeline, "fit_motion", lambda *_: (replace(done, is_seen=True), theirs))
     performance = head.track("driver.mp4")
+    assert performance.blendshapes[0, lids].min() > 0.95, "and shut lids are shut"
     for by in (0.0, 0.08):
         with monkeypatch.context() as patched:
             part_lips(head, patched, by)

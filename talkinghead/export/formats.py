@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from talkinghead.emotion.reference import CLIP_SUFFIXES
 from talkinghead.errors import MotionError, OutputError
 from talkinghead.export import bvh, flame, gltf_face, json_frames, livelink, usd
 from talkinghead.export.take import Take
@@ -83,6 +84,8 @@ def read_motion(path: Path | str) -> FaceMotion:
     path = Path(path)
     readable = {ending: entry for ending, entry in FORMATS.items() if entry.read is not None}
     ending = ending_of(path)
+    if path.is_file() and path.suffix.lower() in CLIP_SUFFIXES:
+        raise MotionError(f"motion {path}: is a video; first run: talkinghead track {path} -o {path.stem}.npz")
     if path.is_file() and ending not in readable:
         raise MotionError(f"motion {path}: cannot be read back; give one of {', '.join(readable)}.")
     reader = readable.get(ending or "", readable[".npz"]).read

@@ -124,8 +124,10 @@ class Glb:
         data = path.read_bytes()
         try:
             magic, version, length = struct.unpack_from("<III", data)
-            if magic != _MAGIC or version != _VERSION or length > len(data):
-                raise ValueError(f"magic {magic:x}, version {version}, {len(data)} of {length} bytes")
+            if magic != _MAGIC:
+                raise ValueError("another kind of file")
+            if version != _VERSION or length > len(data):
+                raise ValueError(f"version {version}, {len(data)} of {length} bytes")
             chunks: dict[int, bytes] = {}
             at = 12
             while at + 8 <= length:

@@ -118,5 +118,7 @@ def _look(motion: FaceMotion, face: FittedFace, wanted: Reenactment) -> FloatArr
         if wanted.relative is False:
             gaze = gaze - np.array([face.rotation[1], -face.rotation[0]], np.float32)
     if wanted.relative is not False:
-        gaze = face.gaze + gaze - gaze[0]
+        # Whoever is filmed looks into the camera most of the time, but not always in the first frame.
+        straight = np.median(gaze, axis=0) if motion.is_seen and not wanted.relative else gaze[0]
+        gaze = face.gaze + gaze - straight
     return np.clip(gaze, -np.array(MAX_GAZE_RAD), MAX_GAZE_RAD).astype(np.float32)

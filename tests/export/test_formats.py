@@ -126,7 +126,10 @@ def test_what_cannot_be_written_or_read_is_named(tmp_path, rig, motion):
         read_motion(tmp_path / "face.glb")
     with pytest.raises(MotionError, match="no such file"):
         read_motion(tmp_path / "none.csv")
-    assert [path.name for path in tmp_path.iterdir()] == ["face.glb"]
+    (tmp_path / "driver.mp4").touch()
+    with pytest.raises(MotionError, match=r"is a video; first run: talkinghead track .*driver.mp4 -o driver.npz"):
+        read_motion(tmp_path / "driver.mp4")
+    assert {path.name for path in tmp_path.iterdir()} == {"face.glb", "driver.mp4"}
 
 
 def test_a_writer_that_fails_leaves_what_was_there(tmp_path, motion):

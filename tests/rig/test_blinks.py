@@ -1,0 +1,58 @@
+"""Blinks that a tracker saw in part are whole on another face."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from talkinghead import arkit
+from talkinghead.rig.blinks import with_whole_blinks
+from talkinghead.rig.face_rig import FaceRig
+from talkinghead.rig.fitting import FittedFace
+from talkinghead.types import FaceMotion
+
+RIGHT, LEFT = arkit.INDEX["eyeBlinkRight"], arkit.INDEX["eyeBlinkLeft"]
+SQUINT = [arkit.INDEX["eyeSquintRight"], arkit.INDEX["eyeSquintLeft"]]
+
+
+@pytest.fixture(scope="module")
+def rig(root):
+    return FaceRig.from_pretrained(root / "checkpoints/default/rig")
+
+
+@pytest.fixture(scope="module")
+def face(rig):
+    zero = np.zeros(3, np.float32)
+    return FittedFace(rig.neutral, zero, zero[:2], zero, 1000.0, zero[:2], np.ones(2, np.float32))
+
+
+def performance(right, left, squint=0.0):
+    """30 frames with open eyes, but for the tenth to the twelfth."""
+    motion = FaceMotion.neutral(30)
+    motion.blendshapes[10:13, RIGHT], motion.blendshapes[10:13, LEFT] = right, left
+    motion.blendshapes[10:13, SQUINT] = squint
+    return replace(motion, is_seen=True)
+
+
+def test_a_blink_that_was_seen_in_part_is_whole_and_of_both_eyes(rig, face):
+    whole = with_whole_blinks(performance(0.9, 0.7), face, rig)
+    np.testing.assert_allclose(whole[10:13][:, [RIGHT, LEFT]], 1, atol=0.02)
+    assert not whole[:10].any() and not whole[13:].any()
+
+
+def test_a_squint_does_its_part_of_a_blink(rig, face):
+    """Which eyes that shut so are not says what of them is a blink."""
+    alone, squinted = (with_whole_blinks(performance(0.55, 0.55, squint), face, rig) for squint in (0.0, 0.6))
+    assert squinted[11, RIGHT] > alone[11, RIGHT] + 0.1
+
+
+def test_lids_that_are_lowered_stay_lowered_and_a_wink_a_wink(rig, face):
+    lowered = performance(0.4, 0.4)
+    np.testing.assert_array_equal(with_whole_blinks(lowered, face, rig), lowered.blendshapes)
+    wink = with_whole_blinks(performance(0.9, 0.2), face, rig)
+    assert wink[11, RIGHT] > 0.98 and wink[11, LEFT] == np.float32(0.2)
+
+
+def test_eyes_that_are_always_narrow_do_not_blink(rig, face):
+    laughing = replace(performance(0.6, 0.6), blendshapes=np.tile(performance(0.6, 0.6, 0.5).blendshapes[11], (30, 1)))
+    np.testing.assert_array_equal(with_whole_blinks(laughing, face, rig), laughing.blendshapes)
