@@ -6,15 +6,20 @@ Knows the fitted face and the limits that rig and renderer have; draws nothing a
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from talkinghead.rig.pose import matrix_from_axis_angle
 from talkinghead.rig.view import TURNED_DEG, aside, most_back_deg
 from talkinghead.synthesis.portrait import FINE_FACE_PX
-from talkinghead.synthesis.regions import LEFT_EYE, RIGHT_EYE
+from talkinghead.synthesis.regions import INNER_LIPS, LEFT_EYE, OUTER_LIPS, RIGHT_EYE
 from talkinghead.types import MAX_SIZE_PX
+
+BROAD: Final = 0.78
+"""Width of a mouth over the distance of the outer corners of the eyes; of the photographs of congress a third are broader."""
+PARTED: Final = 0.05
+"""The same of lips that show teeth."""
 
 if TYPE_CHECKING:
     from talkinghead.rig.fitting import FittedFace
@@ -39,9 +44,23 @@ def portrait_notes(portrait: Portrait, face: FittedFace, size_option: str | None
     face_px = _width_px(portrait.face.points)
     if size_option is not None and face_px < FINE_FACE_PX:
         notes.append(f"the face is {face_px:.0f} px wide: teeth will be soft; {_remedy(portrait, face_px, size_option)}")
+    if _smiles_broadly(portrait.face.points):
+        notes.append(
+            "a broad smile: when calm, the face keeps its round cheeks and the shade round its mouth; "
+            "a picture with the mouth closed gives a better video"
+        )
     if portrait.wears_glasses:
         notes.append("glasses: the brows move half as far or less, so that the frames keep their shape")
     return notes
+
+
+def _smiles_broadly(points: FloatArray) -> bool:
+    """(478, 3) px of a face -> whether it shows its teeth in a mouth as wide as that of hardly anybody who does not smile."""
+    eyes, parted, width = (
+        float(np.linalg.norm(points[a] - points[b]))
+        for a, b in ((RIGHT_EYE[0], LEFT_EYE[0]), (INNER_LIPS[5], INNER_LIPS[15]), (OUTER_LIPS[0], OUTER_LIPS[10]))
+    )
+    return width > BROAD * eyes and parted > PARTED * eyes
 
 
 def _width_px(points: FloatArray) -> float:

@@ -36,6 +36,21 @@ def test_a_good_portrait_has_no_notes(drawn):
     assert portrait_notes(*drawn) == []
 
 
+def test_a_broad_smile_is_said_and_a_wide_mouth_or_an_open_one_alone_is_not(drawn):
+    portrait, face = drawn
+    eyes = np.linalg.norm(portrait.face.points[33] - portrait.face.points[263])
+
+    def notes(width, parted):
+        points = portrait.face.points.copy()
+        points[[61, 291]] = points[[61, 291]].mean(0) + np.outer([-0.5, 0.5], [width * eyes, 0, 0])
+        points[[13, 14]] = points[[13, 14]].mean(0) + np.outer([-0.5, 0.5], [0, parted * eyes, 0])
+        return portrait_notes(replace(portrait, face=replace(portrait.face, points=points.astype(np.float32))), face)
+
+    (note,) = notes(0.84, 0.12)
+    assert note.startswith("a broad smile: ") and note.endswith("gives a better video")
+    assert notes(0.84, 0.01) == notes(0.6, 0.2) == []
+
+
 @pytest.mark.parametrize("degrees", [-23, 23])
 def test_a_turned_head_is_said_with_how_far_it_turns_back(drawn, degrees):
     portrait, face = drawn

@@ -96,11 +96,16 @@ def met(points: FloatArray, own: FloatArray, fine: float) -> float:
     closer = 1 - smooth_step(_lip_gap(points) / own_gap, _LIPS_MET, _LIPS_APART)
     if fine == 0:
         return closer
-    # As the lips would stand on the portrait's skull: a head that turns keeps them.
+    return max(closer, fine * smooth_step(way_of_lips(points, own), _LIPS_STAY, _LIPS_GONE))
+
+
+def way_of_lips(points: FloatArray, own: FloatArray) -> float:
+    """points, own: (V, 3) px, in a frame and in the portrait -> how far the rim of the lips is from where the portrait has it,
+    in parts of the mouth's width, as it would stand on the portrait's skull: a head that turns keeps it.
+    """
     rotation, scale, shift = similarity(points[SKULL], own[SKULL])
     moved = scale * points[INNER_LIPS] @ rotation.T + shift - own[INNER_LIPS]
-    way = float(np.linalg.norm(moved, axis=1).mean()) / max(1e-3, float(np.linalg.norm(own[61, :2] - own[291, :2])))
-    return max(closer, fine * smooth_step(way, _LIPS_STAY, _LIPS_GONE))
+    return float(np.linalg.norm(moved, axis=1).mean()) / max(1e-3, float(np.linalg.norm(own[61, :2] - own[291, :2])))
 
 
 def _lip_gap(points: FloatArray) -> float:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 import cv2
 import numpy as np
 
+from talkinghead.synthesis.closing import smooth_step, way_of_lips
 from talkinghead.synthesis.geometry import box_around, polygon_mask, rigid_map, uncropped
 from talkinghead.synthesis.interior import draw_mouth
 from talkinghead.synthesis.rasteriser import rasterise
@@ -53,6 +54,9 @@ _CORNER_SHADE, _CORNER_FALL = 0.55, 3.0
 """How dark the corners of the mouth are, and the power of the way to them by which they get so."""
 _LOWER_DROP: Final = 0.03
 """Of the mouth's width, how much lower the lower row stands than the jaw has it: of most talkers hardly its edge shows."""
+_PICTURED: Final = (0.012, 0.035)
+"""How far the rim of the lips is from where the portrait has it, of the mouth's width: up to here all is the portrait's own,
+from here on nothing but the teeth that are known."""
 _BLUR, _MIN_BLUR_PX = 0.006, 0.6
 """Of the mouth's width, how soft the rig's edges are, and at least."""
 
@@ -108,12 +112,12 @@ def lay_in_fine_mouth(
     drawn = drawn * between_teeth(reference.topology, placed_px, wide)
     soft = cv2.GaussianBlur(drawn, (0, 0), max(_MIN_BLUR_PX, _BLUR * float(np.ptp(lips[:, 0]))))
     known = np.asarray(soft[margin : margin + y1 - y0, margin : margin + x1 - x0], np.float32)
+    skull = rigid_map(reference.mesh_px, target_px, SKULL)
+    skull[:, 2] -= (x0, y0)
+    size = (x1 - x0, y1 - y0)
+    own = np.asarray(cv2.warpAffine(reference.image, skull, size, borderMode=cv2.BORDER_REPLICATE), np.float32)
     if reference.own_teeth.shown.any():
-        skull = rigid_map(reference.mesh_px, target_px, SKULL)
-        skull[:, 2] -= (x0, y0)
-        size = (x1 - x0, y1 - y0)
         shown = cv2.warpAffine(reference.own_teeth.shown, skull, size)[..., None]
-        own = np.asarray(cv2.warpAffine(reference.image, skull, size, borderMode=cv2.BORDER_REPLICATE), np.float32)
         known = np.asarray(known + shown * (own - known), np.float32)
     touched = 1 - cv2.GaussianBlur(cv2.erode(between, np.ones((3, 3), np.uint8)), (0, 0), reach)
     shade = (1 - np.float32(_LIP_SHADE) * touched) * _towards_corners(target_px, (x0, y0), known.shape[:2])
@@ -121,6 +125,9 @@ def lay_in_fine_mouth(
     part = picture[y0:y1, x0:x1]
     part += np.float32(mouth.fine) * _lips_over(part, between, reach)
     part += opacity[..., None] * np.float32(mouth.fine * _KNOWN) * (known - part)
+    if pictured := mouth.fine * (1 - smooth_step(way_of_lips(target_px, reference.mesh_px), *_PICTURED)):
+        rim = cv2.GaussianBlur(cv2.dilate(between, np.ones((2 * round(reach) + 1,) * 2, np.uint8)), (0, 0), feather)
+        part += np.asarray(rim, np.float32)[..., None] * np.float32(pictured) * (own - part)
 
 
 def _with_lower_row_down(target_px: FloatArray, topology: MeshTopology, wide_px: float) -> FloatArray:

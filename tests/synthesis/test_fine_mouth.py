@@ -121,7 +121,9 @@ def test_a_smiles_own_teeth_ride_with_the_skull(head, root):
     assert shown.max() > 0.9
     own = polygon_mask([reference.mesh_px[INNER_LIPS, :2]], *shown.shape)
     assert shown[own == 0].max() < 0.1
-    moved = build_proxies(reference, reference.mesh_px + np.float32([7, 4, 0]))
+    target = reference.mesh_px + np.float32([7, 4, 0])
+    target[INNER_LIPS[11:], 1] += 0.12 * np.linalg.norm(target[INNER_LIPS[0], :2] - target[INNER_LIPS[10], :2])  # it opens
+    moved = build_proxies(reference, target)
     picture = _laid_in(moved)
     within = cv2.erode(_inside(moved, picture), np.ones((15, 15), np.uint8))  # the rim is softer
     image = np.roll(reference.image, (4, 7), (0, 1)).astype(np.float32)
@@ -188,3 +190,18 @@ def test_the_advice_to_enlarge_is_for_faces_that_are_not_fine(head, root):
         width = np.ptp(portrait.face.points[:, 0])
         fine = _frame(head, root, "astronaut.jpg", size).mouth_guides.fine
         assert (fine > 0.98) == (width >= FINE_FACE_PX)
+
+
+def test_lips_that_are_where_the_portrait_has_them_show_what_it_shows(head, root):
+    """Of a smile every tooth, and what is between the rows."""
+    portrait = head.load_portrait(root / "assets/astronaut.jpg", size=2048)
+    crop = head.placed(portrait, QUALITIES["standard"])[2]
+    own = build_proxies(crop.reference, crop.reference.mesh_px.copy())
+    assert own.mouth_guides.fine > 0 and _inside(own, own.composite).max() == 1
+    inside = _inside(own, own.composite) > 0.9
+    shown = own.reference.image[inside].astype(np.float32)
+    assert np.abs(_laid_in(own, 0.2)[inside] - shown).max() < 2
+    opened = own.reference.mesh_px.copy()
+    width = np.linalg.norm(opened[INNER_LIPS[0], :2] - opened[INNER_LIPS[10], :2])
+    opened[INNER_LIPS[11:], 1] += 0.12 * width
+    assert np.abs(_laid_in(build_proxies(crop.reference, opened), 0.2)[inside] - shown).mean() > 5
