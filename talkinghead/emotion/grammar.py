@@ -111,7 +111,10 @@ def _meant(word: str) -> str:
     for mix, _, words in FEELINGS:
         if word in words.split():
             return f" Did you mean {mix}, or the prompt {word!r}?"
-    near = difflib.get_close_matches(word, [*EMOTIONS, *SYNONYMS], n=1)
+    feelings = {one: mix for mix, _, words in FEELINGS for one in words.split()}
+    near = difflib.get_close_matches(word, [*EMOTIONS, *SYNONYMS, *feelings], n=1)
+    if near and near[0] not in (*EMOTIONS, *SYNONYMS):
+        return f" Did you mean {feelings[near[0]]}, or the prompt {near[0]!r}?"
     return f" Did you mean {SYNONYMS.get(near[0], near[0])}?" if near else ""
 
 

@@ -74,16 +74,19 @@ def read_scene(path: Path | str) -> Screenplay:
     try:
         scene = Scene.model_validate(source.values)
     except ValidationError as error:
-        raise _together(schema_errors(error, source)) from error
+        raise _together([*schema_errors(error, source), *_cue_errors(source)]) from error
     found: list[ScreenplayError] = []
-    scripts = [_tried(found, _script, scene, source, index) for index in range(len(scene.lines))]
+    cast = tuple(scene.cast)
+    scripts = [_tried(found, _script, source, index, line.text, cast) for index, line in enumerate(scene.lines)]
     play = Screenplay(scene, tuple(script for script in scripts if script is not None), path.parent, source)
     _tried(found, _check_scene, play)
     for name, member in scene.cast.items():
         _tried(found, _check_member, play, name, member)
     for index, script in enumerate(scripts):
+        for check in _OF_A_LINE:
+            _tried(found, check, play, index)
         if script is not None:
-            _tried(found, _check_line, play, index, script)
+            _tried(found, _check_words, play, index, script)
     if found:
         raise _together(found)
     return play
@@ -106,11 +109,22 @@ def _together(found: list[ScreenplayError]) -> ScreenplayError:
     return first
 
 
-def _script(scene: Scene, source: Source, index: int) -> Script:
+def _script(source: Source, index: int, text: str, cast: tuple[str, ...]) -> Script:
     try:
-        return read_script(scene.lines[index].text, tuple(scene.cast))
+        return read_script(text, cast)
     except CueError as error:
         raise source.error(("lines", index, "text"), str(error), error.inside) from error
+
+
+def _cue_errors(source: Source) -> list[ScreenplayError]:
+    """What of the texts can be told to be wrong in a scene that is none yet."""
+    found: list[ScreenplayError] = []
+    cast, lines = (source.values.get(name) for name in ("cast", "lines"))
+    if isinstance(cast, dict) and isinstance(lines, list):
+        for index, line in enumerate(lines):
+            if isinstance(line, dict) and isinstance(text := line.get("text"), str):
+                _tried(found, _script, source, index, text, tuple(map(str, cast)))
+    return found
 
 
 def _check_scene(play: Screenplay) -> None:
@@ -169,11 +183,15 @@ def _check_member(play: Screenplay, name: str, member: CastMember) -> None:
     _check_emotion(play, (*where, "emotion"), member.emotion)
 
 
-def _check_line(play: Screenplay, index: int, script: Script) -> None:
-    source, where, line = play.source, ("lines", index), play.scene.lines[index]
+def _check_speaker(play: Screenplay, index: int) -> None:
+    line = play.scene.lines[index]
     if line.speaker not in play.scene.cast:
-        people = ", ".join(play.scene.cast)
-        raise source.error((*where, "speaker"), f"speaker {line.speaker[:SHOWN]!r} is not in the cast; choose from {people}.")
+        message = f"speaker {line.speaker[:SHOWN]!r} is not in the cast; choose from {', '.join(play.scene.cast)}."
+        raise play.source.error(("lines", index, "speaker"), message)
+
+
+def _check_feeling(play: Screenplay, index: int) -> None:
+    source, where, line = play.source, ("lines", index), play.scene.lines[index]
     if line.emotion is not None and line.direction is not None:
         raise source.error(
             (*where, "direction"), "direction and emotion both say what the face feels; drop one of them.", "", True
@@ -185,23 +203,39 @@ def _check_line(play: Screenplay, index: int, script: Script) -> None:
             read_prompt(line.direction)
         except EmotionError as error:
             raise source.error((*where, "direction"), str(error).replace("prompt", "direction", 1)) from error
-    if line.voice is not None:
-        _check_voice(play, (*where, "voice"), line.voice)
+
+
+def _check_line_voice(play: Screenplay, index: int) -> None:
+    if (voice := play.scene.lines[index].voice) is not None:
+        _check_voice(play, ("lines", index, "voice"), voice)
+
+
+def _check_overlap(play: Screenplay, index: int) -> None:
+    source, where, line = play.source, ("lines", index, "overlap"), play.scene.lines[index]
     if line.overlap is not None and (index == 0 or line.pause is not None):
         why = "there is no line before it" if index == 0 else "it has a pause as well"
-        raise source.error((*where, "overlap"), f"overlap has nothing to act on, {why}; leave it out.", "", True)
+        raise source.error(where, f"overlap has nothing to act on, {why}; leave it out.", "", True)
     if line.overlap is not None and play.scene.lines[index - 1].speaker == line.speaker:
-        message = f"overlap: {line.speaker} speaks the line before as well; leave it out."
-        raise source.error((*where, "overlap"), message, at_key=True)
-    if line.recording is not None:
-        _check_file(play, (*where, "recording"), play.file(line.recording), check_audio_file)
-        if script.pauses:
-            raise source.error((*where, "text"), "a recording has its own pauses; leave [pause] out.", "[pause")
-    elif not script.words and not script.pauses:
+        raise source.error(where, f"overlap: {line.speaker} speaks the line before as well; leave it out.", at_key=True)
+
+
+def _check_recording(play: Screenplay, index: int) -> None:
+    if (recording := play.scene.lines[index].recording) is not None:
+        _check_file(play, ("lines", index, "recording"), play.file(recording), check_audio_file)
+
+
+def _check_words(play: Screenplay, index: int, script: Script) -> None:
+    source, where, line = play.source, ("lines", index), play.scene.lines[index]
+    if line.recording is not None and script.pauses:
+        raise source.error((*where, "text"), "a recording has its own pauses; leave [pause] out.", "[pause")
+    if line.recording is None and not script.words and not script.pauses:
         at = (*where, "text") if line.text else where
         raise source.error(at, "nothing is said and nothing lasts; write a text, or [pause 1] with the cues of a silent line.")
     if line.fit is not None and not script.words and line.recording is None:
         raise source.error((*where, "fit"), "fit has no words to act on; leave it out, or change the pauses.", "", True)
+
+
+_OF_A_LINE: Final = (_check_speaker, _check_feeling, _check_line_voice, _check_overlap, _check_recording)
 
 
 def _check_emotion(play: Screenplay, where: Where, emotion: str) -> None:

@@ -81,6 +81,7 @@ def test_it_knows_whether_it_needs_an_intensity(text: str, needs: bool) -> None:
         ("joyful", r"such as happy:0.7,surprised:0.3. Did you mean happy, or the prompt 'joyful'\?$"),
         ("Excited", r"Did you mean happy:0.6,surprised:0.4, or the prompt 'excited'\?$"),
         ("hapiness", r"Did you mean happy\?$"),
+        ("furios", r"Did you mean angry, or the prompt 'furious'\?$"),
         ("", "'' is not known"),
         ("happy,", "'' is not known"),
         ("happy:much", "'happy:much'; give a share of 0 or more after the colon, .* or a region of brow, eyes, mouth"),

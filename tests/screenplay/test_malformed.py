@@ -131,3 +131,11 @@ def test_a_check_tells_all_mistakes_in_their_order(stage: Path, capfd: pytest.Ca
     assert cli.main(["perform", str(scene), "--check"]) == 2
     keys = capfd.readouterr().err.splitlines()
     assert len(keys) >= 2 and "size" in keys[0] and "emotin" in keys[-1]
+    scene.write_text(text.replace("size: [", "size: [3.5, ").replace("[smile]", "[smyle]"))
+    assert cli.main(["perform", str(scene), "--check"]) == 2
+    both = capfd.readouterr().err
+    assert "size" in both and "smyle" in both, "a key of the wrong kind hides no cue that is none"
+    scene.write_text(text.replace("direction: quietly guilty", "emotion: hapy\n    voice: zz-none", 1))
+    assert cli.main(["perform", str(scene), "--check"]) == 2
+    of_a_line = capfd.readouterr().err.splitlines()
+    assert len(of_a_line) == 2 and "hapy" in of_a_line[0] and "zz-none" in of_a_line[1]
