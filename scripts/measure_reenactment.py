@@ -12,7 +12,6 @@ import argparse
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 
@@ -25,8 +24,8 @@ from talkinghead.rig.fitting import FittedFace, fit_face, fit_motion
 from talkinghead.rig.pose import matrix_from_axis_angle
 from talkinghead.rig.retargeting import Reenactment, retarget
 from talkinghead.rig.topology import NUM_SKIN, interocular, lid_gap
-from talkinghead.rig.usual import with_lips_from
 from talkinghead.synthesis.portrait import load_image
+from talkinghead.tracking import performance
 from talkinghead.types import UPRIGHT, FaceMotion, FloatArray, Portrait
 
 ASSETS = Path(__file__).parents[1] / "assets"
@@ -77,8 +76,8 @@ def follow(head: TalkingHead, portraits: list[Portrait], clips: Iterable[tuple[s
     """Pearson r of each curve of the driver with that of the rendered video tracked again, the mean over all pairs."""
     found = []
     for _, points, scores in clips:
-        motion, _ = fit_motion(points, scores, head.rig)
-        asked = curves_of(points, motion)
+        asked = curves_of(points, fit_motion(points, scores, head.rig)[0])
+        motion = performance(points, scores, head.rig, head.motion.travel)
         for portrait in portraits:
             again = curves_of(*seen_again(head, portrait, motion, Reenactment()))
             found.append([np.corrcoef(a, b)[0, 1] if a.std() > 1e-4 else np.nan for a, b in zip(asked.T, again.T, strict=True)])
@@ -132,11 +131,11 @@ def closures(head: TalkingHead, clips: list[tuple[str, FloatArray, FloatArray]])
     fitted = [fit_motion(points, scores, head.rig) for _, points, scores in clips]
     errors: dict[str, list[float]] = defaultdict(list)
     own = []
-    for (_, points, _), (motion, driver) in zip(clips, fitted, strict=True):
+    for (_, points, scores), (motion, driver) in zip(clips, fitted, strict=True):
         shut = np.linalg.norm(points[:, 13] - points[:, 14], axis=-1) / interocular(points) < SHUT
         if not shut.any():
             continue
-        tracked = replace(motion, blendshapes=with_lips_from(motion.blendshapes, driver.shape))[shut]
+        tracked = performance(points, scores, head.rig, None)[shut]
         own.append(_gap(head, motion[shut], driver))
         for _, other in fitted:
             if other is not driver:

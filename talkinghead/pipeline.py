@@ -20,22 +20,20 @@ from talkinghead.errors import AudioError, EmotionError, FaceError, InputError, 
 from talkinghead.landmarks import FaceTracker
 from talkinghead.live_video import LiveFrame, LiveVideo
 from talkinghead.motion.dubbing import dubbed
-from talkinghead.motion.lips import shut_seen_lips
 from talkinghead.motion.pipeline import MotionPipeline
 from talkinghead.motion.style import SpeakingStyle
-from talkinghead.rig.blinks import with_whole_blinks
 from talkinghead.rig.face_rig import FaceRig
-from talkinghead.rig.fitting import FittedFace, fit_face, fit_motion
+from talkinghead.rig.fitting import FittedFace, fit_face
 from talkinghead.rig.placement import meshes_of, portrait_mesh
 from talkinghead.rig.retargeting import Reenactment, retarget
 from talkinghead.rig.shell import with_rim, with_still_body
-from talkinghead.rig.usual import with_lips_from, with_meeting_lips
+from talkinghead.rig.usual import with_meeting_lips
 from talkinghead.rig.view import CameraPath
 from talkinghead.rigged_portrait import fit_portrait, mesh_topology
 from talkinghead.synthesis.pipeline import PortraitCrop, Quality, quality_of
 from talkinghead.synthesis.portrait import MIN_FACE_PX, choose_face, load_image, load_portrait, resized
 from talkinghead.synthesis.renderer import Renderer, load_renderer
-from talkinghead.tracking import tracked_video
+from talkinghead.tracking import performance, tracked_video
 from talkinghead.types import (
     MAX_SIZE_PX,
     MIN_SIZE_PX,
@@ -279,10 +277,7 @@ class TalkingHead:
             VideoError: it cannot be read, is a single picture, or no face is seen in most of it.
         """
         points, scores, seen = tracked_video(self.tracker, Path(video))
-        motion, face = fit_motion(points, scores, self.rig, seen)
-        blendshapes = with_lips_from(with_whole_blinks(motion, face, self.rig), face.shape)
-        travel = self.motion.travel
-        return replace(motion, blendshapes=blendshapes if travel is None else shut_seen_lips(blendshapes, travel))
+        return performance(points, scores, self.rig, self.motion.travel, seen)
 
     def load_portrait(self, path: Path | str, face: int | None = None, size: int | None = None) -> Portrait:
         """Read a picture and find the face that is to speak; `size` is the longest side of the result in px."""

@@ -1,7 +1,8 @@
-"""A video -> what the tracker sees of its largest face. Knows files and points; knows nothing of what they mean."""
+"""A video -> what the tracker sees of its largest face -> the performance, for any other face."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Final
@@ -10,7 +11,12 @@ import numpy as np
 
 from talkinghead.errors import VideoError
 from talkinghead.landmarks import FaceTracker
-from talkinghead.types import FloatArray
+from talkinghead.motion.lips import LipTravel, shut_seen_lips
+from talkinghead.rig.blinks import with_whole_blinks
+from talkinghead.rig.face_rig import FaceRig
+from talkinghead.rig.fitting import fit_motion
+from talkinghead.rig.usual import with_lips_from
+from talkinghead.types import FaceMotion, FloatArray
 from talkinghead.video.reader import read_frames
 
 LEAST_SEEN: Final = 0.5
@@ -38,3 +44,18 @@ def tracked_video(
         points.append(last.points)
         scores.append(last.scores)
     return np.stack(points), np.stack(scores), seen.astype(np.float32)
+
+
+def performance(
+    points: FloatArray, scores: FloatArray, rig: FaceRig, travel: LipTravel | None, presence: FloatArray | None = None
+) -> FaceMotion:
+    """A tracked clip, as `fit_motion` takes it -> its motion for any face: what shuts its lips and lids shuts the rig's.
+
+    travel: what each column does to the lips of the rig; None leaves lips a little apart where they were seen so.
+
+    Raises:
+        MotionError: as `fit_motion`.
+    """
+    motion, face = fit_motion(points, scores, rig, presence)
+    blendshapes = with_lips_from(with_whole_blinks(motion, face, rig), face.shape)
+    return replace(motion, blendshapes=blendshapes if travel is None else shut_seen_lips(blendshapes, travel))

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from talkinghead import arkit, pipeline
+from talkinghead import arkit, pipeline, tracking
 from talkinghead.pipeline import TalkingHead
 from talkinghead.rig import retargeting
 from talkinghead.types import FaceMotion
@@ -58,12 +58,12 @@ def test_a_driver_s_shut_lips_are_shut_on_another_face(root, monkeypatch, driver
     asked = gap(head.rig(done, theirs).vertices)
     assert 0.014 < asked[0] < 0.02 < 0.05 < asked[1:].min(), "as a tracker sees lips that touch, and lips that are apart"
     monkeypatch.setattr(pipeline, "tracked_video", lambda *_: (None, None, None))
-    monkeypatch.setattr(pipeline, "fit_motion", lambda *_: (replace(done, is_seen=True), theirs))
-    performance = head.track("driver.mp4")
-    assert performance.blendshapes[0, lids].min() > 0.95, "and shut lids are shut"
+    monkeypatch.setattr(tracking, "fit_motion", lambda *_: (replace(done, is_seen=True), theirs))
+    tracked = head.track("driver.mp4")
+    assert tracked.blendshapes[0, lids].min() > 0.95, "and shut lids are shut"
     for by in (0.0, 0.08):
         with monkeypatch.context() as patched:
             part_lips(head, patched, by)
-            seen = gap(head.render(portrait, performance))
+            seen = gap(head.render(portrait, tracked))
         assert seen[0] < 0.012
         np.testing.assert_allclose(seen[1:], asked[1:], atol=0.006)
