@@ -35,6 +35,7 @@ NUM_FRAMES = 20
 ONE_SIDED = ("eyeBlink", "mouthSmile", "mouthFrown", "browOuterUp", "browDown", "noseSneer", "mouthDimple", "cheekSquint")
 ASKED = 0.8
 SHUT = 0.02
+BLINKS = 0.3
 STRENGTHS = (0.5, 1.0, 1.5)
 CURVES = ("lip opening", "smile, left less right", "lid gap", "gaze yaw", "yaw", "pitch")
 
@@ -50,8 +51,10 @@ def curves_of(points: FloatArray, motion: FaceMotion) -> FloatArray:
     return np.stack([opening, smile, lid_gap(straight).mean(1) / eyes, motion.gaze[:, 0], turn[:, 1], turn[:, 0]], -1)
 
 
-def drivers(data: Path, prepared: Path, split: str, num_clips: int) -> Iterator[tuple[str, FloatArray, FloatArray]]:
-    """Name, points (T, 478, 3) px and scores (T, 52) of the first clips of different people, evenly chosen frames."""
+def drivers(
+    data: Path, prepared: Path, split: str, num_clips: int, num_frames: int | None = NUM_FRAMES
+) -> Iterator[tuple[str, FloatArray, FloatArray]]:
+    """Name, points (T, 478, 3) px and scores (T, 52) of the first clips of different people, evenly chosen frames or all."""
     rows = [json.loads(line) for line in (data / "manifest.jsonl").read_text().splitlines()]
     people = {row["identity"]: row for row in rows if row["split"] == split and row["source"] not in ("grid_s1", "grid_new")}
     chosen = list(people.values())[:: max(1, len(people) // num_clips)][:num_clips]
@@ -61,7 +64,7 @@ def drivers(data: Path, prepared: Path, split: str, num_clips: int) -> Iterator[
             raise InputError(f"--prepared {file}: no such file; write it with scripts/prepare_data.py.")
         with np.load(file, allow_pickle=False) as tracked:
             points, scores = tracked["points"].astype(np.float32), tracked["scores"].astype(np.float32)
-        frames = np.linspace(0, len(points) - 1, min(NUM_FRAMES, len(points))).round().astype(int)
+        frames = np.linspace(0, len(points) - 1, min(num_frames or len(points), len(points))).round().astype(int)
         yield row["file"], points[frames], scores[frames]
 
 
@@ -125,35 +128,51 @@ def strong_mirror(head: TalkingHead, strong: np.ndarray) -> np.ndarray:
 
 
 def closures(head: TalkingHead, clips: list[tuple[str, FloatArray, FloatArray]]) -> Iterator[str]:
-    """Frames in which a driver's lips are shut, on every other driver's face: by how much the gap of the lips is another than
-    the driver's own, as the blendshapes alone leave it, and as it is rendered at three strengths.
+    """Frames in which a driver's lips, or lids, are shut, on every other driver's face: by how much the gap of the lips is
+    another than the driver's own, and how open the lids stay, as the blendshapes alone leave them, and as they are rendered.
     """
     fitted = [fit_motion(points, scores, head.rig) for _, points, scores in clips]
-    errors: dict[str, list[float]] = defaultdict(list)
+    lips: dict[str, list[float]] = defaultdict(list)
+    lids: dict[str, list[float]] = defaultdict(list)
     own = []
     for (_, points, scores), (motion, driver) in zip(clips, fitted, strict=True):
-        shut = np.linalg.norm(points[:, 13] - points[:, 14], axis=-1) / interocular(points) < SHUT
-        if not shut.any():
-            continue
-        tracked = performance(points, scores, head.rig, None)[shut]
-        own.append(_gap(head, motion[shut], driver))
+        eyes = interocular(points)
+        shut = np.linalg.norm(points[:, 13] - points[:, 14], axis=-1) / eyes < SHUT
+        upright = head.rig.express(motion.blendshapes, motion.gaze, driver.shape, driver.lid_scale)
+        open_lids = lid_gap(upright).mean(1)
+        blinking = open_lids < BLINKS * np.percentile(open_lids, 75)
+        whole = performance(points, scores, head.rig, None)
         for _, other in fitted:
-            if other is not driver:
-                errors["blendshapes alone"].append(abs(_gap(head, motion[shut], other) - own[-1]))
-                for strength in STRENGTHS:
-                    rendered = retarget(tracked, other, Reenactment(strength=strength))
-                    errors[f"as rendered, strength {strength:g}"].append(abs(_gap(head, rendered, other) - own[-1]))
-    yield (
-        f"\ngap of lips that {len(own)} drivers shut: {100 * np.mean(own):.2f} % of the distance of the eyes; on the faces of "
-        "others it is off by"
-    )
-    for name, values in errors.items():
-        yield f"  {name:<26}{100 * np.mean(values):6.2f}, in one of ten pairs by {100 * np.percentile(values, 90):.2f} and more"
+            if other is driver:
+                continue
+            for strength in STRENGTHS if shut.any() else ():
+                rendered = retarget(whole[shut], other, Reenactment(strength=strength))
+                own.append(_lips(head, motion[shut], driver))
+                lips[f"as rendered, strength {strength:g}"].append(abs(_lips(head, rendered, other) - own[-1]))
+            if shut.any():
+                lips["blendshapes alone"].append(abs(_lips(head, motion[shut], other) - own[-1]))
+            if blinking.any():
+                lids["the driver's own"].append(_lids(head, motion, blinking, driver))
+                lids["blendshapes alone"].append(_lids(head, motion, blinking, other))
+                lids["as rendered"].append(_lids(head, retarget(whole, other), blinking, other))
+    yield f"\nlips that drivers shut: gap, {100 * np.mean(own):.2f} % of the distance of the eyes, on faces of others off by"
+    for name, values in lips.items():
+        most = 100 * np.percentile(values, 90)
+        yield f"  {name:<26}{100 * np.mean(values):6.2f}, in one of ten of {len(values)} pairs by {most:.2f} and more"
+    yield "\nlids that drivers shut: how open they are, of as open as they usually are"
+    for name, values in lids.items():
+        most = np.percentile(values, 90)
+        yield f"  {name:<26}{np.mean(values):6.0%}, in one of ten of {len(values)} pairs {most:.0%} and more"
 
 
-def _gap(head: TalkingHead, motion: FaceMotion, face: FittedFace) -> float:
+def _lips(head: TalkingHead, motion: FaceMotion, face: FittedFace) -> float:
     points = head.rig.express(motion.blendshapes, motion.gaze, face.shape)
     return float(((points[:, 13, 1] - points[:, 14, 1]) / interocular(points)).mean())
+
+
+def _lids(head: TalkingHead, motion: FaceMotion, blinking: np.ndarray, face: FittedFace) -> float:
+    gaps = lid_gap(head.rig.express(motion.blendshapes, motion.gaze, face.shape, face.lid_scale)).mean(1)
+    return float(gaps[blinking].mean() / np.percentile(gaps, 75))
 
 
 def main() -> None:
@@ -166,7 +185,8 @@ def main() -> None:
     head = TalkingHead.from_pretrained()
     portraits = [head.load_portrait(ASSETS / name, size=_size(ASSETS / name)) for name in PORTRAITS]
     clips = list(drivers(options.data, options.prepared, options.split, options.clips))
-    for line in chain(follow(head, portraits, clips), one_sided(head, portraits), closures(head, clips)):
+    every_frame = list(drivers(options.data, options.prepared, options.split, options.clips, None))
+    for line in chain(follow(head, portraits, clips), one_sided(head, portraits), closures(head, every_frame)):
         print(line, flush=True)
 
 
