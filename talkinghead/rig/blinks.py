@@ -19,6 +19,8 @@ from talkinghead.types import FaceMotion, FloatArray
 # All these were set by eye.
 _USUAL: Final = 75
 """Percentile of a performance's gaps between the lids: as open as these eyes are when they are open."""
+_NARROWEST: Final = 0.35
+"""And at least so much of the neutral face's gap: who sleeps does not blink with every tremble of the tracker."""
 _FALLING, _SHUT = 0.58, 0.8
 """Parts of that by which lids have come down: they may only be lowered, and are surely shut."""
 _WINK: Final = 0.35
@@ -29,8 +31,9 @@ def with_whole_blinks(motion: FaceMotion, face: FittedFace, rig: FaceRig) -> Flo
     """A performance and the face that did it, as `fit_motion` gives them -> its blendshapes, (T, 52), in which lids that were
     seen shut are shut, and both of them unless it is a wink."""
     coefficients = scale_blinks(with_eye_look(motion.blendshapes, motion.gaze), face.lid_scale)
-    gaps = lid_gap(face.shape) + coefficients @ lid_gap(rig.deltas)
-    usual = np.maximum(np.percentile(gaps, _USUAL, axis=0), 1e-6)
+    neutral = lid_gap(face.shape)
+    gaps = neutral + coefficients @ lid_gap(rig.deltas)
+    usual = np.maximum(np.percentile(gaps, _USUAL, axis=0), np.maximum(_NARROWEST * neutral, 1e-6))
     down = 1 - gaps / usual
     meant = np.ptp(down, axis=1, keepdims=True) > _WINK
     down = np.where(meant, down, down.max(1, keepdims=True))

@@ -56,3 +56,12 @@ def test_lids_that_are_lowered_stay_lowered_and_a_wink_a_wink(rig, face):
 def test_eyes_that_are_always_narrow_do_not_blink(rig, face):
     laughing = replace(performance(0.6, 0.6), blendshapes=np.tile(performance(0.6, 0.6, 0.5).blendshapes[11], (30, 1)))
     np.testing.assert_array_equal(with_whole_blinks(laughing, face, rig), laughing.blendshapes)
+
+
+def test_who_sleeps_sleeps(rig, face):
+    """A tracker trembles: the eyes neither open and shut with it, nor are they open."""
+    asleep = replace(performance(0, 0), blendshapes=np.zeros((30, 52), np.float32))
+    tremble = np.random.default_rng(3).uniform(-0.03, 0.03, (30, 2)).astype(np.float32)
+    asleep.blendshapes[:, [RIGHT, LEFT]] = 0.93 + tremble
+    whole = with_whole_blinks(asleep, face, rig)[:, [RIGHT, LEFT]]
+    assert whole.min() > 0.95 and whole.std() < tremble.std()
