@@ -38,7 +38,7 @@ _MIN_EYE_PX: Final = 8
 """An eye of fewer pixels has no inside to continue."""
 _WIDER, _WIDE = 1.03, 1.22
 """Gaps over the portrait's own: where what its lids shade begins to clear, and where it is clear."""
-_UP, _UP_ALL = 0.03, 0.09
+_UP, _UP_ALL = 0.005, 0.04
 """Of the eye's width, how far up an iris is when that begins to clear, and when it is."""
 _UPPER_RIM, _LOWER_RIM = 0.075, 0.03
 """Of the eye's width, how far into the eye lids and lashes throw their shade and their colour."""
@@ -73,7 +73,8 @@ _CHEEKS: Final = {33: np.array([117, 118, 101]), 263: np.array([346, 347, 330])}
 
 
 class Eyeball:
-    """One eye of a portrait: as it is between its lids, and as it would be if they shaded nothing."""
+    """One eye of a portrait: as it is between its lids, with what is behind them when they open, and as it would be if they
+    shaded nothing."""
 
     def __init__(self, image: ByteArray, mesh_px: FloatArray, loop: IntArray, iris: IntArray) -> None:
         """image: (H, W, 3) uint8; mesh_px: (V, 3) px; loop, iris: points of its lids' rim and of its iris, centre first."""
@@ -87,7 +88,8 @@ class Eyeball:
         self._shown = box is not None
         x0, y0, x1, y1 = box or (0, 0, 1, 1)
         self._left_top = np.array([x0, y0], np.float32)
-        self.own = self.clear = image[y0:y1, x0:x1].astype(np.float32)
+        self.own = self.opened = self.clear = image[y0:y1, x0:x1].astype(np.float32)
+        self._lidded = np.ones(self.own.shape[:2], np.float32)
         inside = polygon_mask([self._lids - (x0, y0)], y1 - y0, x1 - x0)
         if box is None or (inside > _SURE_INSIDE).sum() < _MIN_EYE_PX:
             return
@@ -98,10 +100,6 @@ class Eyeball:
         if self._fine > 0:
             along = self._along(inside.shape)
             whole, disc = self._whole(inside, free, along, cheek)
-            # A rim of lashes goes on, a rim of skin does not: there the eye lies in the shade of the lid.
-            light = cv2.GaussianBlur(behind.mean(-1) / np.maximum(whole.mean(-1), 1), (0, 0), soft)
-            bare = np.clip((light - _LASHES) / (_SKIN - _LASHES), 0, 1)[..., None]
-            behind = behind + np.float32(self._fine) * bare * (whole * np.float32(1 - _LID_SHADE) - behind)
             # The upper lid's own shade goes on a little: a glance must not show white above it.
             beyond = np.clip((above / width - _SHADED) / (_LIT - _SHADED), 0, 1)[..., None]
             behind = behind + np.float32(self._fine) * beyond * (whole - behind)
@@ -110,7 +108,14 @@ class Eyeball:
             # Corners are pink and wet, whatever lids shade there.
             kept = np.maximum(kept, inside * np.clip((np.abs(2 * along - 1) - _CORNER) / (1 - _CORNER), 0, 1))
             self.clear = whole + kept[..., None] * (self.own - whole)
-        self.own = np.where(inside[..., None] > (_SURE_INSIDE if self._fine == 0 else 0), self.own, behind)
+            self._lidded = np.asarray(1 - kept, np.float32)
+        shown = inside[..., None] > (_SURE_INSIDE if self._fine == 0 else 0)
+        self.own = self.opened = np.where(shown, self.own, behind)
+        if self._fine > 0:
+            # A rim of lashes goes on, a rim of skin does not: there an eye that opens lies in the shade of the lid.
+            light = cv2.GaussianBlur(behind.mean(-1) / np.maximum(whole.mean(-1), 1), (0, 0), soft)
+            bare = np.float32(self._fine) * np.clip((light - _LASHES) / (_SKIN - _LASHES), 0, 1)[..., None]
+            self.opened = np.where(shown, self.own, behind + bare * (whole * np.float32(1 - _LID_SHADE) - behind))
 
     def lay_in(self, picture: FloatArray | ByteArray, target_px: FloatArray, skull: FloatArray) -> None:
         """Draw it between the lids of a warped picture, (H, W, 3) uint8 or float32 in [0, 255], in place.
@@ -131,11 +136,16 @@ class Eyeball:
         distance = np.linalg.norm(p - (self._centre + shift), axis=-1) / self._radius
         weight = np.clip((_IRIS_REACH - distance) / _IRIS_FALL, 0, 1)[..., None]
         p = p - (shift * weight).astype(np.float32) - self._left_top
-        wider = self._wider(lids @ back[:, :2].T + back[:, 2], shift)
+        home = lids @ back[:, :2].T + back[:, 2]
+        wider, opened = self._wider(home, shift), self._opened(home)
         eye = _at(self.own, p)
+        if opened > 1:
+            eye = eye + np.float32(smooth_step(opened, 1, _WIDER)) * (_at(self.opened, p) - eye)
         if wider > 0:
             width, down = _frame(lids)
-            clear = _at(self.clear, p) * (1 - _shade_of_lid(mask, width * down))[..., None]
+            # What the portrait shows has its lid's shade already.
+            shade = _shade_of_lid(mask, width * down) * _at(self._lidded, p)
+            clear = _at(self.clear, p) * (1 - shade)[..., None]
             clear = clear + _rim_of_lid(mask, width * down)[..., None] * (self._lash - clear)
             eye = eye + np.float32(wider) * (clear - eye)
         shut = 1 - self._openness(lids)
@@ -154,8 +164,11 @@ class Eyeball:
         width, down = _frame(self._lids)
         socket = (lids - self._lids)[[0, 8]].mean(0)
         up = -float((shift - socket) @ down) / width
-        opened = lid_gap(lids) * _frame(lids)[0] / (max(lid_gap(self._lids), SHUT_GAP) * width)
-        return self._fine * max(smooth_step(opened, _WIDER, _WIDE), smooth_step(up, _UP, _UP_ALL))
+        return self._fine * max(smooth_step(self._opened(lids), _WIDER, _WIDE), smooth_step(up, _UP, _UP_ALL))
+
+    def _opened(self, lids: FloatArray) -> float:
+        """lids: (16, 2) px as there -> how far they are apart, of how far the portrait has them."""
+        return lid_gap(lids) * _frame(lids)[0] / (max(lid_gap(self._lids), SHUT_GAP) * _frame(self._lids)[0])
 
     def _openness(self, lids: FloatArray) -> float:
         """0 when the lids are shut but for what the tracker leaves between them, 1 when as open as the portrait's own."""
@@ -200,7 +213,7 @@ def _frame(lids: FloatArray) -> tuple[float, FloatArray]:
 
 
 def _at(texture: FloatArray, place: FloatArray) -> FloatArray:
-    """(h, w, 3) and (h', w', 2) px of it -> (h', w', 3) what is there."""
+    """(h, w, 3) or (h, w), and (h', w', 2) px of it -> (h', w', 3) or (h', w') what is there."""
     seen = cv2.remap(texture, place[..., 0], place[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     return np.asarray(seen, np.float32)
 

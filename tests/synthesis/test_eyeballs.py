@@ -187,7 +187,7 @@ def test_no_skin_lies_over_an_eye_that_opens_under_a_lid_without_lashes():
     shown = drawn(bare_picture_of(33), eyes_of(33), eyes_of(44))
     for eyeball, (x, y) in zip(eyeballs_of(bare_picture_of(33), eyes_of(33)), CENTRES.values(), strict=True):
         behind = (np.int32([x - 33, y - 14]) - eyeball._left_top).astype(int)
-        for colour in (shown[y - 13, x - 33], shown[y - 13, x + 33], eyeball.own[behind[1], behind[0]]):
+        for colour in (shown[y - 13, x - 33], shown[y - 13, x + 33], eyeball.opened[behind[1], behind[0]]):
             assert colour[0] / colour[2] < middle
 
 
