@@ -128,37 +128,36 @@ def strong_mirror(head: TalkingHead, strong: np.ndarray) -> np.ndarray:
 
 
 def closures(head: TalkingHead, clips: list[tuple[str, FloatArray, FloatArray]]) -> Iterator[str]:
-    """Frames in which a driver's lips, or lids, are shut, on every other driver's face: by how much the gap of the lips is
-    another than the driver's own, and how open the lids stay, as the blendshapes alone leave them, and as they are rendered.
+    """Frames in which a driver's lips, or lids, are shut, on every other driver's face: the gap of the lips, and how open the
+    lids stay, as the blendshapes alone leave them, and as they are rendered.
     """
     fitted = [fit_motion(points, scores, head.rig) for _, points, scores in clips]
     lips: dict[str, list[float]] = defaultdict(list)
     lids: dict[str, list[float]] = defaultdict(list)
-    own = []
     for (_, points, scores), (motion, driver) in zip(clips, fitted, strict=True):
         eyes = interocular(points)
         shut = np.linalg.norm(points[:, 13] - points[:, 14], axis=-1) / eyes < SHUT
         upright = head.rig.express(motion.blendshapes, motion.gaze, driver.shape, driver.lid_scale)
         open_lids = lid_gap(upright).mean(1)
         blinking = open_lids < BLINKS * np.percentile(open_lids, 75)
-        whole = performance(points, scores, head.rig, None)
+        whole = performance(points, scores, head.rig, head.motion.travel)
         for _, other in fitted:
             if other is driver:
                 continue
-            for strength in STRENGTHS if shut.any() else ():
-                rendered = retarget(whole[shut], other, Reenactment(strength=strength))
-                own.append(_lips(head, motion[shut], driver))
-                lips[f"as rendered, strength {strength:g}"].append(abs(_lips(head, rendered, other) - own[-1]))
             if shut.any():
-                lips["blendshapes alone"].append(abs(_lips(head, motion[shut], other) - own[-1]))
+                lips["the driver's own"].append(_lips(head, motion[shut], driver))
+                lips["blendshapes alone"].append(_lips(head, motion[shut], other))
+            for strength in STRENGTHS if shut.any() else ():
+                rendered = retarget(whole, other, Reenactment(strength=strength))[shut]
+                lips[f"as rendered, strength {strength:g}"].append(_lips(head, rendered, other))
             if blinking.any():
                 lids["the driver's own"].append(_lids(head, motion, blinking, driver))
                 lids["blendshapes alone"].append(_lids(head, motion, blinking, other))
                 lids["as rendered"].append(_lids(head, retarget(whole, other), blinking, other))
-    yield f"\nlips that drivers shut: gap, {100 * np.mean(own):.2f} % of the distance of the eyes, on faces of others off by"
+    yield "\nlips that drivers shut: their gap, % of the distance of the eyes"
     for name, values in lips.items():
         most = 100 * np.percentile(values, 90)
-        yield f"  {name:<26}{100 * np.mean(values):6.2f}, in one of ten of {len(values)} pairs by {most:.2f} and more"
+        yield f"  {name:<26}{100 * np.mean(values):6.2f}, in one of ten of {len(values)} pairs {most:.2f} and more"
     yield "\nlids that drivers shut: how open they are, of as open as they usually are"
     for name, values in lids.items():
         most = np.percentile(values, 90)

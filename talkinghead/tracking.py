@@ -51,7 +51,7 @@ def performance(
 ) -> FaceMotion:
     """A tracked clip, as `fit_motion` takes it -> its motion for any face: what shuts its lips and lids shuts the rig's.
 
-    travel: what each column does to the lips of the rig; None leaves lips a little apart where they were seen so.
+    travel: what each column does to the lips of the rig; None leaves lips as far apart as they were seen, shut ones too.
 
     Raises:
         MotionError: as `fit_motion`.

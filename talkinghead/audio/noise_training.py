@@ -92,10 +92,10 @@ class NoiseStudent:
 
     def __init__(self, config: NoiseConfig, kernel: torch.Tensor) -> None:
         self.config, self._kernel = config, kernel
-        self._recordings, self._odds = _recordings(config)
         file = Path(config.encoder) / FILE
         if not file.is_file():
             raise CheckpointError(f"encoder {config.encoder}: has no {FILE}; train it first (train.py speech_encoder).")
+        self._recordings, self._odds = _recordings(config)
         self._known = ArticulationAdapter.load(file)
         self._encoder = SpeechEncoder.from_pretrained(Path(config.encoder))
         self._teacher = copy.deepcopy(self._encoder.network)
@@ -170,6 +170,8 @@ def _recordings(config: NoiseConfig) -> tuple[list[npt.NDArray[np.int16]], npt.N
     """All recordings, 16 bits a sample so that hours fit in memory, and how often each is drawn."""
     if len(config.recordings) != len(config.shares):
         raise ConfigError(f"{len(config.recordings)} recordings and {len(config.shares)} shares; give one share a folder.")
+    if min(config.shares) < 0 or not sum(config.shares) > 0:
+        raise ConfigError(f"shares {list(config.shares)}: are no odds; give numbers from 0 up, one of them above.")
     found, odds = [], []
     for folder, share in zip(config.recordings, config.shares, strict=True):
         files = sorted(file for file in Path(folder).rglob("*") if file.suffix.lower() in SOUNDS)
@@ -183,8 +185,12 @@ def _recordings(config: NoiseConfig) -> tuple[list[npt.NDArray[np.int16]], npt.N
 
 def _samples(file: Path) -> npt.NDArray[np.int16]:
     """(N,) at 16 kHz; none of a video without a sound."""
-    if file.suffix == ".npz":
+    if file.suffix.lower() == ".npz":
         with np.load(file) as archive:
+            if "samples" not in archive:
+                raise ConfigError(
+                    f"recordings {file}: holds no samples; give folders of scripts/prepare_phones.py, or of sound."
+                )
             return np.asarray(archive["samples"], np.int16)
     try:
         samples = load_audio(file).samples

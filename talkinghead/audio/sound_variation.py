@@ -63,7 +63,7 @@ def in_noise(samples: FloatArray, others: list[FloatArray], random: np.random.Ge
 
 def _drowning(kind: str, sound: FloatArray, others: list[FloatArray], random: np.random.Generator) -> FloatArray:
     """Noise as long as the sound, of a kind of `NOISES`."""
-    if kind == "other people":
+    if kind == "other people" and any(np.any(other) for other in others):
         return np.asarray(np.sum([other / max(_rms(other), 1e-6) for other in others], 0), np.float32)
     if kind == "speech-shaped":
         smooth = np.convolve(np.abs(np.fft.rfft(sound)), np.ones(101) / 101, "same")

@@ -32,7 +32,8 @@ class Reenactment:
 
     relative: True counts the expression, the head and the look from the motion's first frame, so that the video begins with the
         portrait as it is; False takes all three as they are in the motion; None takes the expression as it is, what no
-        real person did (`FaceMotion.is_seen`) on the usual look of the portrait's, and head and look from the first frame.
+        real person did (`FaceMotion.is_seen`) on the usual look of the portrait's, the head from the first frame, and the
+        look from there or, of a real person, from where they mostly look.
     with_pose: False leaves the head where the portrait holds it; the eyes still look where the motion's look, in the room.
     strength: of the expression, 0 to 1.5; blinks and look are no expression.
     """
@@ -92,7 +93,10 @@ def expression_on(blendshapes: FloatArray, resting: FloatArray, wanted: Reenactm
         return scaled
     change = blendshapes - blendshapes[0]
     result = resting + gain * change
-    closing = np.clip(change[:, _LIDS] / np.maximum(1 - blendshapes[0, _LIDS], 1e-3), 0, 1)
+    # A motion that begins in a blink has its lids where they usually are.
+    lids = np.minimum(blendshapes[0, _LIDS], np.median(blendshapes[:, _LIDS], axis=0))
+    result[:, _LIDS] = resting[_LIDS] + blendshapes[:, _LIDS] - lids
+    closing = np.clip((blendshapes[:, _LIDS] - lids) / np.maximum(1 - lids, 1e-3), 0, 1)
     result[:, _LIDS] = np.maximum(result[:, _LIDS], resting[_LIDS] + (1 - resting[_LIDS]) * closing)
     shown: FloatArray = np.clip(result, 0, 1).astype(np.float32)
     return shown
@@ -109,6 +113,14 @@ def _head(motion: FaceMotion, face: FittedFace, wanted: Reenactment) -> tuple[Ar
     return rotation, motion.head_translation - motion.head_translation[0]
 
 
+def _usual_look(motion: FaceMotion, gaze: FloatArray, wanted: Reenactment) -> FloatArray:
+    """gaze: (T, 2) rad -> (2,) where a filmed person mostly looks, in the room: into the camera, but perhaps not at first."""
+    if not wanted.with_pose:
+        return np.asarray(np.median(gaze, axis=0), np.float32)
+    turn = motion.head_rotation - motion.head_rotation[0]
+    return np.asarray(np.median(gaze + np.stack([turn[:, 1], -turn[:, 0]], -1), axis=0), np.float32)
+
+
 def _look(motion: FaceMotion, face: FittedFace, wanted: Reenactment) -> FloatArray:
     """(T, 2) rad of the eyes against the head."""
     gaze = motion.gaze
@@ -118,7 +130,5 @@ def _look(motion: FaceMotion, face: FittedFace, wanted: Reenactment) -> FloatArr
         if wanted.relative is False:
             gaze = gaze - np.array([face.rotation[1], -face.rotation[0]], np.float32)
     if wanted.relative is not False:
-        # Whoever is filmed looks into the camera most of the time, but not always in the first frame.
-        straight = np.median(gaze, axis=0) if motion.is_seen and not wanted.relative else gaze[0]
-        gaze = face.gaze + gaze - straight
+        gaze = face.gaze + gaze - (_usual_look(motion, gaze, wanted) if motion.is_seen and not wanted.relative else gaze[0])
     return np.clip(gaze, -np.array(MAX_GAZE_RAD), MAX_GAZE_RAD).astype(np.float32)

@@ -31,9 +31,9 @@ _AGAINST: Final = {
 
 _REST_GAP, _CLOSES = 0.0152, 0.307
 """Of the distance of the outer corners of the eyes: the rig's own lips are so far apart, and `mouthClose` draws them so much
-nearer."""
+nearer, as `jawOpen` parts them."""
 _UPPER_LIP, _LOWER_LIP, _RIGHT_EYE, _LEFT_EYE = 13, 14, 33, 263
-_MOUTH_CLOSE: Final = arkit.INDEX["mouthClose"]
+_MOUTH_CLOSE, _JAW_OPEN = arkit.INDEX["mouthClose"], arkit.INDEX["jawOpen"]
 
 
 def _columns(stems: tuple[str, ...], side: str) -> list[int]:
@@ -63,7 +63,7 @@ def with_meeting_lips(blendshapes: FloatArray, shape: FloatArray) -> FloatArray:
 
 def with_lips_from(blendshapes: FloatArray, shape: FloatArray) -> FloatArray:
     """blendshapes: (T, 52) fitted on a person's neutral `shape`, (V, 3) m -> the same for the rig's: what shuts lips that are
-    nearer or further apart when at rest shuts the rig's. `with_lips_to` is the way back.
+    nearer or further apart when at rest shuts the rig's, and what opens them opens it as far.
     """
     return _nearer(blendshapes, -_lips_apart(shape))
 
@@ -77,13 +77,15 @@ def _lips_apart(shape: FloatArray) -> float:
     """How much further apart a neutral's lips are than the rig's, over the distance of the outer corners of the eyes."""
     # In height, as the lips' travel is: one lip may stand before the other.
     gap, eyes = float(shape[_UPPER_LIP, 1] - shape[_LOWER_LIP, 1]), float(np.linalg.norm(shape[_RIGHT_EYE] - shape[_LEFT_EYE]))
-    return gap / max(1e-6, eyes) - _REST_GAP
+    return gap / eyes - _REST_GAP if eyes else 0.0
 
 
 def _nearer(blendshapes: FloatArray, by: float) -> FloatArray:
-    """Lips drawn nearer, over the distance of the outer corners of the eyes; apart no further than they have been drawn."""
+    """Lips drawn nearer, over the distance of the outer corners of the eyes; or, where nothing draws them, the jaw opened."""
     result = blendshapes.copy()
-    result[:, _MOUTH_CLOSE] = np.clip(result[:, _MOUTH_CLOSE] + by / _CLOSES, 0, 1)
+    wanted = result[:, _MOUTH_CLOSE] + by / _CLOSES
+    result[:, _MOUTH_CLOSE] = np.clip(wanted, 0, 1)
+    result[:, _JAW_OPEN] = np.clip(result[:, _JAW_OPEN] + np.maximum(-wanted, 0), 0, 1)
     return result
 
 

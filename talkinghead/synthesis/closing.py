@@ -60,6 +60,8 @@ _LINE_REACH, _LINE_LIGHT = 0.035, 0.75
 """How far the dark line between shut lips reaches, of the mouth's width, and how light it becomes when they part."""
 _LIGHTEST_LIP: Final = 1.1
 """Of the middle colour of the lips: what is lighter beside that line are teeth."""
+_MOST_REACH_PX: Final = 12.0
+"""What is round a dark place is found at so coarse a scale."""
 _DARK: Final = 0.4
 """By how much darker than it becomes what is lit is taken for dark altogether."""
 _PARTED: Final = (0.01, 0.05)
@@ -87,16 +89,22 @@ def met(points: FloatArray, own: FloatArray, fine: float) -> float:
     """points, own: (V, 3) px, in a frame and in the portrait -> how far the mouth is as `with_whole_lips` has it, 0 to 1.
 
     Lips that the portrait parts, the nearer they have come together; and in a picture that is `fine`, 0 to 1, the further they
-    are from where it has them. A mouth that it shuts, the narrower it has become; and the further a fine one has opened.
+    are from where it has them. A mouth that it shuts, the narrower it has become.
     """
     own_gap = _lip_gap(own)
     if own_gap <= _MIN_LIP_GAP:
-        narrower = smooth_step(1 - _mouth_width(points) / max(1e-3, _mouth_width(own)), *_NARROWER)
-        return max(narrower, fine * smooth_step(_lip_gap(points) - own_gap, *_PARTED))
+        return smooth_step(1 - _mouth_width(points) / max(1e-3, _mouth_width(own)), *_NARROWER)
     closer = 1 - smooth_step(_lip_gap(points) / own_gap, _LIPS_MET, _LIPS_APART)
     if fine == 0:
         return closer
     return max(closer, fine * smooth_step(way_of_lips(points, own), _LIPS_STAY, _LIPS_GONE))
+
+
+def parted(points: FloatArray, own: FloatArray, fine: float) -> float:
+    """points, own: (V, 3) px, in a frame and in the portrait -> how far lips that it shuts are as `with_parted_lips` has them,
+    0 to 1: the further they have parted, in a picture that is `fine`, 0 to 1."""
+    own_gap = _lip_gap(own)
+    return fine * smooth_step(_lip_gap(points) - own_gap, *_PARTED) if own_gap <= _MIN_LIP_GAP else 0.0
 
 
 def way_of_lips(points: FloatArray, own: FloatArray) -> float:
@@ -150,8 +158,8 @@ def with_whole_lips(image: ByteArray, mesh_px: FloatArray) -> ByteArray:
     """The picture with lips whose inner half is as their outer one, nothing but the dark between them, and lit corners.
 
     Where a smile or a word parts the lips, their tracked inner rim runs through the edge of the teeth, and the lip itself is
-    thin: drawn together by a warp, it would be a pale band. Of a mouth that is shut only the corners and the line between the
-    lips are lit, where they are dark.
+    thin: drawn together by a warp, it would be a pale band. Of a mouth that is shut only the corners are lit, where they are
+    dark.
     """
     result = image.copy()
     outer, inner = mesh_px[OUTER_LIPS, :2], mesh_px[INNER_LIPS, :2]
@@ -163,11 +171,25 @@ def with_whole_lips(image: ByteArray, mesh_px: FloatArray) -> ByteArray:
     part = image[y0:y1, x0:x1].astype(np.float32)
     if _lip_gap(mesh_px) > _MIN_LIP_GAP:
         part = _with_whole_lips(image, outer, inner, box)
-    else:
-        offset = np.array([x0, y0], np.float32)
-        part = _with_lit_line(part, outer - offset, inner - offset, _LINE_REACH * width)
     corners = inner[[0, 10]] - np.array([x0, y0], np.float32)
     result[y0:y1, x0:x1] = np.clip(_with_lit_corners(part, corners, CORNER * width), 0, 255).astype(np.uint8)
+    return result
+
+
+def with_parted_lips(image: ByteArray, mesh_px: FloatArray) -> ByteArray:
+    """The picture of shut lips with the dark line between them nearly as light as they are; of others the picture as it is.
+
+    It is of neither: parted by a warp, each would have half of it for a rim.
+    """
+    outer, inner = mesh_px[OUTER_LIPS, :2], mesh_px[INNER_LIPS, :2]
+    width = float(np.linalg.norm(outer[0] - outer[10]))
+    box = box_around(outer, _MARGIN_PX + int(_LINE_REACH * width), image)
+    if box is None or width < _MIN_PX or _lip_gap(mesh_px) > _MIN_LIP_GAP:
+        return image
+    x0, y0, x1, y1 = box
+    result, offset = image.copy(), np.array([x0, y0], np.float32)
+    part = _with_lit_line(image[y0:y1, x0:x1].astype(np.float32), outer - offset, inner - offset, _LINE_REACH * width)
+    result[y0:y1, x0:x1] = np.clip(part, 0, 255).astype(np.uint8)
     return result
 
 
@@ -209,15 +231,13 @@ def _with_lit_corners(part: FloatArray, corners: FloatArray, reach_px: float) ->
     away = np.minimum(*(np.hypot(x - corner[0], y - corner[1]) for corner in corners)) / max(1e-3, reach_px)
     outwards = corners - corners.mean(0)
     beside = corners + reach_px * outwards / np.maximum(1e-3, np.linalg.norm(outwards, axis=1, keepdims=True))
-    skin = np.maximum(*(colour_along(part, place[None]) for place in beside))
+    spot = max(1.0, reach_px / 4) * np.array([[x, y] for x in (-1, 0, 1) for y in (-1, 0, 1)], np.float32)
+    skin = np.maximum(*(colour_along(part, place + spot) for place in beside))
     return _lit(part, np.clip(2 - 2 * away, 0, 1).astype(np.float32), reach_px, _CORNER_LIGHT, skin)
 
 
 def _with_lit_line(part: FloatArray, outer: FloatArray, inner: FloatArray, reach_px: float) -> FloatArray:
-    """(h, w, 3); (20, 2) px, the rims of lips that are shut -> the dark line between them nearly as light as the lips.
-
-    It is of neither: parted by a warp, each would have half of it for a rim.
-    """
+    """(h, w, 3); (20, 2) px, the rims of lips that are shut -> the dark line between them nearly as light as the lips."""
     there = np.zeros(part.shape[:2], np.float32)
     cv2.polylines(there, [inner.round().astype(np.int32)], True, 1.0, 2 * max(1, round(reach_px)) + 1)
     soft = np.asarray(cv2.GaussianBlur(there, (0, 0), max(0.6, reach_px / 3)), np.float32)
@@ -228,8 +248,11 @@ def _with_lit_line(part: FloatArray, outer: FloatArray, inner: FloatArray, reach
 def _lit(part: FloatArray, there: FloatArray, reach_px: float, least: float, most: FloatArray | float = 255.0) -> FloatArray:
     """(h, w, 3) -> what is darker than `least` of the light round it, within `reach_px`, is so light and of that colour, where
     `there`, (h, w), says; what is round it counts as `most`, (3,), at most."""
-    size = 2 * max(1, round(reach_px)) + 1
-    round_it = cv2.morphologyEx(part, cv2.MORPH_CLOSE, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size)))
+    scale = min(1.0, _MOST_REACH_PX / max(1.0, reach_px))  # the cost grows with the square of the reach
+    small = cv2.resize(part, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) if scale < 1 else part
+    size = 2 * max(1, round(scale * reach_px)) + 1
+    round_it = cv2.morphologyEx(small, cv2.MORPH_CLOSE, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size)))
+    round_it = cv2.resize(round_it, part.shape[1::-1], interpolation=cv2.INTER_LINEAR)
     soft = max(0.6, reach_px / 3)
     round_it = np.minimum(cv2.GaussianBlur(round_it, (0, 0), soft), np.float32(most))
     light = part.mean(-1) / np.maximum(1, round_it.mean(-1))

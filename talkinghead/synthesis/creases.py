@@ -22,7 +22,7 @@ from talkinghead.synthesis.interior import skin_colour, skin_likeness
 from talkinghead.synthesis.rasteriser import vertex_normals
 from talkinghead.synthesis.regions import LEFT_EYE, RIGHT_EYE, SKULL
 from talkinghead.synthesis.unfolding import unfolded
-from talkinghead.types import ByteArray, FloatArray, IntArray
+from talkinghead.types import UPRIGHT, ByteArray, FloatArray, IntArray
 
 
 @dataclass(frozen=True)
@@ -138,7 +138,7 @@ class Creases:
             return
         x0, y0, x1, y1 = box
         self._left_top = np.array([x0, y0], np.float32)
-        facing = vertex_normals(mesh_px[:468] * np.array([1, -1, -1], np.float32), faces)[:, 2]
+        facing = vertex_normals(mesh_px[:468] * UPRIGHT, faces)[:, 2]
         self._scale = min(1.0, CANVAS_PX / max(x1 - x0, y1 - y0))
         size = (max(1, round((x1 - x0) * self._scale)), max(1, round((y1 - y0) * self._scale)))
         self._shape = size[::-1]

@@ -16,7 +16,7 @@ from talkinghead.synthesis.closing import smooth_step, way_of_lips
 from talkinghead.synthesis.geometry import box_around, polygon_mask, rigid_map, uncropped
 from talkinghead.synthesis.interior import draw_mouth
 from talkinghead.synthesis.rasteriser import rasterise
-from talkinghead.synthesis.regions import CHIN, INNER_LIPS, SKULL, UNDER_NOSE
+from talkinghead.synthesis.regions import CHIN, INNER_LIPS, OUTER_LIPS, SKULL, UNDER_NOSE
 
 if TYPE_CHECKING:
     from talkinghead.synthesis.mouth import MouthProxies
@@ -112,11 +112,11 @@ def lay_in_fine_mouth(
     drawn = drawn * between_teeth(reference.topology, placed_px, wide)
     soft = cv2.GaussianBlur(drawn, (0, 0), max(_MIN_BLUR_PX, _BLUR * float(np.ptp(lips[:, 0]))))
     known = np.asarray(soft[margin : margin + y1 - y0, margin : margin + x1 - x0], np.float32)
-    skull = rigid_map(reference.mesh_px, target_px, SKULL)
-    skull[:, 2] -= (x0, y0)
     size = (x1 - x0, y1 - y0)
-    own = np.asarray(cv2.warpAffine(reference.image, skull, size, borderMode=cv2.BORDER_REPLICATE), np.float32)
     if reference.own_teeth.shown.any():
+        skull = rigid_map(reference.mesh_px, target_px, SKULL)
+        skull[:, 2] -= (x0, y0)
+        own = np.asarray(cv2.warpAffine(reference.image, skull, size, borderMode=cv2.BORDER_REPLICATE), np.float32)
         shown = cv2.warpAffine(reference.own_teeth.shown, skull, size)[..., None]
         known = np.asarray(known + shown * (own - known), np.float32)
     touched = 1 - cv2.GaussianBlur(cv2.erode(between, np.ones((3, 3), np.uint8)), (0, 0), reach)
@@ -125,9 +125,22 @@ def lay_in_fine_mouth(
     part = picture[y0:y1, x0:x1]
     part += np.float32(mouth.fine) * _lips_over(part, between, reach)
     part += opacity[..., None] * np.float32(mouth.fine * _KNOWN) * (known - part)
-    if pictured := mouth.fine * (1 - smooth_step(way_of_lips(target_px, reference.mesh_px), *_PICTURED)):
+    place, off = _placed_lips(reference.mesh_px, target_px)
+    if pictured := mouth.fine * (1 - smooth_step(max(off, way_of_lips(target_px, reference.mesh_px)), *_PICTURED)):
+        place[:, 2] -= (x0, y0)
+        pictured_px = cv2.warpAffine(reference.image, place, size, borderMode=cv2.BORDER_REPLICATE)
         rim = cv2.GaussianBlur(cv2.dilate(between, np.ones((2 * round(reach) + 1,) * 2, np.uint8)), (0, 0), feather)
-        part += np.asarray(rim, np.float32)[..., None] * np.float32(pictured) * (own - part)
+        part += np.asarray(rim, np.float32)[..., None] * np.float32(pictured) * (pictured_px - part)
+
+
+def _placed_lips(own: FloatArray, target: FloatArray) -> tuple[FloatArray, float]:
+    """own, target: (V, 3) px, in the portrait and in a frame -> (2, 3) the affine way of the lips, for a head that turns
+    foreshortens them, and how far it misses them, in parts of the mouth's width."""
+    lips = np.concatenate([INNER_LIPS, OUTER_LIPS])
+    from_, to = np.c_[own[lips, :2], np.ones(len(lips))], target[lips, :2]
+    way = np.linalg.lstsq(from_, to, rcond=None)[0]
+    width = max(1e-3, float(np.linalg.norm(target[INNER_LIPS[0], :2] - target[INNER_LIPS[10], :2])))
+    return way.T.astype(np.float32), float(np.linalg.norm(from_ @ way - to, axis=1).mean()) / width
 
 
 def _with_lower_row_down(target_px: FloatArray, topology: MeshTopology, wide_px: float) -> FloatArray:

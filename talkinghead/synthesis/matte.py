@@ -15,6 +15,10 @@ from talkinghead.types import ByteArray, FloatArray
 MATTE_PX: Final = 256
 """The side of what the network sees."""
 MATTE_FILE: Final = "selfie_segmentation.tflite"
+MATTE_MARGIN: Final = 0.06
+"""How far beyond the matte the picture still moves with the person, of the face's width; by eye, for loose hair."""
+MATTE_SEES_FACE: Final = 0.9
+"""A matte that leaves out more of the face's points than this is no matte."""
 UNSURE: Final = 0.08
 """What is nearer than this to nought or to one is made that."""
 
@@ -92,3 +96,15 @@ def _feather(height: int, width: int, left: bool, top: bool, right: bool, bottom
     rows = np.broadcast_to(ramp(height, top, bottom), (height,))
     columns = np.broadcast_to(ramp(width, left, right), (width,))
     return np.outer(rows, columns).astype(np.float32)
+
+
+def trusted(matte: FloatArray, mesh_px: FloatArray) -> FloatArray | None:
+    """The matte a little wider, so that no hair stays behind; None when it misses the face (drawings, statues)."""
+    height, width = matte.shape
+    face = np.clip(mesh_px[:468, :2].round().astype(int), 0, (width - 1, height - 1))
+    if float((matte[face[:, 1], face[:, 0]] > 0.5).mean()) < MATTE_SEES_FACE:
+        return None
+    reach = 2 * max(1, round(MATTE_MARGIN * float(np.ptp(mesh_px[:468, 0])))) + 1
+    wide = cv2.dilate(matte, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach)))
+    soft: FloatArray = np.asarray(cv2.GaussianBlur(wide, (0, 0), reach / 4), np.float32)
+    return soft

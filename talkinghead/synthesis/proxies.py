@@ -16,7 +16,7 @@ import numpy as np
 from torch import Tensor
 
 from talkinghead.synthesis.backdrop import before_the_room, folds, room_behind, soften_folds
-from talkinghead.synthesis.closing import CORNER, lowered, met, smooth_step, with_whole_lips
+from talkinghead.synthesis.closing import CORNER, lowered, met, parted, smooth_step, with_parted_lips, with_whole_lips
 from talkinghead.synthesis.creases import Creases
 from talkinghead.synthesis.eyeballs import eyeballs_of
 from talkinghead.synthesis.far_edge import FarEdge
@@ -36,6 +36,7 @@ from talkinghead.synthesis.glasses import behind_lenses, held_still
 from talkinghead.synthesis.interior import skin_colour
 from talkinghead.synthesis.lid_grain import lay_grain, lid_grains
 from talkinghead.synthesis.lids import with_bare_lids
+from talkinghead.synthesis.matte import trusted
 from talkinghead.synthesis.mouth import MouthProxies, ReferenceMouth, build_mouth, lay_in_mouth
 from talkinghead.synthesis.own_teeth import OwnTeeth
 from talkinghead.synthesis.rasteriser import rasterise, vertex_normals
@@ -45,8 +46,6 @@ from talkinghead.synthesis.topology import MeshTopology
 from talkinghead.types import UPRIGHT, ByteArray, FloatArray
 
 WARP_PX: Final = 512
-MATTE_MARGIN: Final = 0.06
-"""How far beyond the matte the picture still moves with the person, of the face's width; by eye, for loose hair."""
 _LID_MARGIN: Final = 0.6
 """Part of the eye's width round it within which its lids lie."""
 _LIP_MARGIN: Final = CORNER + 0.03
@@ -60,8 +59,6 @@ _WITHIN: Final = np.float32(0.92)
 _UNCOVERS: Final = (0.008, 0.03)
 """Of the distance of the eyes' outer corners: skin taken from so far inside the face's edge says that a turn begins to uncover
 some, and that it does."""
-MATTE_SEES_FACE: Final = 0.9
-"""A matte that leaves out more of the face's points than this is no matte."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,7 +142,7 @@ class ReferenceFace:
         warp_px: the displacement is rasterised at most this large and scaled up: it is smooth.
         """
         self.warp_px = warp_px
-        self.matte = _trusted(matte, mesh_px) if matte is not None else None
+        self.matte = trusted(matte, mesh_px) if matte is not None else None
         self.behind = room_behind(image, self.matte) if self.matte is not None else None
         self.stiff = behind_lenses(mesh_px) if wears_glasses else None
         self.image = np.ascontiguousarray(image)
@@ -154,6 +151,7 @@ class ReferenceFace:
         self.eyeballs = eyeballs_of(self.image, self.mesh_px)
         self.lid_grains = lid_grains(self.image, self.mesh_px)
         self.shut = with_whole_lips(with_bare_lids(self.image, self.mesh_px), self.mesh_px)
+        self.parted = with_parted_lips(self.shut, self.mesh_px)
         height, width = image.shape[:2]
         ring = np.unique(topology.ring) if len(topology.ring) else np.arange(468)
         margin = 0.05 * float(np.ptp(self.mesh_px[ring, 0]))
@@ -252,27 +250,17 @@ def _warped(reference: ReferenceFace, target_px: FloatArray, closing: bool) -> B
 
 def _lay_shut(warped: ByteArray, reference: ReferenceFace, target_px: FloatArray, place: FloatArray) -> None:
     """warped: (h, w, 3) of the moving part of the picture; place: (h, w, 2) px of the portrait where it comes from."""
-    parts = [(loop, _LID_MARGIN, lowered(target_px[loop, :2], reference.mesh_px[loop, :2])) for loop in (RIGHT_EYE, LEFT_EYE)]
-    for loop, margin, shut in [*parts, (OUTER_LIPS, _LIP_MARGIN, met(target_px, reference.mesh_px, reference.mouth.fine))]:
+    own_px, whole, fine = reference.mesh_px, reference.shut, reference.mouth.fine
+    parts = [(loop, _LID_MARGIN, whole, lowered(target_px[loop, :2], own_px[loop, :2])) for loop in (RIGHT_EYE, LEFT_EYE)]
+    parts.append((OUTER_LIPS, _LIP_MARGIN, whole, met(target_px, own_px, fine)))
+    parts.append((OUTER_LIPS, _LIP_MARGIN, reference.parted, parted(target_px, own_px, fine)))
+    for loop, margin, layer, weight in parts:
         outline = target_px[loop, :2] - (reference.left, reference.top)
         box = box_around(outline, int(margin * float(np.linalg.norm(outline[0] - outline[len(loop) // 2]))), warped)
-        if shut < _MOVES or box is None:
-            continue
-        here = np.s_[box[1] : box[3], box[0] : box[2]]
-        warped[here] = cv2.addWeighted(warped[here], 1 - shut, carried(reference.shut, place[here]), shut, 0)
-    lay_grain(warped, reference.lid_grains, reference.mesh_px, target_px, (reference.left, reference.top))
-
-
-def _trusted(matte: FloatArray, mesh_px: FloatArray) -> FloatArray | None:
-    """The matte a little wider, so that no hair stays behind; None when it misses the face (drawings, statues)."""
-    height, width = matte.shape
-    face = np.clip(mesh_px[:468, :2].round().astype(int), 0, (width - 1, height - 1))
-    if float((matte[face[:, 1], face[:, 0]] > 0.5).mean()) < MATTE_SEES_FACE:
-        return None
-    reach = 2 * max(1, round(MATTE_MARGIN * float(np.ptp(mesh_px[:468, 0])))) + 1
-    wide = cv2.dilate(matte, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach)))
-    soft: FloatArray = np.asarray(cv2.GaussianBlur(wide, (0, 0), reach / 4), np.float32)
-    return soft
+        if weight >= _MOVES and box is not None:
+            here = np.s_[box[1] : box[3], box[0] : box[2]]
+            warped[here] = cv2.addWeighted(warped[here], 1 - weight, carried(layer, place[here]), weight, 0)
+    lay_grain(warped, reference.lid_grains, own_px, target_px, (reference.left, reference.top))
 
 
 def compose_guide(reference: ReferenceFace, target_px: FloatArray) -> FloatArray:

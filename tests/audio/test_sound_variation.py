@@ -48,6 +48,24 @@ def test_each_noise_is_as_loud_as_it_is_meant_and_moves_nothing(kind: str, monke
         assert DROWNING_DB[0] - 0.1 < under < DROWNING_DB[1] + 0.1
 
 
+def test_other_people_who_are_silent_drown_nobody_and_something_else_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("talkinghead.audio.sound_variation.NOISES", {"other people": 1.0})
+    silent = [np.zeros_like(tone())] * 4
+    assert not np.array_equal(in_noise(tone(), silent, np.random.default_rng(1)), tone())
+
+
+@pytest.mark.parametrize(("kind", "share"), [("white", 0.3), ("speech-shaped", 0.9), ("other people", 0.99)])
+def test_each_noise_sounds_like_itself(kind: str, share: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """How much of its power is where the speech, or the others, have theirs."""
+    for name, value in (("NOISES", {kind: 1.0}), ("NOISY_ROOM_SHARE", 0.0), ("TELEPHONE_SHARE", 0.0)):
+        monkeypatch.setattr(f"talkinghead.audio.sound_variation.{name}", value)
+    speech, others = tone() * 0.5, [tone(3000.0)]
+    power = np.abs(np.fft.rfft(in_noise(speech, others, np.random.default_rng(2)) - speech)) ** 2
+    hz = np.fft.rfftfreq(len(speech), 1 / SAMPLE_RATE)
+    near = np.abs(hz - (3000 if kind == "other people" else 400)) < 60
+    assert (power[near].sum() / power.sum() > share) == (kind != "white")
+
+
 def test_noise_over_silence_is_silence() -> None:
     silence = np.zeros(8000, np.float32)
     assert not in_noise(silence, [silence] * 4, np.random.default_rng(1)).any()

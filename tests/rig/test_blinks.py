@@ -53,6 +53,34 @@ def test_lids_that_are_lowered_stay_lowered_and_a_wink_a_wink(rig, face):
     assert wink[11, RIGHT] > 0.98 and wink[11, LEFT] == np.float32(0.2)
 
 
+def test_a_wink_is_a_wink_from_its_first_frame_to_its_last(rig, face):
+    winking = performance(0, 0)
+    right = [0.3, 0.6, 0.72, 0.78, 0.82, 0.86, 0.9, 0.95, 0.7, 0.3]
+    left = [0.1, 0.2, 0.25, 0.3, 0.3, 0.3, 0.3, 0.25, 0.2, 0.1]
+    winking.blendshapes[8:18, RIGHT], winking.blendshapes[8:18, LEFT] = right, left
+    whole = with_whole_blinks(winking, face, rig)
+    np.testing.assert_array_equal(whole[:, LEFT], winking.blendshapes[:, LEFT])
+    assert whole[15, RIGHT] > 0.98
+
+
+def test_who_reads_or_laughs_has_open_eyes(rig, face):
+    for squint, blink, pitch in ((0.0, 0.4, -0.4), (1.0, 0.3, 0.0)):
+        motion = FaceMotion.neutral(120)
+        lowered = np.s_[40:70]
+        motion.blendshapes[lowered, RIGHT] = motion.blendshapes[lowered, LEFT] = blink
+        motion.blendshapes[lowered, SQUINT[0]] = motion.blendshapes[lowered, SQUINT[1]] = squint
+        motion.gaze[lowered, 1] = pitch
+        assert with_whole_blinks(motion, face, rig)[:, RIGHT].max() < blink + 0.15
+
+
+def test_a_person_with_other_lids_shuts_them_by_their_own_travel(rig, face):
+    """Whose lids travel further are shut by less."""
+    far = replace(face, lid_scale=np.full(2, 1.5, np.float32))
+    seen = performance(0.5, 0.5)
+    own, others = (with_whole_blinks(seen, one, rig)[11, RIGHT] for one in (face, far))
+    assert own == np.float32(0.5) and others > 0.8
+
+
 def test_eyes_that_are_always_narrow_do_not_blink(rig, face):
     laughing = replace(performance(0.6, 0.6), blendshapes=np.tile(performance(0.6, 0.6, 0.5).blendshapes[11], (30, 1)))
     np.testing.assert_array_equal(with_whole_blinks(laughing, face, rig), laughing.blendshapes)

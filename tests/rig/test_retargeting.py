@@ -7,6 +7,7 @@ import pytest
 
 from talkinghead import arkit
 from talkinghead.errors import MotionError
+from talkinghead.rig.face_rig import FaceRig
 from talkinghead.rig.fitting import FittedFace
 from talkinghead.rig.pose import matrix_from_axis_angle
 from talkinghead.rig.retargeting import Reenactment, retarget
@@ -62,6 +63,35 @@ def test_a_glance_in_the_first_frame_is_no_look_into_the_camera(driver, face):
     np.testing.assert_allclose(placed.gaze[[1, 4]], [face.gaze, face.gaze], atol=1e-6)
     relative, generated = retarget(glancing, face, Reenactment(relative=True)), retarget(replace(glancing, is_seen=False), face)
     np.testing.assert_allclose([relative.gaze[0], generated.gaze[0]], [face.gaze, face.gaze], atol=1e-6)
+
+
+def test_who_turns_and_keeps_looking_into_the_camera_goes_on_looking_into_it(driver, face):
+    """The look counts in the room: eyes against a turned head are no usual look."""
+    turning = driver[np.array([1] * 30)]
+    turning.head_rotation[:] = turning.gaze[:] = 0
+    turning.head_rotation[5:, 1], turning.gaze[5:, 0] = 0.3, -0.3
+    placed = retarget(turning, face)
+    np.testing.assert_allclose(placed.gaze[:5], np.tile(face.gaze, (5, 1)), atol=1e-6)
+    np.testing.assert_allclose(placed.gaze[5:, 0], face.gaze[0] - 0.3, atol=1e-6)
+
+
+def test_a_driver_who_begins_in_a_blink_blinks_again(driver, face):
+    blinking = driver[np.array([1] * 6)]
+    blinking.blendshapes[:, BLINK] = 1, 0.5, 0, 0, 1, 0
+    placed = retarget(blinking, face, Reenactment(relative=True)).blendshapes[:, BLINK]
+    assert placed[4] == 1 and placed[2] < 0.5
+
+
+def test_absolute_lips_shut_where_the_drivers_do(root):
+    """On a face whose neutral has them further apart."""
+    rig = FaceRig.from_pretrained(root / "checkpoints/default/rig")
+    zero = np.zeros(3, np.float32)
+    wide = rig.neutral + np.float32(0.1) * rig.deltas[arkit.INDEX["jawOpen"]]
+    apart = FittedFace(wide, np.zeros(52, np.float32), zero[:2], zero, 1000.0, zero[:2], np.ones(2, np.float32))
+    shut = replace(FaceMotion.neutral(1), is_seen=True)
+    for wanted, closer in ((Reenactment(relative=False), True), (None, True), (Reenactment(relative=True), False)):
+        placed = retarget(shut, apart, wanted).blendshapes[0, arkit.INDEX["mouthClose"]]
+        assert (placed > 0.05) == closer
 
 
 def test_relative_begins_with_the_portrait_and_shuts_the_lids(driver, face):

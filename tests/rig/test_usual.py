@@ -112,8 +112,9 @@ def test_lips_that_meet_are_left_alone(rig):
 def test_what_shuts_one_persons_lips_shuts_anothers(rig):
     """A driver's neutral lips may be nearer than the rig's, a portrait's further apart."""
     jaw = rig.deltas[arkit.INDEX["jawOpen"]]
-    performance = np.stack([face(mouthClose=0.2), face(jawOpen=0.1, mouthClose=0.2), face(jawOpen=0.3, mouthClose=0.1)])
-    for driver, portrait in ((-0.02, 0.08), (0.06, -0.02), (-0.02, -0.02), (0.06, 0.06)):
+    shut = [face(mouthClose=0.2), face(jawOpen=0.1, mouthClose=0.2), face(jawOpen=0.3, mouthClose=0.1)]
+    performance = np.stack([*shut, face(), face(jawOpen=0.05)])
+    for driver, portrait in ((-0.02, 0.08), (0.06, -0.02), (-0.02, -0.02), (0.06, 0.06), (0.15, 0.15), (0.15, 0.0)):
         theirs, others = rig.neutral + driver * jaw, rig.neutral + portrait * jaw
         asked = lip_height(rig, performance, theirs)
         on_rig = with_lips_from(performance, theirs)

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from talkinghead.synthesis.closing import lowered, met, with_whole_lips
+from talkinghead.synthesis.closing import lowered, met, parted, with_parted_lips, with_whole_lips
 from talkinghead.synthesis.geometry import polygon_mask
 from talkinghead.synthesis.lids import with_bare_lids
 from talkinghead.synthesis.mouth import ReferenceMouth, build_mouth
@@ -145,14 +145,24 @@ def test_the_dark_line_between_shut_lips_goes_when_a_fine_mouth_opens(smile):
     dark[polygon_mask([points[OUTER_LIPS, :2]], 1024, 1024) > 0.5] = LIP
     line = points[INNER_LIPS[3:8], :2].round().astype(int)
     cv2.polylines(dark, [points[INNER_LIPS[:11], :2].round().astype(np.int32)], False, (30, 10, 10), 3)
-    lit = with_whole_lips(dark, points)
+    assert np.array_equal(with_whole_lips(dark, points)[line[:, 1], line[:, 0]], dark[line[:, 1], line[:, 0]])
+    lit = with_parted_lips(dark, points)
     assert lit[line[:, 1], line[:, 0]].mean() > 0.6 * LIP.mean() > 2 * dark[line[:, 1], line[:, 0]].mean()
     far = polygon_mask([points[OUTER_LIPS, :2]], 1024, 1024) == 0
     assert np.array_equal(lit[far], dark[far])
     opened = points.copy()
     opened[INNER_LIPS[11:], 1] += 40
     opened[OUTER_LIPS[11:], 1] += 40
-    assert met(opened, points, 1) > 0.9 and met(opened, points, 0) == 0
+    assert parted(opened, points, 1) > 0.9 and parted(opened, points, 0) == parted(points, points, 1) == 0
+    pursed = points.copy()
+    middle = points[OUTER_LIPS, 0].mean()
+    for loop in (INNER_LIPS, OUTER_LIPS):
+        pursed[loop, 0] = middle + 0.8 * (points[loop, 0] - middle)
+    assert parted(pursed, points, 1) == 0 < met(pursed, points, 1), "a kiss has its line"
+    teeth = dark.copy()
+    beside = points[INNER_LIPS[:11], :2] + np.float32([0, -9])
+    cv2.polylines(teeth, [beside.round().astype(np.int32)], False, (250, 250, 245), 5)
+    assert with_parted_lips(teeth, points)[line[:, 1], line[:, 0]].mean() < 1.05 * LIP.mean(), "lips are not lit by teeth"
 
 
 def test_lips_that_meet_show_no_teeth_and_lips_that_stay_are_the_warps(smile):

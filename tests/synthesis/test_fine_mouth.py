@@ -7,9 +7,10 @@ import pytest
 from talkinghead import arkit
 from talkinghead.pipeline import TalkingHead
 from talkinghead.rig.placement import meshes_of
+from talkinghead.rig.pose import matrix_from_axis_angle
 from talkinghead.rig.retargeting import retarget
-from talkinghead.synthesis.closing import met
-from talkinghead.synthesis.fine_mouth import between_teeth, lay_in_fine_mouth
+from talkinghead.synthesis.closing import met, way_of_lips
+from talkinghead.synthesis.fine_mouth import _placed_lips, between_teeth, lay_in_fine_mouth
 from talkinghead.synthesis.geometry import polygon_mask
 from talkinghead.synthesis.mouth import MOUTH_HEIGHT, MOUTH_WIDTH
 from talkinghead.synthesis.own_teeth import OwnTeeth
@@ -205,3 +206,20 @@ def test_lips_that_are_where_the_portrait_has_them_show_what_it_shows(head, root
     width = np.linalg.norm(opened[INNER_LIPS[0], :2] - opened[INNER_LIPS[10], :2])
     opened[INNER_LIPS[11:], 1] += 0.12 * width
     assert np.abs(_laid_in(build_proxies(crop.reference, opened), 0.2)[inside] - shown).mean() > 5
+
+
+@pytest.mark.parametrize(("axis", "degrees"), [(0, 15), (0, -15), (1, 20), (1, -20)])
+def test_a_head_that_turns_with_its_mouth_as_it_is_has_its_lips_where_they_are(head, root, axis, degrees):
+    """Foreshortened: what was laid there in the plane of the picture was skin beside the mouth."""
+    portrait = head.load_portrait(root / "assets/astronaut.jpg", size=2048)
+    reference = head.placed(portrait, QUALITIES["standard"])[2].reference
+    own, middle = reference.mesh_px, reference.mesh_px[SKULL].mean(0)
+    turn = matrix_from_axis_angle(np.radians(degrees) * np.eye(3)[axis]).astype(np.float32)
+    target = (own - middle) @ turn.T + middle
+    assert way_of_lips(target, own) < 0.012, "the mouth is as it was"
+    place, off = _placed_lips(own, target)
+    width = np.linalg.norm(target[INNER_LIPS[0], :2] - target[INNER_LIPS[10], :2])
+    lips = own[INNER_LIPS, :2] @ place[:, :2].T + place[:, 2]
+    missed = np.linalg.norm(lips - target[INNER_LIPS, :2], axis=1) / width
+    assert missed.max() < 0.08 or off > 0.035, "laid where the lips are, or not at all"
+    assert off < 0.05
