@@ -15,7 +15,7 @@ from talkinghead.audio.speech_encoder import upper_blocks
 from talkinghead.audio.voice import speak
 from talkinghead.errors import CheckpointError, ConfigError
 from talkinghead.motion.articulator import Articulator
-from talkinghead.training import save_arrays
+from talkinghead.training import load_config, save_arrays
 
 DEFAULT = Path(__file__).parents[2] / "checkpoints/default"
 
@@ -97,3 +97,20 @@ def test_a_folder_without_speech_and_an_encoder_that_knows_no_phones_are_refused
         NoiseStudent(replace(config, shares=(0.5, 0.5)), kernel)
     with pytest.raises(CheckpointError, match=r"train\.py speech_encoder"):
         NoiseStudent(replace(config, encoder=str(tmp_path)), kernel)
+
+
+@pytest.mark.parametrize("name", ["speech_encoder_in_noise", "debug"])
+def test_its_configurations_are_read(name: str) -> None:
+    config = load_config(DEFAULT.parents[1] / f"configs/{name}.yaml", NoiseConfig, "speech_encoder_in_noise")
+    assert config.output.endswith("speech_encoder_in_noise") and len(config.recordings) == len(config.shares)
+
+
+def test_shares_that_are_no_odds_and_files_without_sound_are_refused(
+    config: NoiseConfig, kernel: torch.Tensor, tmp_path: Path
+) -> None:
+    for shares in ((0.0,), (-1.0,)):
+        with pytest.raises(ConfigError, match="are no odds"):
+            NoiseStudent(replace(config, shares=shares), kernel)
+    save_arrays(tmp_path / "tracked.npz", points=np.zeros(3))
+    with pytest.raises(ConfigError, match="holds no samples"):
+        NoiseStudent(replace(config, recordings=(str(tmp_path),)), kernel)

@@ -27,9 +27,8 @@ STAGES = {
 
 
 def test_a_section_that_is_not_there_lists_those_that_are(root: Path) -> None:
-    with pytest.raises(
-        ConfigError, match=r"debug\.yaml: has nothing for articulater; it has speech_encoder, articulator, emotion"
-    ):
+    those = "it has speech_encoder, speech_encoder_in_noise, articulator, emotion"
+    with pytest.raises(ConfigError, match=rf"debug\.yaml: has nothing for articulater; {those}"):
         load_config(root / "configs/debug.yaml", ArticulatorConfig, "articulater")
 
 
