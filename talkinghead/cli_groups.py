@@ -8,7 +8,7 @@ from __future__ import annotations
 import copy
 import inspect
 from collections.abc import Callable
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, get_args, get_type_hints
 
@@ -182,7 +182,7 @@ def with_groups(command: Callable[..., None]) -> Callable[..., None]:
         if name in groups:
             options = _options(groups[name])
             parameters += [
-                parameter.replace(name=field.name, default=field.default, annotation=options[field.name])
+                parameter.replace(name=field.name, default=_default(field), annotation=options[field.name])
                 for field in fields(groups[name])
             ]
         else:
@@ -197,6 +197,11 @@ def with_groups(command: Callable[..., None]) -> Callable[..., None]:
     unfolded.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     unfolded.__signature__ = inspect.Signature([p.replace(kind=p.KEYWORD_ONLY) for p in parameters])  # type: ignore[attr-defined]
     return unfolded
+
+
+def _default(field: Field[Any]) -> Any:
+    """What is wanted of the user has none."""
+    return inspect.Parameter.empty if field.default is MISSING else field.default
 
 
 def _options(group: type[Any]) -> dict[str, Any]:

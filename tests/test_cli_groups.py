@@ -7,7 +7,7 @@ import typer
 from typer.testing import CliRunner
 
 from talkinghead.cli_groups import MotionOptions, with_groups
-from talkinghead.cli_options import SeedOption, SizeOption
+from talkinghead.cli_options import ImageOption, SeedOption, SizeOption
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,25 @@ def test_the_help_has_a_panel_for_the_group_and_the_command_s_own_words() -> Non
     said = _run("--help")[0]
     assert "What it does." in said
     assert said.index("--last") < said.index("What belongs together") < said.index("--seed")
+
+
+def test_an_option_of_a_group_without_a_default_is_wanted():
+    @dataclass(frozen=True)
+    class Wanted:
+        """What must come."""
+
+        image: ImageOption
+
+    command_of = {"wanted": Wanted, "return": None}
+
+    def command(wanted):
+        raise AssertionError("nothing came")
+
+    command.__annotations__ = command_of
+    app = typer.Typer(pretty_exceptions_enable=False)
+    app.command()(with_groups(command))
+    result = CliRunner().invoke(app, [], env={"TERM": "dumb"})
+    assert result.exit_code == 2 and "--image" in result.output
 
 
 def test_parameters_stand_where_the_group_stood() -> None:

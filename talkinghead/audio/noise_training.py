@@ -177,7 +177,7 @@ def _recordings(config: NoiseConfig) -> tuple[list[npt.NDArray[np.int16]], npt.N
         files = sorted(file for file in Path(folder).rglob("*") if file.suffix.lower() in SOUNDS)
         loaded = [samples for file in files if len(samples := _samples(file))]
         if not loaded:
-            raise ConfigError(f"recordings {folder}: no speech there; give a folder of sound or video, or leave it out.")
+            raise ConfigError(f"recordings {folder}: no speech there; run scripts/prepare_phones.py, or leave it out.")
         found += loaded
         odds += [share / len(loaded)] * len(loaded)
     return found, np.asarray(odds) / sum(odds)

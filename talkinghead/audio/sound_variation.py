@@ -66,10 +66,14 @@ def _drowning(kind: str, sound: FloatArray, others: list[FloatArray], random: np
     if kind == "other people" and any(np.any(other) for other in others):
         return np.asarray(np.sum([other / max(_rms(other), 1e-6) for other in others], 0), np.float32)
     if kind == "speech-shaped":
-        smooth = np.convolve(np.abs(np.fft.rfft(sound)), np.ones(101) / 101, "same")
-        shaped = np.fft.irfft(np.fft.rfft(random.standard_normal(len(sound))) * smooth, len(sound))
-        return np.asarray(shaped, np.float32)
+        return speech_shaped(random.standard_normal(len(sound), np.float32), sound)
     return random.standard_normal(len(sound), np.float32) if kind == "white" else _noise(len(sound), random)
+
+
+def speech_shaped(noise: FloatArray, sound: FloatArray) -> FloatArray:
+    """noise, sound: (N,) -> white noise with the sound's own long-term spectrum, which hides speech best."""
+    smooth = np.convolve(np.abs(np.fft.rfft(sound)), np.ones(101) / 101, "same")
+    return np.asarray(np.fft.irfft(np.fft.rfft(noise) * smooth, len(sound)), np.float32)
 
 
 def by_telephone(sound: FloatArray) -> FloatArray:

@@ -13,6 +13,7 @@ import numpy as np
 import soxr
 from scipy import signal
 
+from talkinghead.audio.sound_variation import speech_shaped
 from talkinghead.evaluation.clips import HeldOut, LipCurves
 from talkinghead.evaluation.correlation import MAX_LAG, Correlated, best_within, mean_by_talker, source_offsets
 from talkinghead.evaluation.lips import GENERATED, WHO, correlate, lip_correlations
@@ -38,10 +39,7 @@ def in_white_noise(audio: Audio, snr_db: float = SNR_DB) -> Audio:
 
 def in_speech_shaped_noise(audio: Audio, snr_db: float = SNR_DB) -> Audio:
     """With noise of the recording's own long-term spectrum, which hides speech best, its mean power `snr_db` under."""
-    spectrum = np.abs(np.fft.rfft(audio.samples))
-    smooth = np.convolve(spectrum, np.ones(101) / 101, "same")
-    shaped = np.fft.irfft(np.fft.rfft(_noise(audio)) * smooth, len(audio.samples))
-    return _mixed(audio, shaped.astype(np.float32), snr_db)
+    return _mixed(audio, speech_shaped(_noise(audio), audio.samples), snr_db)
 
 
 def by_telephone(audio: Audio) -> Audio:
