@@ -27,6 +27,7 @@ from talkinghead.cli_options import (
     GazeOption,
     HeadMotionOption,
     IntensityOption,
+    KeepSmileOption,
     LipsFromOption,
     LipStrengthOption,
     PromptOption,
@@ -128,10 +129,11 @@ class ReenactmentOptions:
     expression_only: ExpressionOnlyOption = False
     strength: StrengthOption = 1.0
     lips_from: LipsFromOption = None
+    keep_smile: KeepSmileOption = None
 
     def checked(self) -> Reenactment:
         """All but the lips, which are a recording."""
-        return checked_reenactment(self.relative, self.expression_only, self.strength)
+        return checked_reenactment(self.relative, self.expression_only, self.strength, self.keep_smile)
 
 
 @dataclass(frozen=True)

@@ -104,6 +104,12 @@ CameraOption = Annotated[
     ),
 ]
 StillBodyOption = Annotated[bool, typer.Option("--still-body", help="Nothing below the chin's shadow moves.")]
+KeepSmileOption = Annotated[
+    float | None,
+    typer.Option(
+        "--keep-smile", help="How much of a smile in the picture stays while no emotion is asked for, 0 to 1. (Default: 0.6.)"
+    ),
+]
 StyleOption = Annotated[
     Path | None, typer.Option("--style", help="A person's way of speaking: the folder that `talkinghead adapt` wrote.")
 ]

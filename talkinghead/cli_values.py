@@ -132,14 +132,16 @@ def checked_camera(camera: str | None, num_frames: int) -> CameraPath | None:
     return path
 
 
-def checked_reenactment(relative: bool | None, expression_only: bool, strength: float) -> Reenactment:
-    """How the motion is put on the portrait; raises InputError for a strength out of range."""
-    from talkinghead.rig.retargeting import Reenactment
+def checked_reenactment(
+    relative: bool | None = None, expression_only: bool = False, strength: float = 1.0, keep_smile: float | None = None
+) -> Reenactment:
+    """How the motion is put on the portrait; raises InputError for what is out of range."""
+    from talkinghead.rig.retargeting import KEPT_SMILE, Reenactment
 
     try:
-        return Reenactment(relative, not expression_only, strength)
+        return Reenactment(relative, not expression_only, strength, KEPT_SMILE if keep_smile is None else keep_smile)
     except MotionError as error:
-        raise InputError(f"--{str(error).replace(' is ', ' ', 1)}") from error
+        raise InputError(f"--{str(error).replace(' is ', ' ', 1).replace('_', '-', 1)}") from error
 
 
 def check_style(style: Path | None) -> None:

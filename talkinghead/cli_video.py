@@ -20,6 +20,7 @@ from talkinghead.cli_options import (
     CheckpointOption,
     DeviceOption,
     ImageOption,
+    KeepSmileOption,
     NoiseSeedOption,
     VideoOutput,
 )
@@ -33,7 +34,7 @@ from talkinghead.cli_progress import (
     say_what_is_cut,
     write_video,
 )
-from talkinghead.cli_values import check_image, check_seed, loaded_head
+from talkinghead.cli_values import check_image, check_seed, checked_reenactment, loaded_head
 
 if TYPE_CHECKING:
     from talkinghead.pipeline import TalkingHead
@@ -57,6 +58,7 @@ def generate(
     feeling: EmotionOptions,
     motion: MotionOptions,
     picture: PictureOptions,
+    keep_smile: KeepSmileOption = None,
     device: DeviceOption = None,
     checkpoint: CheckpointOption = None,
 ) -> None:
@@ -64,7 +66,7 @@ def generate(
     picture.check(output, [image, speech.audio, feeling.timeline, feeling.reference])
     check_image(image)
     sound, request, how = checked_performance(speech, feeling, motion, checkpoint)
-    how |= picture.view(sound.num_frames)
+    how |= picture.view(sound.num_frames) | {"keep_smile": checked_reenactment(keep_smile=keep_smile).keep_smile}
     say_emotion(request)
     with loading():
         head = loaded_head(checkpoint, device)

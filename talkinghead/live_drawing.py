@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from talkinghead.errors import InputError
 from talkinghead.rig.placement import meshes_of
-from talkinghead.rig.retargeting import retarget
+from talkinghead.rig.retargeting import Reenactment
 from talkinghead.streaming import joined
 from talkinghead.types import ByteArray, FaceMotion, Portrait
 
@@ -21,7 +21,7 @@ Draw = Callable[[FaceMotion, FaceMotion], ByteArray]
 
 
 def drawing(
-    head: TalkingHead, portrait: Portrait | Path | str, quality: Quality, seed: int, still_body: bool
+    head: TalkingHead, portrait: Portrait | Path | str, quality: Quality, seed: int, still_body: bool, keep_smile: float
 ) -> tuple[Draw, int]:
     """What draws the portrait, or its file, and how many of its frames may wait in memory.
 
@@ -32,10 +32,11 @@ def drawing(
         raise InputError(f"portrait is {type(portrait).__name__}; give a file, or what TalkingHead.load_portrait gives.")
     portrait = portrait if isinstance(portrait, Portrait) else head.load_portrait(portrait)
     face, rig, crop = head.placed(portrait, quality, still_body)
+    wanted = Reenactment(keep_smile=keep_smile)
     noises = head.renderer.noises(seed)
 
     def draw(first: FaceMotion, motion: FaceMotion) -> ByteArray:
-        shown = retarget(joined([first, motion]), face)[1:]
+        shown = head.on_face(joined([first, motion]), face, wanted)[1:]
         return head.renderer.draw(crop, list(meshes_of(rig, shown, face)), noises, quality)[0]
 
     return draw, crop.num_waiting

@@ -22,14 +22,15 @@ from typing import TYPE_CHECKING, Any, Final
 import torch
 
 from talkinghead.devices import num_threads
+from talkinghead.emotion.track import NOTHING_ASKED, EmotionRequest
 from talkinghead.errors import AudioError, InputError
 from talkinghead.live_drawing import Draw, drawing
+from talkinghead.rig.retargeting import KEPT_SMILE
 from talkinghead.streaming import MotionStream
 from talkinghead.synthesis.pipeline import MAX_WORKERS, quality_of
 from talkinghead.types import SAMPLE_RATE, SAMPLES_PER_FRAME, ByteArray, FaceMotion, FloatArray, Portrait
 
 if TYPE_CHECKING:
-    from talkinghead.emotion.track import EmotionRequest
     from talkinghead.motion.style import SpeakingStyle
     from talkinghead.pipeline import TalkingHead
 
@@ -69,8 +70,7 @@ class LiveVideo:
     Args:
         head: the models.
         portrait: whose face, or its file; None makes motion alone.
-        emotion: as `MotionStream`; `feel` changes it.
-        intensity: of a label, 0.7 when None.
+        emotion, intensity: as `MotionStream`; `feel` changes them.
         seed: as in `TalkingHead.animate`, and of the renderer's noise.
         quality: "draft", "standard" or "best".
         style: of a person, or its folder.
@@ -78,6 +78,7 @@ class LiveVideo:
         max_behind_s: None draws every frame, however late. With a figure, such as 0.25, a picture that would come later is left
             out (its motion is there) when a newer frame waits: what a live avatar wants. Sound is then taken to arrive as it is
             spoken.
+        keep_smile: as in `Reenactment`.
         knobs: as `motion.knobs.MotionKnobs`.
 
     Raises:
@@ -89,13 +90,14 @@ class LiveVideo:
         self,
         head: TalkingHead,
         portrait: Portrait | Path | str | None = None,
-        emotion: str | EmotionRequest = "neutral",
+        emotion: str | EmotionRequest = NOTHING_ASKED,
         intensity: float | None = None,
         seed: int = 0,
         quality: str = "standard",
         style: SpeakingStyle | Path | str | None = None,
         still_body: bool = False,
         max_behind_s: float | None = None,
+        keep_smile: float = KEPT_SMILE,
         **knobs: Any,
     ) -> None:
         if max_behind_s is not None and not max_behind_s > 0:
@@ -108,7 +110,7 @@ class LiveVideo:
         self._num_threads = self._num_workers = 1
         self._room = MAX_WAITING
         if portrait is not None:
-            self._draw, num_waiting = drawing(head, portrait, wanted, seed, still_body)
+            self._draw, num_waiting = drawing(head, portrait, wanted, seed, still_body, keep_smile)
             self._room = min(MAX_WAITING, num_waiting)
             if head.renderer.device.type == "cpu":
                 self._num_threads = torch.get_num_threads()

@@ -15,17 +15,18 @@ from talkinghead.checkpoints import checkpoint_folder
 from talkinghead.devices import usable_device
 from talkinghead.emotion.emotion_encoder import EmotionEncoder, neutral_unless_sure
 from talkinghead.emotion.reference import CLIP_SUFFIXES, reference_activation
-from talkinghead.emotion.track import EmotionRequest, emotion_track, requested_track
+from talkinghead.emotion.track import NOTHING_ASKED, EmotionRequest, emotion_track, requested_track
 from talkinghead.errors import AudioError, EmotionError, FaceError, InputError, MotionError
 from talkinghead.landmarks import FaceTracker
 from talkinghead.live_video import LiveFrame, LiveVideo
 from talkinghead.motion.dubbing import dubbed
+from talkinghead.motion.own_smile import with_own_smile
 from talkinghead.motion.pipeline import MotionPipeline
 from talkinghead.motion.style import SpeakingStyle
 from talkinghead.rig.face_rig import FaceRig
 from talkinghead.rig.fitting import FittedFace, fit_face
 from talkinghead.rig.placement import meshes_of, portrait_mesh
-from talkinghead.rig.retargeting import Reenactment, retarget
+from talkinghead.rig.retargeting import KEPT_SMILE, Reenactment, retarget
 from talkinghead.rig.shell import with_rim, with_still_body
 from talkinghead.rig.usual import with_meeting_lips
 from talkinghead.rig.view import CameraPath
@@ -85,7 +86,7 @@ class TalkingHead:
         self,
         portrait: Portrait | Path | str,
         audio: Audio | Path | str,
-        emotion: str | EmotionRequest | EmotionTrack = "neutral",
+        emotion: str | EmotionRequest | EmotionTrack = NOTHING_ASKED,
         intensity: float | None = None,
         seed: int = 0,
         quality: str = "standard",
@@ -93,23 +94,23 @@ class TalkingHead:
         style: SpeakingStyle | Path | str | None = None,
         camera: CameraPath | str | None = None,
         still_body: bool = False,
+        keep_smile: float = KEPT_SMILE,
         **knobs: Any,
     ) -> Iterator[ByteArray]:
         """A portrait and a recording (or files of them) -> (H, W, 3) uint8 frames at 25 a second, as long as the recording.
 
         `emotion` and `intensity` as in `felt`, `style` of `adaptation.adapt` or its folder, `camera` and `still_body` as in
-        `render`, knobs as `MotionKnobs`.
+        `render`, `keep_smile` as in `Reenactment`, knobs as `MotionKnobs`.
         """
         portrait = portrait if isinstance(portrait, Portrait) else self.load_portrait(portrait)
-        features = self.heard(audio, emotion)
-        emotions = self.felt(emotion, intensity, features)
-        motion = self.motion.with_style(style)(features, emotions, seed=seed, **knobs)
-        return self.render(portrait, motion, quality, steps, seed, camera=camera, still_body=still_body)
+        motion = self.animate(audio, emotion, intensity, seed, style, **knobs)
+        wanted = Reenactment(keep_smile=keep_smile)
+        return self.render(portrait, motion, quality, steps, seed, wanted, camera=camera, still_body=still_body)
 
     def animate(
         self,
         audio: Audio | Path | str,
-        emotion: str | EmotionRequest | EmotionTrack = "neutral",
+        emotion: str | EmotionRequest | EmotionTrack = NOTHING_ASKED,
         intensity: float | None = None,
         seed: int = 0,
         style: SpeakingStyle | Path | str | None = None,
@@ -119,7 +120,7 @@ class TalkingHead:
         features = self.heard(audio, emotion)
         return self.motion.with_style(style)(features, self.felt(emotion, intensity, features), seed=seed, **knobs)
 
-    def heard(self, audio: Audio | Path | str, emotion: str | EmotionRequest | EmotionTrack = "neutral") -> SpeechFeatures:
+    def heard(self, audio: Audio | Path | str, emotion: str | EmotionRequest | EmotionTrack = NOTHING_ASKED) -> SpeechFeatures:
         """A recording, or its file -> its features, with the voice when the emotion is to be heard in it."""
         if not isinstance(audio, Audio | Path | str):
             raise AudioError(f"audio is {type(audio).__name__}; give a file, or Audio(samples) of float32 at 16 kHz.")
@@ -203,14 +204,21 @@ class TalkingHead:
         wanted = quality_of(quality, steps)
         face, rig, crop = self.placed(portrait, wanted, still_body)
         path = CameraPath.parse(camera) if isinstance(camera, str) else camera
-        if path is not None:
-            path.check_length(len(motion))
-        shown = retarget(motion, face, reenactment, path)
+        shown = self.on_face(motion, face, reenactment, path)
         if lips is not None:
             spoken = self.with_lips(shown, lips).blendshapes
             shown = replace(shown, blendshapes=with_meeting_lips(spoken, face.shape))
         meshes = meshes_of(rig, shown, face)
         return self.renderer(crop, meshes, wanted.steps, seed, both_ways=wanted.both_ways, mouth_alone=wanted.mouth_alone)
+
+    def on_face(
+        self, motion: FaceMotion, face: FittedFace, wanted: Reenactment | None = None, camera: CameraPath | None = None
+    ) -> FaceMotion:
+        """As `retarget`; where the motion is at ease with a part of the portrait's smile (`own_smile`)."""
+        wanted = wanted or Reenactment()
+        if wanted.relative is None:
+            motion = with_own_smile(motion, face.resting, wanted.keep_smile, self.motion.travel)
+        return retarget(motion, face, wanted, camera)
 
     def placed(
         self, portrait: Portrait, quality: Quality, still_body: bool = False
@@ -228,7 +236,7 @@ class TalkingHead:
         self,
         sound: Iterable[FloatArray],
         portrait: Portrait | Path | str | None = None,
-        emotion: str | EmotionRequest = "neutral",
+        emotion: str | EmotionRequest = NOTHING_ASKED,
         intensity: float | None = None,
         on_frame: Callable[[LiveFrame], object] | None = None,
         **options: Any,
@@ -255,7 +263,7 @@ class TalkingHead:
         self,
         sound: AsyncIterable[FloatArray],
         portrait: Portrait | Path | str | None = None,
-        emotion: str | EmotionRequest = "neutral",
+        emotion: str | EmotionRequest = NOTHING_ASKED,
         intensity: float | None = None,
         on_frame: Callable[[LiveFrame], object] | None = None,
         **options: Any,

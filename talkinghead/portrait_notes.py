@@ -46,8 +46,8 @@ def portrait_notes(portrait: Portrait, face: FittedFace, size_option: str | None
         notes.append(f"the face is {face_px:.0f} px wide: teeth will be soft; {_remedy(portrait, face_px, size_option)}")
     if _smiles_broadly(portrait.face.points):
         notes.append(
-            "a broad smile: when calm, the face keeps its round cheeks and the shade round its mouth; "
-            "a picture with the mouth closed gives a better video"
+            "a broad smile, of which a part stays while no emotion is asked for (--keep-smile); neutral, sad and angry faces "
+            "come out better from a picture with the mouth closed"
         )
     if portrait.wears_glasses:
         notes.append("glasses: the brows move half as far or less, so that the frames keep their shape")

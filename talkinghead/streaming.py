@@ -17,7 +17,7 @@ import numpy as np
 
 from talkinghead.audio.speech_stream import SpeechStream
 from talkinghead.emotion.easing import EASE_S, ease
-from talkinghead.emotion.track import EmotionRequest, requested_track
+from talkinghead.emotion.track import NOTHING_ASKED, EmotionRequest, requested_track
 from talkinghead.errors import AudioError, EmotionError
 from talkinghead.motion.stream import FaceStream
 from talkinghead.motion.style import SpeakingStyle
@@ -55,7 +55,7 @@ class MotionStream:
     def __init__(
         self,
         head: TalkingHead,
-        emotion: str | EmotionRequest = "neutral",
+        emotion: str | EmotionRequest = NOTHING_ASKED,
         intensity: float | None = None,
         seed: int = 0,
         style: SpeakingStyle | Path | str | None = None,
@@ -65,7 +65,7 @@ class MotionStream:
         self._face = FaceStream(head.motion.with_style(style), seed, **knobs)
         self._waiting = np.empty(0, np.float32)
         self._num_made, self._is_finished = 0, False
-        self._felt = self._wanted = np.zeros_like(steady_activation("neutral"))
+        self._felt = self._wanted = np.zeros_like(steady_activation(NOTHING_ASKED))
         self._felt_since = 0
         self.feel(emotion, intensity)
 

@@ -149,6 +149,8 @@ class FaceMotion:
     gaze: (T, 2) float32 yaw (to the subject's left) and pitch (up) of both eyes against the head, rad.
     is_seen: of a real person, by a tracker: blendshapes hold the person's usual look too, such as heavy lids; otherwise they
         count from a calm face, whoever's.
+    at_ease: (T, 1) float32 in [0, 1], how far nothing is felt that was asked for, so that a face may go on smiling as in its
+        portrait; 0 when left out.
     """
 
     blendshapes: FloatArray
@@ -156,10 +158,13 @@ class FaceMotion:
     head_translation: FloatArray
     gaze: FloatArray
     is_seen: bool = False
+    at_ease: FloatArray = field(default_factory=lambda: np.zeros((0, 1), np.float32))
 
     def __post_init__(self) -> None:
         num_frames = len(self.blendshapes)
-        for name, width in (("blendshapes", 52), ("head_rotation", 3), ("head_translation", 3), ("gaze", 2)):
+        if not len(self.at_ease):
+            object.__setattr__(self, "at_ease", np.zeros((num_frames, 1), np.float32))
+        for name, width in MOTION_WIDTHS.items():
             value = getattr(self, name)
             if value.shape != (num_frames, width):
                 raise MotionError(f"FaceMotion.{name} has shape {value.shape}; give ({num_frames}, {width}).")
@@ -186,8 +191,9 @@ class FaceMotion:
         )
 
 
-MOTION_ARRAYS: Final = ("blendshapes", "head_rotation", "head_translation", "gaze")
-"""What a FaceMotion has a row a frame of."""
+MOTION_WIDTHS: Final = {"blendshapes": 52, "head_rotation": 3, "head_translation": 3, "gaze": 2, "at_ease": 1}
+"""What a FaceMotion has a row a frame of, and how many columns."""
+MOTION_ARRAYS: Final = tuple(MOTION_WIDTHS)
 
 
 @dataclass(frozen=True, eq=False)

@@ -89,6 +89,14 @@ def test_a_wrong_knob_is_named_as_it_was_typed():
             cli_values.checked_knobs(**{knob: value})
 
 
+def test_a_share_of_the_smile_is_named_as_it_was_typed():
+    assert cli_values.checked_reenactment(keep_smile=0.25).keep_smile == 0.25
+    assert 0 < cli_values.checked_reenactment().keep_smile < 1
+    for share in (-0.1, 1.5, float("nan")):
+        with pytest.raises(InputError, match=rf"^--keep-smile {share}: out of range; give 0 to 1, 1 is all of it\.$"):
+            cli_values.checked_reenactment(keep_smile=share)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

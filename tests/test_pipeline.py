@@ -15,6 +15,7 @@ from talkinghead.errors import CheckpointError, EmotionError, InputError, Motion
 from talkinghead.facemesh import FACE_OVAL
 from talkinghead.pipeline import TalkingHead
 from talkinghead.rig.fitting import fit_face, fit_motion
+from talkinghead.rig.retargeting import Reenactment
 from talkinghead.types import EMOTIONS, SAMPLE_RATE, SAMPLES_PER_FRAME, Audio, FaceMotion
 
 ROOT = Path(__file__).parents[1]
@@ -127,6 +128,25 @@ def test_a_wink_and_a_smirk_are_seen_on_their_side(head):
         found, _ = fit_motion(points, np.zeros((3, 52), np.float32), head.rig)
         change = found.blendshapes[2] - found.blendshapes[0]
         assert change[left] > 0.3 and abs(change[right]) < 0.4 * change[left], name
+
+
+def test_a_portrait_that_smiles_goes_on_smiling_until_an_emotion_is_asked_for(head, portrait, audio):
+    face = fit_face(portrait.face, head.rig)
+    smile = arkit.INDEX["mouthSmileLeft"]
+    assert face.resting[smile] > 0.8
+    unasked, calm = head.animate(audio), head.animate(audio, "neutral")
+    assert np.array_equal(unasked.blendshapes, calm.blendshapes), "a motion alone has no portrait"
+    shown = {keep: head.on_face(unasked, face, Reenactment(keep_smile=keep)).blendshapes for keep in (0.0, 0.6)}
+    assert shown[0.6][:, smile].min() > 0.5 and shown[0.0][:, smile].max() < 0.3
+    assert np.array_equal(head.on_face(calm, face).blendshapes[15], shown[0.0][15]), "neutral was asked for"
+    for relative in (False, True):
+        kept, none = (head.on_face(unasked, face, Reenactment(relative, keep_smile=keep)).blendshapes for keep in (0.6, 0.0))
+        assert np.array_equal(kept, none)
+    corners = []
+    for keep in (0.0, 0.6):
+        (frame,) = head.tracker.track(head.render(portrait, unasked[:1], reenactment=Reenactment(keep_smile=keep)))
+        corners.append(np.linalg.norm(frame.points[61] - frame.points[291]))
+    assert corners[1] > 1.05 * corners[0], "and is seen to"
 
 
 def test_another_speechs_lips_on_a_motion(head, audio):

@@ -131,6 +131,10 @@ def _check_intensity(intensity: float | None) -> None:
         raise EmotionError(f"intensity is {intensity}; give a number from 0 (neutral) to 1 (as strong as it gets).")
 
 
+NOTHING_ASKED: Final = EmotionRequest()
+"""The face is calm, and a portrait keeps a part of its smile (`motion.own_smile`); "neutral" takes that away."""
+
+
 def emotion_track(emotion: str, intensity: float | None, num_frames: int) -> EmotionTrack:
     """An emotion held from the first frame to the last, easing in and out over 0.4 s (less in a very short clip).
 

@@ -1,7 +1,7 @@
 """FaceMotion <-> `.json`: a list of frames in the shape that LAM (Large Avatar Model, 2025) and its web player read.
 
-`names` are in alphabetical order, as LAM's are; `rotation` is the head's axis-angle, rad. `translation` (m) and `gaze` (rad)
-are this project's additions. Values have five decimals.
+`names` are in alphabetical order, as LAM's are; `rotation` is the head's axis-angle, rad. `translation` (m), `gaze` (rad)
+and `at_ease` are this project's additions. Values have five decimals.
 """
 
 from __future__ import annotations
@@ -48,6 +48,7 @@ def write(path: Path, take: Take) -> None:
                 "rotation": _rounded(motion.head_rotation[index]),
                 "translation": _rounded(motion.head_translation[index]),
                 "gaze": _rounded(motion.gaze[index]),
+                "at_ease": _rounded(motion.at_ease[index]),
             }
             file.write(json.dumps(frame, separators=(",", ":")) + (",\n" if index + 1 < len(motion) else "\n"))
         file.write("]}\n")
@@ -63,7 +64,7 @@ def read(path: Path) -> FaceMotion:
         content = json.loads(path.read_text(encoding="utf-8"))
         names, frames, fps = list(content["names"]), content["frames"], float(content["metadata"]["fps"])
         weights = np.array([frame["weights"] for frame in frames], np.float64)
-        rotation, translation, gaze = (_column(frames, key, width) for key, width in _PARTS)
+        rotation, translation, gaze, at_ease = (_column(frames, key, width) for key, width in _PARTS)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise MotionError(f"motion {path}: holds no frames of names and weights; {_REMEDY}.") from error
     missing = [name for name in arkit.BLENDSHAPES if name not in names]
@@ -72,16 +73,16 @@ def read(path: Path) -> FaceMotion:
     if not len(frames) or weights.shape != (len(frames), len(names)) or not MIN_FPS <= fps <= MAX_FPS:
         raise MotionError(f"motion {path}: {len(frames)} frames of {weights.shape[-1]} at {fps:g} a second; {_REMEDY}.")
     blendshapes = np.clip(weights[:, [names.index(name) for name in arkit.BLENDSHAPES]], 0, 1).astype(np.float32)
-    if not all(np.isfinite(part).all() for part in (blendshapes, rotation, translation, gaze)):
+    if not all(np.isfinite(part).all() for part in (blendshapes, rotation, translation, gaze, at_ease)):
         raise MotionError(f"motion {path}: holds values that are not numbers; write it again.")
     if not any(frame.get("gaze") for frame in frames):
         gaze = gaze_from_eye_look(blendshapes)
     said = content["metadata"].get("is_seen")
     is_seen = said if isinstance(said, bool) else begins_turned(rotation)
-    return resample(FaceMotion(blendshapes, rotation, translation, gaze, is_seen), fps)
+    return resample(FaceMotion(blendshapes, rotation, translation, gaze, is_seen, at_ease), fps)
 
 
-_PARTS: Final = (("rotation", 3), ("translation", 3), ("gaze", 2))
+_PARTS: Final = (("rotation", 3), ("translation", 3), ("gaze", 2), ("at_ease", 1))
 
 
 def _column(frames: list[dict[str, Any]], key: str, width: int) -> FloatArray:

@@ -15,6 +15,8 @@ from talkinghead.motion.resampling import MAX_FPS, MIN_FPS, resample
 from talkinghead.types import FPS, MOTION_ARRAYS, FaceMotion, FloatArray
 
 _STRAIGHT_RAD: Final = 1e-3
+_LATER: Final = "at_ease"
+"""Files that were written before there was such an array are read as well."""
 
 
 def save_motion(path: Path | str, motion: FaceMotion, fps: float = FPS) -> None:
@@ -59,12 +61,13 @@ def load_motion(source: Path | str | BinaryIO) -> FaceMotion:
         raise MotionError(f"motion {path}: {what}; give a .npz that `talkinghead animate` or `talkinghead track` wrote.")
     try:
         with np.load(path if opened is None else opened, allow_pickle=False) as file:
-            missing = [name for name in (*MOTION_ARRAYS, "names", "fps") if name not in file.files]
+            there = [name for name in MOTION_ARRAYS if name in file.files or name != _LATER]
+            missing = [name for name in (*there, "names", "fps") if name not in file.files]
             if missing:
                 raise MotionError(f"motion {path}: holds no {', '.join(missing)}; write it again with `talkinghead animate`.")
             names, fps = tuple(file["names"].tolist()), float(file["fps"])
             is_seen = bool(file["is_seen"]) if "is_seen" in file.files else None
-            values = {name: file[name].astype(np.float32) for name in MOTION_ARRAYS}
+            values = {name: file[name].astype(np.float32) for name in there}
     except (OSError, ValueError, AttributeError, TypeError, zipfile.BadZipFile) as error:
         if isinstance(error, MotionError):
             raise

@@ -52,4 +52,4 @@ def at_times(motion: FaceMotion, times_s: Array, wanted_s: Array) -> FaceMotion:
 
     blendshapes = np.clip(course(motion.blendshapes), 0, 1)
     shift, gaze = course(motion.head_translation), course(motion.gaze)
-    return FaceMotion(blendshapes, turns.astype(np.float32), shift, gaze, motion.is_seen)
+    return FaceMotion(blendshapes, turns.astype(np.float32), shift, gaze, motion.is_seen, course(motion.at_ease))

@@ -15,7 +15,7 @@ import numpy as np
 
 from talkinghead import arkit
 from talkinghead.emotion.easing import EASE_S, ease, frame_times
-from talkinghead.emotion.grammar import Emotion, parse_emotion
+from talkinghead.emotion.grammar import parse_emotion
 from talkinghead.emotion.prompt import prompt_activation
 from talkinghead.emotion.track import DEFAULT_INTENSITY
 from talkinghead.errors import EmotionError
@@ -68,7 +68,7 @@ class Performers:
     def mood(self, name: str) -> FloatArray:
         """(3, 8) what somebody feels when nothing else is said."""
         member = self.play.scene.cast[name]
-        return _held(parse_emotion(member.emotion), member.strength)
+        return _nothing() if member.emotion is None else parse_emotion(member.emotion).over(_nothing(), member.strength)
 
     def activation(self, index: int) -> FloatArray:
         """(T, 3, 8) what the speaker of a line feels over its span."""
@@ -231,8 +231,8 @@ def _with_stress(play: Screenplay, rehearsal: Rehearsal, index: int, held: Float
     return result
 
 
-def _held(emotion: Emotion, strength: float) -> FloatArray:
-    return emotion.over(np.zeros((len(arkit.REGIONS), len(EMOTIONS)), np.float32), strength)
+def _nothing() -> FloatArray:
+    return np.zeros((len(arkit.REGIONS), len(EMOTIONS)), np.float32)
 
 
 def _blend(before: FloatArray, after: FloatArray, share: FloatArray) -> FloatArray:

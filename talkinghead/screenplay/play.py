@@ -23,7 +23,7 @@ from talkinghead.errors import EmotionError, ScreenplayError
 from talkinghead.screenplay.source import Place, Source, Where, read_yaml
 
 LINE_FIELDS: Final = ("pause", "overlap", "fit", "recording", "voice", "camera", "strength", "direction", "emotion")
-CAST_FIELDS: Final = ("voice", "style", "emotion", "strength", "seat", "face", "head_motion")
+CAST_FIELDS: Final = ("voice", "style", "emotion", "strength", "seat", "face", "head_motion", "keep_smile")
 PROSODY_FIELDS: Final = ("rate", "pitch", "range", "volume")
 _SPEECH: Final = re.compile(
     r"(?P<mark>\*\*|__)?(?P<name>[^\s:*_()\[\]#>-][^:*()\[\]#]*?)(?::?(?P=mark))?\s*"

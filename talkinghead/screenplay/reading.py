@@ -180,7 +180,7 @@ def _check_member(play: Screenplay, name: str, member: CastMember) -> None:
 
         _check_file(play, (*where, "style"), play.file(member.style), SpeakingStyle.load)
     _check_voice(play, (*where, "voice"), member.voice)
-    _check_emotion(play, (*where, "emotion"), member.emotion)
+    _check_emotion(play, (*where, "emotion"), member.emotion or "neutral")
 
 
 def _check_speaker(play: Screenplay, index: int) -> None:

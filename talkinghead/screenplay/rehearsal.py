@@ -153,7 +153,7 @@ def first_feeling(play: Screenplay, index: int) -> FloatArray:
     emotion, strength = member.emotion, member.strength
     if line.emotion is not None:
         emotion, strength = line.emotion, DEFAULT_INTENSITY if line.strength is None else line.strength
-    mix = parse_emotion(emotion).mix
+    mix = None if emotion is None else parse_emotion(emotion).mix
     return np.zeros(len(EMOTIONS), np.float32) if mix is None else np.asarray(strength * mix, np.float32)
 
 

@@ -10,6 +10,8 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from talkinghead.rig.retargeting import KEPT_SMILE
+
 CAMERAS: Final = ("cut", "side by side", "picture in picture")
 SEATS: Final = ("left", "middle", "right")
 MIN_FIT_S: Final = 0.6
@@ -61,10 +63,17 @@ class CastMember(_Part):
         default_factory=lambda: ProsodyChange.model_validate({}), description="How this voice speaks at all times."
     )
     style: Path | None = Field(None, description="A speaking style that `talkinghead adapt` wrote.")
-    emotion: str = Field("neutral", min_length=1, description="What is felt when nothing else is said; as --emotion.")
+    emotion: str | None = Field(
+        None,
+        min_length=1,
+        description="What is felt when nothing else is said; as --emotion. Left out: calm, or the portrait's smile.",
+    )
     strength: float = Field(0.3, ge=0, le=1, description="How strongly that is.")
     seat: Seat | None = Field(None, description="Where in the picture; by the order of the cast when not given.")
     head_motion: float = Field(1.0, ge=0, le=2, description="0 holds the head still, 1 is natural.")
+    keep_smile: float = Field(
+        KEPT_SMILE, ge=0, le=1, description="How much of a smile in the portrait stays while no emotion is asked for."
+    )
 
 
 class Line(_Part):

@@ -20,6 +20,7 @@ from talkinghead.checkpoints import checkpoint_folder
 from talkinghead.errors import FaceError, ImageError
 from talkinghead.portrait_notes import portrait_notes
 from talkinghead.rig.fitting import fit_face
+from talkinghead.rig.retargeting import Reenactment
 from talkinghead.screenplay.blocking import addressee, attention, person_seed, seats, span
 from talkinghead.screenplay.reading import Screenplay
 from talkinghead.screenplay.rehearsal import Rehearsal, digest, file_digest
@@ -151,9 +152,9 @@ class Studio:
         name = one.panel.name
         motion = self.performers.motion(index, name)
         # The renderer counts the head's pose from the first frame, which is given as it rests and is not shown.
-        frames = self.performers.head.render(
-            one.portrait, joined([FaceMotion.neutral(1), motion]), self.quality, seed=person_seed(self.play, name) % 2**31
-        )
+        seed, smile = person_seed(self.play, name) % 2**31, Reenactment(keep_smile=self.play.scene.cast[name].keep_smile)
+        motion = joined([FaceMotion.neutral(1), motion])
+        frames = self.performers.head.render(one.portrait, motion, self.quality, seed=seed, reenactment=smile)
         next(frames)
         if not one.is_cut_out:
             return (one.place(frame) for frame in frames)

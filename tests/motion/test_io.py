@@ -9,13 +9,13 @@ from talkinghead.motion.io import load_motion, save_motion
 from talkinghead.motion.resampling import at_times
 from talkinghead.rig.face_rig import FaceRig
 from talkinghead.streaming import joined
-from talkinghead.types import MOTION_ARRAYS, FaceMotion
+from talkinghead.types import MOTION_ARRAYS, MOTION_WIDTHS, FaceMotion
 
 
 def motion() -> FaceMotion:
     generator = np.random.default_rng(0)
-    shapes = {"blendshapes": 52, "head_rotation": 3, "head_translation": 3, "gaze": 2}
-    return FaceMotion(**{name: generator.uniform(0, 1, (7, width)).astype(np.float32) for name, width in shapes.items()})
+    shapes = MOTION_WIDTHS.items()
+    return FaceMotion(**{name: generator.uniform(0, 1, (7, width)).astype(np.float32) for name, width in shapes})
 
 
 def test_saved_then_loaded_is_equal(tmp_path) -> None:
@@ -96,6 +96,21 @@ def test_a_wrong_file_is_named(tmp_path, change: dict, message: str) -> None:
     np.savez(tmp_path / "m.npz", **{k: v for k, v in content.items() if v is not None}, allow_pickle=True)
     with pytest.raises(MotionError, match=message):
         load_motion(tmp_path / "m.npz")
+
+
+@pytest.mark.parametrize("ending", [".npz", ".json"])
+def test_how_far_a_face_was_at_ease_is_kept_at_another_rate_too(tmp_path, ending) -> None:
+    came = motion()
+    write_motion(tmp_path / f"m{ending}", came, no_rig, 50)
+    np.testing.assert_allclose(read_motion(tmp_path / f"m{ending}").at_ease, came.at_ease, atol=1e-4)
+
+
+def test_a_file_of_before_it_was_kept_is_at_no_ease(tmp_path) -> None:
+    save_motion(tmp_path / "m.npz", motion())
+    with np.load(tmp_path / "m.npz") as file:
+        np.savez(tmp_path / "old.npz", **{name: file[name] for name in file.files if name != "at_ease"})
+    read = load_motion(tmp_path / "old.npz")
+    assert read.at_ease.shape == (7, 1) and not read.at_ease.any()
 
 
 def test_other_files_are_refused(tmp_path) -> None:

@@ -7,8 +7,9 @@ import pytest
 
 from talkinghead.errors import OutputError, ScreenplayError
 from talkinghead.motion.acting import Act, Look, acted, gaze_courses
+from talkinghead.pipeline import TalkingHead
 from talkinghead.screenplay.blocking import addressee, attention, direction_to, person_seed, seats, span
-from talkinghead.screenplay.performance import cue_times, line_activation
+from talkinghead.screenplay.performance import Performers, cue_times, line_activation
 from talkinghead.screenplay.reading import Screenplay, read_scene
 from talkinghead.screenplay.rehearsal import EDGES_S, Rehearsal, rehearse
 from talkinghead.types import EMOTIONS, FPS, SAMPLE_RATE, FaceMotion
@@ -105,6 +106,15 @@ def test_an_emotion_comes_with_the_line_and_goes_with_it(stage: Path) -> None:
     assert happy[0] < 0.1 and happy[-1] < 0.05 and happy.max() == pytest.approx(0.8, abs=0.01)
     guilty = line_activation(play, scene, 1, mood)
     assert guilty[:, :, SAD].max() > 0.7 and np.all(guilty.sum(-1) <= 1 + 1e-5)
+
+
+def test_who_has_no_mood_is_at_ease_before_and_after_what_a_line_asks_for(stage: Path) -> None:
+    play, scene = rehearsed(stage)
+    performers = Performers(TalkingHead.from_pretrained(device="cpu"), play, scene)
+    assert not performers.mood("Ana").any() and performers.mood("Bob").max() == pytest.approx(0.2)
+    course = performers.motion(0, "Ana").at_ease[:, 0]
+    assert course[0] > 0.9 and course[-1] > 0.9 and course.min() < 0.25
+    assert performers.motion(0, "Bob").at_ease.max() < 0.85
 
 
 def test_people_look_at_who_speaks_and_who_speaks_at_who_is_spoken_to(stage: Path) -> None:
