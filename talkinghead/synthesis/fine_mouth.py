@@ -52,6 +52,12 @@ _RIM_SHADE: Final = np.float32(0.85)
 """Of the lips' colour, their rim, which turns inwards."""
 _CORNER_SHADE, _CORNER_FALL = 0.55, 3.0
 """How dark the corners of the mouth are, and the power of the way to them by which they get so."""
+_DEEP_FROM, _DEEPER, _DEEP_RED = 0.6, 0.6, 0.5
+"""What has less than this part of the light of teeth gets darker, by the power, and redder. Of eleven photographs of open mouths the
+darkest twentieth has .13 of the cheek's light, a third less than .3, and their red is twice the cheek's
+(`docs/log.md`, 2026-11-23)."""
+_LOWER_DIM, _LOWER_ASIDE_M = 0.75, (0.008, 0.022)
+"""How much of the light the lower row lacks at its sides, and where that begins and ends: it is no bow from corner to corner."""
 _LOWER_DROP: Final = 0.03
 """Of the mouth's width, how much lower the lower row stands than the jaw has it: of most talkers hardly its edge shows."""
 _PICTURED: Final = (0.012, 0.035)
@@ -108,8 +114,8 @@ def lay_in_fine_mouth(
     margin = _MARGIN_PX + int(_DRAWN_MARGIN * np.ptp(lips[:, 0]))
     wide = (x0 - margin, y0 - margin, x1 + margin, y1 + margin)
     placed_px = _with_lower_row_down(target_px, reference.topology, wide_px)
-    drawn = draw_mouth(reference.topology, reference.own_teeth.colours, placed_px, wide)
-    drawn = drawn * between_teeth(reference.topology, placed_px, wide)
+    drawn = draw_mouth(reference.topology, _dim_aside(reference.own_teeth.colours, reference.topology), placed_px, wide)
+    drawn = _deep(drawn, reference.own_teeth.colours) * between_teeth(reference.topology, placed_px, wide)
     soft = cv2.GaussianBlur(drawn, (0, 0), max(_MIN_BLUR_PX, _BLUR * float(np.ptp(lips[:, 0]))))
     known = np.asarray(soft[margin : margin + y1 - y0, margin : margin + x1 - x0], np.float32)
     size = (x1 - x0, y1 - y0)
@@ -131,6 +137,27 @@ def lay_in_fine_mouth(
         pictured_px = cv2.warpAffine(reference.image, place, size, borderMode=cv2.BORDER_REPLICATE)
         rim = cv2.GaussianBlur(cv2.dilate(between, np.ones((2 * round(reach) + 1,) * 2, np.uint8)), (0, 0), feather)
         part += np.asarray(rim, np.float32)[..., None] * np.float32(pictured) * (pictured_px - part)
+
+
+def _dim_aside(colours: FloatArray, topology: MeshTopology) -> FloatArray:
+    """(V, 3) -> the same with a lower row that gets dark to its sides, where cheeks and lips keep the light from it."""
+    row = topology.lower_teeth
+    aside = np.interp(np.abs(topology.neutral[row, 0]), _LOWER_ASIDE_M, (0, 1)).astype(np.float32)
+    dimmed = colours.copy()
+    dimmed[row] *= 1 - np.float32(_LOWER_DIM) * aside[:, None]
+    return dimmed
+
+
+def _deep(drawn: FloatArray, colours: FloatArray) -> FloatArray:
+    """(h, w, 3) in [0, 255] of the rig's inside, in `colours`, (V, 3) in [0, 1] -> the same with dark parts darker and redder.
+
+    Its light bounces about as far as mouths of fifty pixels need it to; at the picture's size it is fog.
+    """
+    teeth = np.float32(255) * colours.mean(-1).max()
+    grey = drawn.mean(-1, keepdims=True)
+    way = np.clip(grey / (np.float32(_DEEP_FROM) * teeth), np.float32(1e-3), 1)
+    chroma = 1 + np.float32(_DEEP_RED) * (1 - way)
+    return np.asarray((grey + chroma * (drawn - grey)) * way ** np.float32(_DEEPER), np.float32)
 
 
 def _placed_lips(own: FloatArray, target: FloatArray) -> tuple[FloatArray, float]:

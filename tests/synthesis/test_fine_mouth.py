@@ -85,6 +85,34 @@ def test_the_lower_row_stands_lower_than_the_jaw_has_it(head, root, monkeypatch)
     assert _laid_in(frame)[between].mean() > lower[between].mean() + 2, "more of it shows where the jaw has it"
 
 
+def test_what_is_behind_the_teeth_is_dark_and_red_and_the_teeth_are_not(head, root, monkeypatch):
+    frame = _frame(head, root, "drawn_woman.png", 1024, jaw=0.6)
+    deep = _laid_in(frame)
+    within = cv2.erode(_inside(frame, deep), np.ones((9, 9), np.uint8)) > 0.9
+    monkeypatch.setattr("talkinghead.synthesis.fine_mouth._DEEPER", 0)
+    monkeypatch.setattr("talkinghead.synthesis.fine_mouth._DEEP_RED", 0)
+    fog = _laid_in(frame)
+    dark, light = (np.percentile(x[within].mean(-1), (10, 95)) for x in (deep, fog))
+    assert dark[0] < 0.75 * light[0] and dark[1] == pytest.approx(light[1], rel=0.03)
+    back = within & (fog.mean(-1) < np.percentile(fog[within].mean(-1), 40))
+    red, was = ((x[back, 0] - x[back, 1]).mean() / x[back].mean() for x in (deep, fog))
+    assert red > 1.1 * was
+
+
+def test_the_lower_row_is_dark_at_its_sides(head, root, monkeypatch):
+    """Or it is a bow from corner to corner, like a denture."""
+    frame = _frame(head, root, "drawn_woman.png", 1024, jaw=0.6)
+    dim, between = _laid_in(frame), _inside(frame, frame.composite) > 0.95
+    monkeypatch.setattr("talkinghead.synthesis.fine_mouth._LOWER_DIM", 0)
+    change = np.where(between, (dim - _laid_in(frame)).mean(-1), 0)
+    corners = frame.target_px[INNER_LIPS[[0, 10]], 0]
+    way = np.abs(np.arange(change.shape[1]) - corners.mean()) / (np.ptp(corners) / 2)
+    height = frame.target_px[INNER_LIPS[[5, 15]], 1]
+    above = np.arange(change.shape[0])[:, None] < height[0] + 0.25 * np.ptp(height)
+    assert change.max() < 3 and change[:, (way > 0.5) & (way < 0.9)].min() < -25
+    assert np.abs(change[:, way < 0.2]).max() < 5 and np.abs(change * above)[:, way < 0.6].max() < 5
+
+
 def test_a_dark_rim_of_the_warp_takes_the_colour_of_the_lips(head, root):
     """They would be outlined in ink."""
     frame = _frame(head, root, "drawn_woman.png", 768)
