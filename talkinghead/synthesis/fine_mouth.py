@@ -53,11 +53,10 @@ _RIM_SHADE: Final = np.float32(0.85)
 _CORNER_SHADE, _CORNER_FALL = 0.55, 3.0
 """How dark the corners of the mouth are, and the power of the way to them by which they get so."""
 _DEEP_FROM, _DEEPER, _DEEP_RED = 0.6, 0.6, 0.5
-"""What has less than this part of the light of teeth gets darker, by the power, and redder. Of eleven photographs of open mouths the
-darkest twentieth has .13 of the cheek's light, a third less than .3, and their red is twice the cheek's
-(`docs/log.md`, 2026-11-23)."""
+"""What has less than this part of the light of teeth gets darker, by the power, and redder, as it is in photographs of open
+mouths (`docs/log.md`, 2026-11-23)."""
 _LOWER_DIM, _LOWER_ASIDE_M = 0.75, (0.008, 0.022)
-"""How much of the light the lower row lacks at its sides, and where that begins and ends: it is no bow from corner to corner."""
+"""How much of the light the lower row lacks at its sides, where that begins and ends: it is no bow from corner to corner."""
 _LOWER_DROP: Final = 0.03
 """Of the mouth's width, how much lower the lower row stands than the jaw has it: of most talkers hardly its edge shows."""
 _PICTURED: Final = (0.012, 0.035)
