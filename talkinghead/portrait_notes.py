@@ -36,7 +36,7 @@ def portrait_notes(portrait: Portrait, face: FittedFace, size_option: str | None
     """
     notes = []
     turned_deg = abs(aside(matrix_from_axis_angle(face.rotation))[0])
-    if turned_deg >= TURNED_DEG[-1]:
+    if turned_deg >= TURNED_DEG[1]:
         notes.append(
             f"the head is turned by {turned_deg:.0f} degrees: it turns back to the front by {most_back_deg(turned_deg):.0f} "
             "at most; a picture from the front gives a livelier video"

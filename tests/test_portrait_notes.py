@@ -56,7 +56,7 @@ def test_a_turned_head_is_said_with_how_far_it_turns_back(drawn, degrees):
     portrait, face = drawn
     (note,) = portrait_notes(portrait, turned(face, degrees))
     assert note == (
-        "the head is turned by 23 degrees: it turns back to the front by 5 at most; "
+        "the head is turned by 23 degrees: it turns back to the front by 4 at most; "
         "a picture from the front gives a livelier video"
     )
     assert portrait_notes(portrait, turned(face, 19)) == []
@@ -73,7 +73,7 @@ def test_a_tilt_within_the_picture_is_no_turn(drawn, roll):
 
     assert notes([12.0, 0.0, 0.0]) == [] and notes([0.0, 17.0, 0.0]) == []
     (note,) = notes([0.0, 24.0, 0.0])
-    assert note.startswith("the head is turned by 24 degrees: it turns back to the front by 5 at most")
+    assert note.startswith("the head is turned by 24 degrees: it turns back to the front by 3 at most")
 
 
 def test_a_face_on_its_side_is_as_wide_as_upright(drawn):

@@ -22,11 +22,12 @@ FREE_TURN_DEG: Final = 20.0
 """Up to here a head turns from the portrait's pose as it is asked to."""
 MAX_TURN_DEG: Final = 27.0
 """A turn that is asked to be larger comes as near to this as it is large."""
-TURNED_DEG: Final = (8.0, 20.0)
-"""A portrait that is turned by the first hides nothing of its far cheek, one that is by the second a good part."""
-_FREE_BACK_DEG: Final = (FREE_TURN_DEG, 3.0)
+TURNED_DEG: Final = (8.0, 20.0, 26.0)
+"""A portrait that is turned by the first hides nothing of its far cheek, one that is by the second a good part, by the third
+all that lies behind its corner of the mouth."""
+_FREE_BACK_DEG: Final = (FREE_TURN_DEG, 3.0, 1.0)
 """How far their heads turn back to the front as they are asked to; by eye."""
-_ROOM_BACK_DEG: Final = (MAX_TURN_DEG - FREE_TURN_DEG, 2.0)
+_ROOM_BACK_DEG: Final = (MAX_TURN_DEG - FREE_TURN_DEG, 2.0, 1.0)
 """And how much further at most."""
 VIEW_EXAMPLES: Final = 'yaw,pitch such as 15,-5, or a path such as "0,0 2s:15,5 4s:0,0"'
 

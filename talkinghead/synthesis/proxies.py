@@ -41,7 +41,7 @@ from talkinghead.synthesis.mouth import MouthProxies, ReferenceMouth, build_mout
 from talkinghead.synthesis.own_teeth import OwnTeeth
 from talkinghead.synthesis.rasteriser import rasterise, vertex_normals
 from talkinghead.synthesis.regions import FACE_OVAL, INNER_LIPS, JAW, LEFT_EYE, OUTER_LIPS, RIGHT_EYE, SKULL
-from talkinghead.synthesis.stretch import Stretch
+from talkinghead.synthesis.stretch import Stretch, within_person
 from talkinghead.synthesis.topology import MeshTopology
 from talkinghead.types import UPRIGHT, ByteArray, FloatArray
 
@@ -166,7 +166,8 @@ class ReferenceFace:
         self.creases = Creases(self.image, self.mesh_px, topology.skin)
         # The matte as it is: the trusted one reaches into the room.
         person = None if self.matte is None else matte
-        self.stretch = Stretch(self.mesh_px, topology.skin, person)
+        self.stretch = Stretch(self.mesh_px, topology.skin)
+        self.within = None if person is None else within_person(self.mesh_px, topology.skin, person)
         self.eyes_px = float(np.linalg.norm(self.mesh_px[RIGHT_EYE[0], :2] - self.mesh_px[LEFT_EYE[0], :2]))
         self.far_edge = None if person is None else FarEdge(self.image, person, self.eyes_px)
 
@@ -217,12 +218,16 @@ def _warped(reference: ReferenceFace, target_px: FloatArray, closing: bool) -> B
     left, top, right, bottom = reference.left, reference.top, reference.right, reference.bottom
     scale = min(1.0, reference.warp_px / max(right - left, bottom - top))
     height, width = max(1, round((bottom - top) * scale)), max(1, round((right - left) * scale))
+    inset_px = reference.stretch.inset(target_px)
+    if reference.within is not None:  # in the portrait and in the frame alike: a hollow cheek stays hollow
+        source_px, target_px = source_px.copy(), target_px.copy()
+        source_px[:468, :2] += reference.within
+        target_px[:468, :2] += reference.within
     local = target_px.copy()
     local[:, 0] = (target_px[:, 0] - left) * (width / (right - left))
     local[:, 1] = (target_px[:, 1] - top) * (height / (bottom - top))
     faces = np.concatenate([topology.closed_skin, topology.ring])
     taken_px = source_px[:, :2].copy()
-    inset_px = reference.stretch.inset(target_px)
     taken_px[:468] += inset_px
     displacement, _ = rasterise(local, faces, taken_px - target_px[:, :2], height, width)
     place = np.asarray(cv2.resize(displacement, (right - left, bottom - top), interpolation=cv2.INTER_LINEAR), np.float32)

@@ -42,23 +42,14 @@ _TURNED_UP: Final = 0.12
 class Stretch:
     """Of the skin's 468 vertices, against a portrait's."""
 
-    def __init__(self, own_px: FloatArray, skin: IntArray, matte: FloatArray | None = None) -> None:
-        """own_px: (V, 3) px, where the mesh stands in the portrait, z away from the camera; skin: (F, 3) its triangles; matte:
-        (H, W) in [0, 1], where the person is."""
+    def __init__(self, own_px: FloatArray, skin: IntArray) -> None:
+        """own_px: (V, 3) px, where the mesh stands in the portrait, z away from the camera; skin: (F, 3) its triangles."""
         self._skin = skin
         self._area = _star_areas(own_px, skin)
         normals = _normals(own_px, skin)
         self._facing = normals[:, 2]
         at_edge = np.clip((_EDGE - self._facing) / _EDGE, 0, 1)
-        inward = normals[:, :2] * np.array([-1, 1], np.float32)
-        inward /= np.maximum(np.linalg.norm(inward, axis=1, keepdims=True), 1e-3)
-        eyes_px = float(np.linalg.norm(own_px[RIGHT_EYE[0]] - own_px[LEFT_EYE[0]]))
-        way = _INSET * eyes_px * at_edge
-        if matte is not None:
-            way += _way_inside(own_px[:468, :2], inward, matte, eyes_px)
-        beside = _beside_oval(skin)[:, None]
-        shifts = _pressed_together(own_px[:468, :2], beside * way[:, None] * inward)
-        self._inward = _without_folds(own_px[:468, :2], beside * shifts, skin, eyes_px)
+        self._inward = _drawn_in(own_px, skin, _INSET * _eyes_px(own_px) * at_edge, _inward(normals))
 
     def of(self, target_px: FloatArray) -> FloatArray:
         """target_px: (V, 3) px in a frame -> (468,) log of the area round each vertex against the portrait's."""
@@ -73,6 +64,30 @@ class Stretch:
         drawn_out = np.clip(self.of(target_px) / _DRAWN_OUT, 0, 1)
         turned_up = np.clip((_normals(target_px, self._skin)[:, 2] - self._facing) / _TURNED_UP, 0, 1)
         return np.asarray((drawn_out * turned_up)[:, None] * self._inward, np.float32)
+
+
+def within_person(own_px: FloatArray, skin: IntArray, matte: FloatArray) -> FloatArray:
+    """own_px: (V, 3) px of a portrait; skin: (F, 3); matte: (H, W) in [0, 1], where the person is -> (468, 2) px, how far the
+    mesh's edge stands in the room: cheeks are hollow that the mesh believes full."""
+    inward = _inward(_normals(own_px, skin))
+    return _drawn_in(own_px, skin, _way_inside(own_px[:468, :2], inward, matte, _eyes_px(own_px)), inward)
+
+
+def _drawn_in(own_px: FloatArray, skin: IntArray, way: FloatArray, inward: FloatArray) -> FloatArray:
+    """way: (468,) px that each vertex is to go `inward`, (468, 2) -> (468, 2) px, with those behind it and without folds."""
+    beside, points = _beside_oval(skin)[:, None], own_px[:468, :2]
+    shifts = _pressed_together(points, beside * way[:, None] * inward)
+    return _without_folds(points, beside * shifts, skin, _eyes_px(own_px))
+
+
+def _inward(normals: FloatArray) -> FloatArray:
+    """(468, 3) -> (468, 2) the way in the picture that leads from an edge to the middle of the face."""
+    inward = normals[:, :2] * np.array([-1, 1], np.float32)
+    return np.asarray(inward / np.maximum(np.linalg.norm(inward, axis=1, keepdims=True), 1e-3), np.float32)
+
+
+def _eyes_px(points: FloatArray) -> float:
+    return float(np.linalg.norm(points[RIGHT_EYE[0]] - points[LEFT_EYE[0]]))
 
 
 def _normals(points: FloatArray, skin: IntArray) -> FloatArray:

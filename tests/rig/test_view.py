@@ -93,10 +93,11 @@ def test_a_head_that_the_portrait_has_turned_turns_back_less_far(side):
         held = axis_angle_from_matrix(supported(turn @ resting, resting) @ resting.T)
         return -side * np.degrees(held[:, 1])
 
-    frontal, half, far = back(5), back(14), back(25)
+    frontal, half, far, further = back(5), back(14), back(20), back(30)
     np.testing.assert_allclose(frontal[:20], np.arange(20.0), atol=1e-6)
     assert far[12] < 5.1 and far[25] < 5.1 < half[12] < 12
     assert (np.diff(far[:8]) > 0).all(), "it bends, it does not stop"
+    assert 1 < further[12] < further[25] < 2.1
 
 
 @pytest.mark.parametrize("roll", [-90, 40, 90])
