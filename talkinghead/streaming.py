@@ -19,6 +19,7 @@ from talkinghead.audio.speech_stream import SpeechStream
 from talkinghead.emotion.easing import EASE_S, ease
 from talkinghead.emotion.track import NOTHING_ASKED, EmotionRequest, requested_track
 from talkinghead.errors import AudioError, EmotionError
+from talkinghead.motion.own_smile import at_ease, towards
 from talkinghead.motion.stream import FaceStream
 from talkinghead.motion.style import SpeakingStyle
 from talkinghead.types import FPS, MOTION_ARRAYS, SAMPLES_PER_FRAME, EmotionTrack, FaceMotion, FloatArray
@@ -68,6 +69,7 @@ class MotionStream:
         self._felt = self._wanted = np.zeros_like(steady_activation(NOTHING_ASKED))
         self._felt_since = 0
         self.feel(emotion, intensity)
+        self._ease = at_ease(self._wanted[None])
 
     def feel(self, emotion: str | EmotionRequest, intensity: float | None = None) -> None:
         """From the next frame on another emotion, which comes within 0.4 s.
@@ -120,7 +122,8 @@ class MotionStream:
     def _frame(self) -> FaceMotion:
         made = self._face(self._speech.features, self._speech.content_sum, self._feeling())
         self._num_made += 1
-        return made
+        self._ease = towards(self._ease, at_ease(self._wanted[None]))
+        return replace(made, at_ease=self._ease)
 
     def _feeling(self) -> EmotionTrack:
         """What is felt at the next frame."""

@@ -10,14 +10,19 @@ from dataclasses import replace
 from typing import Final
 
 import numpy as np
+from scipy.ndimage import minimum_filter1d, uniform_filter1d
 
 from talkinghead import arkit
 from talkinghead.motion.expression import compose
 from talkinghead.motion.lips import LipTravel
-from talkinghead.types import EMOTIONS, FaceMotion, FloatArray
+from talkinghead.types import EMOTIONS, FPS, FaceMotion, FloatArray
 
 _GONE: Final = 0.5
 """An emotion that is so strong leaves nothing of the portrait's smile; joy gives way to itself alone, up to 1."""
+_GOES_S: Final = 0.4
+"""As fast as emotions come."""
+_SERIOUS_S: Final = 2.0
+"""So long before and after such an emotion there is none of it; it goes and comes back within as long."""
 _HAPPY: Final = EMOTIONS.index("happy")
 _MOUTH: Final = list(arkit.REGIONS).index("mouth")
 _SMILE: Final = [
@@ -34,6 +39,24 @@ def at_ease(activation: FloatArray) -> FloatArray:
     felt, happy = activation[:, _MOUTH].sum(-1, keepdims=True), activation[:, _MOUTH, _HAPPY, None]
     ease: FloatArray = np.clip(1 - happy - (felt - happy) / _GONE, 0, 1).astype(np.float32)
     return ease
+
+
+def is_serious(activation: FloatArray) -> bool:
+    """(T, 3, 8) -> whether something else than joy is felt, or calm wanted."""
+    return bool((activation[:, _MOUTH].sum(-1) - activation[:, _MOUTH, _HAPPY]).max(initial=0) > _GONE / 2)
+
+
+def lastingly(ease: FloatArray) -> FloatArray:
+    """(T, 1) -> the same without a smile shortly before and after what takes it away: who was angry until now is not amused."""
+    frames = 2 * round(_SERIOUS_S * FPS) + 1
+    held = minimum_filter1d(ease, frames, axis=0, mode="nearest")
+    slow = 2 * round(_SERIOUS_S * FPS / 2) + 1
+    return np.asarray(uniform_filter1d(held, slow, axis=0, mode="nearest"), np.float32)
+
+
+def towards(ease: FloatArray, wanted: FloatArray) -> FloatArray:
+    """(1, 1) of a frame and what is wanted -> of the next: an emotion takes the smile away as it comes, it returns slowly."""
+    return np.asarray(ease + np.clip(wanted - ease, -1 / (_GOES_S * FPS), 1 / (_SERIOUS_S * FPS)), np.float32)
 
 
 def with_own_smile(motion: FaceMotion, resting: FloatArray, keep: float, travel: LipTravel | None) -> FaceMotion:

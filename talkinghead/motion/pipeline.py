@@ -21,7 +21,7 @@ from talkinghead.motion.gesture_blinks import blink_times, blinks
 from talkinghead.motion.gesture_face import brow_columns, eye_look, gaze_motion, head_pose
 from talkinghead.motion.knobs import BlinkRate, MotionKnobs
 from talkinghead.motion.lips import LipContacts, LipTravel, restrain_parting, touch_lips
-from talkinghead.motion.own_smile import at_ease
+from talkinghead.motion.own_smile import at_ease, lastingly
 from talkinghead.motion.smoothing import moving_average
 from talkinghead.motion.style import SpeakingStyle
 from talkinghead.types import EmotionTrack, FaceMotion, FloatArray, SpeechFeatures
@@ -105,7 +105,7 @@ class MotionPipeline:
         times = blink_times(gestures[:, -1], self.gestures.habits, self.blink_rate(wanted), seed)
         lids = blinks(len(features), times, self.gestures.habits, seed)
         blendshapes = self.face(talking, contacts, felt, brow_columns(gestures), gaze, lids)
-        return FaceMotion(blendshapes, rotation, translation, gaze, at_ease=at_ease(emotion.activation))
+        return FaceMotion(blendshapes, rotation, translation, gaze, at_ease=lastingly(at_ease(emotion.activation)))
 
     def head_motion(self, knobs: MotionKnobs) -> float:
         """How much the head moves: as asked, of what the style's person does."""

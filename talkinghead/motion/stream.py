@@ -15,7 +15,6 @@ from talkinghead.motion.gesture_face import brow_columns, eyes_in_head, head_pos
 from talkinghead.motion.gesture_stream import NEAR, BlinkStream, GestureStream
 from talkinghead.motion.knobs import MotionKnobs
 from talkinghead.motion.lips import LipContacts
-from talkinghead.motion.own_smile import at_ease
 from talkinghead.motion.pipeline import MotionPipeline, distinctly
 from talkinghead.motion.smoothing import SlowNoise
 from talkinghead.types import EmotionTrack, FaceMotion, FloatArray, SpeechFeatures
@@ -77,5 +76,4 @@ class FaceStream:
         gaze = eyes_in_head(look, tremor, rotation, start)
         brows = {column: value[here] for column, value in brow_columns(curves, start).items()}
         blendshapes = pipeline.face(talking[now], touched, felt, brows, gaze[here], self._blinks(frame))
-        ease = at_ease(emotion.activation)
-        return FaceMotion(blendshapes, rotation[here], translation[here], gaze[here], at_ease=ease)
+        return FaceMotion(blendshapes, rotation[here], translation[here], gaze[here])

@@ -7,7 +7,7 @@ one that overlaps it, and on who speaks before, and on nothing else. Knows times
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
@@ -21,6 +21,7 @@ from talkinghead.emotion.track import DEFAULT_INTENSITY
 from talkinghead.errors import EmotionError
 from talkinghead.motion.acting import TURN_S, Act, Look, acted, come_to_rest, looking
 from talkinghead.motion.listening import mirrored, nods, over_mood, silence
+from talkinghead.motion.own_smile import at_ease, is_serious
 from talkinghead.screenplay.blocking import attention, direction_to, person_seed, span
 from talkinghead.screenplay.cues import EXPRESSION_S, EXPRESSIONS, LOOK_S, Cue
 from talkinghead.screenplay.reading import Screenplay
@@ -65,14 +66,9 @@ class Performers:
                     return self._spoken[spoken][first - begin : stop - begin]
         return self._listening(index, name)
 
-    def mood(self, name: str) -> FloatArray:
-        """(3, 8) what somebody feels when nothing else is said."""
-        member = self.play.scene.cast[name]
-        return _nothing() if member.emotion is None else parse_emotion(member.emotion).over(_nothing(), member.strength)
-
     def activation(self, index: int) -> FloatArray:
         """(T, 3, 8) what the speaker of a line feels over its span."""
-        return line_activation(self.play, self.rehearsal, index, self.mood(self.play.scene.lines[index].speaker))
+        return spoken_activation(self.play, self.rehearsal, index)
 
     def _speaking(self, index: int) -> FaceMotion:
         line, rehearsed = self.play.scene.lines[index], self.rehearsal.lines[index]
@@ -106,7 +102,7 @@ class Performers:
         begin, _ = span(self.rehearsal, index)
         felt = mirrored(self.activation(index)[: stop - first])
         settle = ease(frame_times(len(felt))[::-1].copy(), 0, EASE_S)[:, None, None]
-        track = EmotionTrack.from_activation(over_mood(settle * felt, self.mood(name)))
+        track = EmotionTrack.from_activation(over_mood(settle * felt, mood(self.play, name)))
         motion = self._moved(name, index, silence(self._silence, stop - first), track)
         shift_s = (self.rehearsal.lines[index].start - begin) / FPS
         ends = [shift_s + word.end_s for word in self.rehearsal.lines[index].delivery.words if word.text[-1] in ".,!?;:…"]
@@ -121,7 +117,14 @@ class Performers:
         style = None if member.style is None else self.play.file(member.style)
         pipeline = self.head.motion.with_style(style)
         seed, person = person_seed(self.play, name, index), person_seed(self.play, name)
-        return come_to_rest(pipeline(features, track, seed=seed, person=person, head_motion=member.head_motion))
+        motion = come_to_rest(pipeline(features, track, seed=seed, person=person, head_motion=member.head_motion))
+        # By frames alone, since the parts of a scene join.
+        ease = at_ease(track.activation) if name in self._smiling else np.zeros_like(motion.at_ease)
+        return replace(motion, at_ease=ease)
+
+    @cached_property
+    def _smiling(self) -> set[str]:
+        return who_smiles(self.play, self.rehearsal)
 
     @cached_property
     def _silence(self) -> SpeechFeatures:
@@ -160,6 +163,27 @@ def cue_times(play: Screenplay, rehearsal: Rehearsal, index: int) -> Iterator[tu
                 time_s = delivery.end_s + play.scripts[index].pauses.get(len(delivery.words), 0.0)
         ahead_s = AHEAD_S["emotion" if cue.kind == "emotion" else "other"]
         yield cue, max(0.0, time_s - cue.lead_s - ahead_s)
+
+
+def mood(play: Screenplay, name: str) -> FloatArray:
+    """(3, 8) what somebody feels when nothing else is said."""
+    member, nothing = play.scene.cast[name], np.zeros((len(arkit.REGIONS), len(EMOTIONS)), np.float32)
+    return nothing if member.emotion is None else parse_emotion(member.emotion).over(nothing, member.strength)
+
+
+def who_smiles(play: Screenplay, rehearsal: Rehearsal) -> set[str]:
+    """Of whom nothing is asked in the scene that goes ill with a portrait's smile, which may stay throughout."""
+    serious = set()
+    for index, line in enumerate(play.scene.lines):
+        asks = line.emotion or line.direction or any(cue.kind == "emotion" for cue in play.scripts[index].cues)
+        if (asks or play.scene.cast[line.speaker].emotion) and is_serious(spoken_activation(play, rehearsal, index)):
+            serious.add(line.speaker)
+    return set(play.scene.cast) - serious
+
+
+def spoken_activation(play: Screenplay, rehearsal: Rehearsal, index: int) -> FloatArray:
+    """(T, 3, 8) what the speaker of a line feels over its span."""
+    return line_activation(play, rehearsal, index, mood(play, play.scene.lines[index].speaker))
 
 
 def line_activation(play: Screenplay, rehearsal: Rehearsal, index: int, mood: FloatArray) -> FloatArray:
@@ -229,10 +253,6 @@ def _with_stress(play: Screenplay, rehearsal: Rehearsal, index: int, held: Float
     room = np.clip(1 - held[:, brow].sum(-1), 0, 1)
     result[:, brow, surprised] += np.minimum(raised, room)
     return result
-
-
-def _nothing() -> FloatArray:
-    return np.zeros((len(arkit.REGIONS), len(EMOTIONS)), np.float32)
 
 
 def _blend(before: FloatArray, after: FloatArray, share: FloatArray) -> FloatArray:

@@ -106,7 +106,13 @@ class Studio:
         eyes = [attention(play, index - 1, name), attention(play, index, name)]
         seeds = [person_seed(play, name), person_seed(play, name, index)]
         files = [file_digest(play.file(file)) for file in (member.portrait, member.style) if file is not None]
-        return [name, member.model_dump(mode="json"), files, seats(play), seeds, eyes]
+        return [name, member.model_dump(mode="json"), files, seats(play), seeds, eyes, name in self._smiling]
+
+    @cached_property
+    def _smiling(self) -> set[str]:
+        from talkinghead.screenplay.performance import who_smiles
+
+        return who_smiles(self.play, self.rehearsal)
 
     def _spoken(self, index: int, first: int) -> list[Any]:
         """What the motion of who speaks a line depends on; first: where the part of the scene begins."""

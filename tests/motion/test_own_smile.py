@@ -9,7 +9,7 @@ from talkinghead import arkit
 from talkinghead.emotion.track import NOTHING_ASKED, EmotionRequest, emotion_track, requested_track
 from talkinghead.motion.articulator import Articulator
 from talkinghead.motion.lips import LipTravel
-from talkinghead.motion.own_smile import at_ease, with_own_smile
+from talkinghead.motion.own_smile import at_ease, is_serious, lastingly, towards, with_own_smile
 from talkinghead.types import FaceMotion
 
 SMILE = [arkit.INDEX["mouthSmileLeft"], arkit.INDEX["mouthSmileRight"]]
@@ -53,6 +53,33 @@ def test_who_was_asked_for_nothing_is_at_ease() -> None:
 def test_smile_goes_and_comes_with_the_onset_of_an_emotion() -> None:
     ease = at_ease(emotion_track("sad", 0.7, 50).activation)[:, 0]
     assert ease[0] > 0.9 and ease[-1] > 0.9 and ease[20:30].max() == 0
+
+
+def test_nobody_begins_or_ends_an_angry_word_with_a_smile() -> None:
+    asked = emotion_track("angry", 0.7, 75).activation
+    assert lastingly(at_ease(asked)).max() == 0
+    later = np.zeros((400, 3, 8), np.float32)
+    later[200:225] = asked[25:50]
+    ease = lastingly(at_ease(later))[:, 0]
+    assert ease[175:250].max() == 0 and ease[:100].min() == 1 and ease[325:].min() == 1
+    assert np.abs(np.diff(ease)).max() < 0.03, "it goes and comes back slowly"
+
+
+def test_a_smile_in_a_stream_goes_at_once_and_comes_back_slowly() -> None:
+    ease, course = np.ones((1, 1), np.float32), []
+    for wanted in (0, 1):
+        for _ in range(60):
+            ease = towards(ease, np.full((1, 1), wanted, np.float32))
+            course.append(float(ease[0, 0]))
+    assert course[9] == pytest.approx(0, abs=1e-6) and course[4] > 0.4
+    assert 0.2 < course[75] < 0.5 and course[-1] == 1
+
+
+@pytest.mark.parametrize(
+    ("emotion", "intensity", "wanted"), [("sad", 0.7, True), ("neutral", 0.7, True), ("sad", 0.2, False), ("happy", 1, False)]
+)
+def test_joy_is_not_serious(emotion: str, intensity: float, wanted: bool) -> None:
+    assert is_serious(emotion_track(emotion, intensity, 75).activation) == wanted
 
 
 def motion(blendshapes: np.ndarray, ease: float = 1) -> FaceMotion:
