@@ -21,11 +21,14 @@ from talkinghead.types import BoolArray, ByteArray, FloatArray, IntArray
 # All these were set by eye, unless something else is said.
 _MARGIN_PX: Final = 3
 """Round lids, for their anti-aliased rim."""
-_IRIS_REACH: Final = 2.8
-_IRIS_FALL: Final = 1.5
+_IRIS_REACH, _IRIS_FALL = 2.8, 1.5
 """In radii of the iris: as far as the eye moves with the gaze at all, and over how much of that its motion fades."""
 _OPEN_GAP: Final = 0.08
 """Part of the eye's width: from such a gap on the whole eyeball shows."""
+_SOFT, _LEAST_SOFT_PX = 0.014, 0.1
+"""Of the eye's width, how soft the outline of one that shuts is: lids that nearly touch have no line of ink between them."""
+_CLOSING: Final = (0.1, 0.6)
+"""Of the gap that the portrait has, what is gone of it when that begins and when it is so soft."""
 _MIN_SEEN: Final = 0.02
 """A portrait that shows less of its eyeballs than this has its eyes shut."""
 _BLURS_ACROSS: Final = 60
@@ -61,8 +64,7 @@ _NARROW, _OPEN = 0.26, 0.34
 """whose gaps are so many of their widths."""
 _MOST_COLOURED: Final = 0.4
 """Of the colour of skin, the white's at most."""
-_CORNER_SHADE: Final = 0.2
-_CORNER: Final = 0.8
+_CORNER_SHADE, _CORNER = 0.2, 0.8
 """Of half the eye's width, how far from its middle its corners begin."""
 _LID_SHADE, _LID_SHADE_REACH = 0.25, 0.07
 """What the upper lid takes of the light on an eye that it has opened, and how far down, in widths of the eye."""
@@ -151,6 +153,8 @@ class Eyeball:
         shut = 1 - self._openness(lids)
         if shut > 0:
             eye = eye + shut * (self._lash - eye)
+        if (soft := self._fine * _SOFT * _frame(lids)[0] * smooth_step(1 - opened, *_CLOSING)) > _LEAST_SOFT_PX:
+            mask = np.asarray(cv2.GaussianBlur(mask, (0, 0), soft), np.float32)
         mixed = picture[y0:y1, x0:x1] + mask[..., None] * (eye - picture[y0:y1, x0:x1])
         picture[y0:y1, x0:x1] = np.rint(mixed) if picture.dtype == np.uint8 else mixed
 

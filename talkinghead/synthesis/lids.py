@@ -41,6 +41,8 @@ _BELOW: Final = 0.2
 """Of the eye's width, how far below it the skin is looked at."""
 _LIDS_ALIKE: Final = 0.85
 """Distance in colour, in logs of it, between the skin above and below an eye: what is further is hair, or paint as dark."""
+_WET_RIM: Final = 0.02
+"""Of the eye's width, what of it is not dark along its outline: lids that are half down would have a line of ink round it."""
 _HANGING, _HANGING_OPACITY = 0.8, 0.9
 
 
@@ -96,8 +98,9 @@ def _shut_eye(part: FloatArray, loop: FloatArray, low: FloatArray, high: FloatAr
     place = drawn[..., :2] - np.float32(0.5)
     skin = cv2.remap(cv2.GaussianBlur(lid_skin, (0, 0), 3 * blur), place[..., 0], place[..., 1], cv2.INTER_LINEAR)
     opaque, edge = (cv2.GaussianBlur(drawn[..., k], (0, 0), blur)[..., None] for k in (2, 3))
-    # Of the eye nothing is left but the dark between the lids.
-    part += eye * (dark - part)
+    # Of the eye nothing is left but the dark between the lids; what touches the lower one is its wet rim.
+    within = cv2.erode(eye[..., 0], np.ones((3, 3), np.uint8), iterations=max(1, round(_WET_RIM * eye_px)))
+    part += cv2.GaussianBlur(within, (0, 0), blur)[..., None] * (dark - part)
     lid = np.where(drawn[..., 2:3] > 0, skin + edge**_LASH_FALL * (dark - skin), part)
     part += opaque * (lid - part)
     # They hang as long as they stand, seen from before a little shorter.

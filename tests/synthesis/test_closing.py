@@ -48,6 +48,18 @@ def test_a_bare_lid_has_the_skin_above_it_and_a_dark_rim(lidded):
     assert np.array_equal(bare[far], image[far])
 
 
+def test_an_eye_that_is_half_shut_keeps_its_wet_lower_rim(lidded):
+    """Dark to the outline it would have a line of ink round it."""
+    large = (np.float32([3, 3, 1]) * lidded).astype(np.float32)
+    image = np.full((768, 768, 3), SKIN, np.uint8)
+    image[polygon_mask([large[RIGHT_EYE, :2]], 768, 768) > 0] = TOOTH
+    cv2.polylines(image, [large[RIGHT_EYE[:9], :2].round().astype(np.int32)], False, PAINT.tolist(), 6)
+    bare = with_bare_lids(image, large)
+    x, lower = (int(v) for v in large[RIGHT_EYE[12], :2])
+    middle = int(large[RIGHT_EYE, 1].mean())
+    assert bare[middle, x].mean() < 60 and bare[lower - 1, x].mean() > 110
+
+
 def test_a_lid_beneath_a_fringe_is_skin(lidded):
     """Brown hair is not so far from a cheek that its colour says what it is; from the skin beneath the eye it is."""
     hair = (SKIN * np.array([0.6, 0.52, 0.48])).astype(np.uint8)

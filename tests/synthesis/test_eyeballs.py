@@ -76,6 +76,16 @@ def test_lids_as_the_portrait_has_them_show_what_it_shows(gap):
     assert np.abs(picture.astype(int) - image).max() <= 1
 
 
+def test_between_lids_that_nearly_touch_is_no_line_of_ink(monkeypatch):
+    image, own, nearly = picture_of(44), eyes_of(44), eyes_of(3)
+    x, y = CENTRES["right"]
+    column = drawn(image, own, nearly)[y - 12 : y + 13, x].mean(-1)
+    monkeypatch.setattr("talkinghead.synthesis.eyeballs._SOFT", 0)
+    ink = drawn(image, own, nearly)[y - 12 : y + 13, x].mean(-1)
+    assert column.min() < SKIN.mean() - 30, "it is dark there"
+    assert np.abs(np.diff(column)).max() < 0.75 * np.abs(np.diff(ink)).max(), "and softly so"
+
+
 def test_the_white_is_lighter_than_the_shade_in_which_narrow_eyes_showed_it():
     dark = WHITE * np.float32([0.45, 0.35, 0.3])
     shown = drawn(picture_of(24, dark), eyes_of(24), eyes_of(60))
