@@ -30,8 +30,8 @@ def mesh_topology(rig: FaceRig) -> MeshTopology:
     def faces(*names: str) -> np.ndarray[tuple[int, ...], np.dtype[np.int64]]:
         return np.concatenate([rig.faces[slice(*rig.part_faces[name])] for name in names])
 
-    rows = rig.part("upper_teeth"), rig.part("lower_teeth")
-    return MeshTopology(faces("skin"), faces("ring"), faces(*_INNER_PARTS), rig.colours, rig.neutral, *rows)
+    parts = (rig.part(name) for name in _INNER_PARTS[:3])
+    return MeshTopology(faces("skin"), faces("ring"), faces(*_INNER_PARTS), rig.colours, rig.neutral, *parts)
 
 
 def fit_portrait(face: TrackedFace, image: ByteArray, rig: FaceRig) -> FittedFace:

@@ -57,6 +57,8 @@ _DEEP_FROM, _DEEPER, _DEEP_RED = 0.6, 0.6, 0.5
 mouths (`docs/log.md`, 2026-11-23)."""
 _LOWER_DIM, _LOWER_ASIDE_M = 0.75, (0.008, 0.022)
 """How much of the light the lower row lacks at its sides, where that begins and ends: it is no bow from corner to corner."""
+_TONGUE_LIGHT: Final = 1.4
+"""The tongue's, of the light that mouths of fifty pixels need."""
 _LOWER_DROP: Final = 0.03
 """Of the mouth's width, how much lower the lower row stands than the jaw has it: of most talkers hardly its edge shows."""
 _PICTURED: Final = (0.012, 0.035)
@@ -113,7 +115,7 @@ def lay_in_fine_mouth(
     margin = _MARGIN_PX + int(_DRAWN_MARGIN * np.ptp(lips[:, 0]))
     wide = (x0 - margin, y0 - margin, x1 + margin, y1 + margin)
     placed_px = _with_lower_row_down(target_px, reference.topology, wide_px)
-    drawn = draw_mouth(reference.topology, _dim_aside(reference.own_teeth.colours, reference.topology), placed_px, wide)
+    drawn = draw_mouth(reference.topology, _lit_close(reference.own_teeth.colours, reference.topology), placed_px, wide)
     drawn = _deep(drawn, reference.own_teeth.colours) * between_teeth(reference.topology, placed_px, wide)
     soft = cv2.GaussianBlur(drawn, (0, 0), max(_MIN_BLUR_PX, _BLUR * float(np.ptp(lips[:, 0]))))
     known = np.asarray(soft[margin : margin + y1 - y0, margin : margin + x1 - x0], np.float32)
@@ -138,13 +140,14 @@ def lay_in_fine_mouth(
         part += np.asarray(rim, np.float32)[..., None] * np.float32(pictured) * (pictured_px - part)
 
 
-def _dim_aside(colours: FloatArray, topology: MeshTopology) -> FloatArray:
-    """(V, 3) -> the same with a lower row that gets dark to its sides, where cheeks and lips keep the light from it."""
-    row = topology.lower_teeth
+def _lit_close(colours: FloatArray, topology: MeshTopology) -> FloatArray:
+    """(V, 3) -> the same with a lower row that gets dark to its sides, where cheeks and lips keep the light from it, and a
+    tongue that is seen."""
+    row, lit = topology.lower_teeth, colours.copy()
     aside = np.interp(np.abs(topology.neutral[row, 0]), _LOWER_ASIDE_M, (0, 1)).astype(np.float32)
-    dimmed = colours.copy()
-    dimmed[row] *= 1 - np.float32(_LOWER_DIM) * aside[:, None]
-    return dimmed
+    lit[row] *= 1 - np.float32(_LOWER_DIM) * aside[:, None]
+    lit[topology.tongue] *= np.float32(_TONGUE_LIGHT)
+    return lit
 
 
 def _deep(drawn: FloatArray, colours: FloatArray) -> FloatArray:

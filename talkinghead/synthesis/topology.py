@@ -29,7 +29,7 @@ class MeshTopology:
     skin: (F, 3) the tracker's 468 points; ring: (F, 3) the soft shell round it; inner: (F, 3) teeth, tongue and cavity.
     colours: (V, 3) RGB in [0, 1] of the inner parts.
     neutral: (V, 3) m, the generic face, that says where an upright face stands in the aligned crop.
-    upper_teeth, lower_teeth: which vertices each row of teeth is.
+    upper_teeth, lower_teeth, tongue: which vertices each row of teeth is, and which the tongue.
     """
 
     skin: IntArray
@@ -39,6 +39,7 @@ class MeshTopology:
     neutral: FloatArray
     upper_teeth: slice
     lower_teeth: slice
+    tongue: slice
 
     @cached_property
     def closed_skin(self) -> IntArray:

@@ -41,7 +41,7 @@ def face():
     triangles = Delaunay(xy[:468]).simplices.astype(np.int64)
     points = np.c_[128 + xy[:, 0] * 1000, 128 - xy[:, 1] * 1000, np.zeros(478)].astype(np.float32)
     empty = np.zeros((0, 3), np.int64)
-    return points, MeshTopology(triangles, empty, empty, np.full((478, 3), 0.5, np.float32), neutral, slice(0, 0), slice(0, 0))
+    return points, MeshTopology(triangles, empty, empty, np.full((478, 3), 0.5, np.float32), neutral, *[slice(0, 0)] * 3)
 
 
 @pytest.fixture(scope="session")

@@ -92,11 +92,22 @@ def test_what_is_behind_the_teeth_is_dark_and_red_and_the_teeth_are_not(head, ro
     monkeypatch.setattr("talkinghead.synthesis.fine_mouth._DEEPER", 0)
     monkeypatch.setattr("talkinghead.synthesis.fine_mouth._DEEP_RED", 0)
     fog = _laid_in(frame)
-    dark, light = (np.percentile(x[within].mean(-1), (10, 95)) for x in (deep, fog))
+    dark, light = (np.percentile(x[within].mean(-1), (5, 95)) for x in (deep, fog))
     assert dark[0] < 0.75 * light[0] and dark[1] == pytest.approx(light[1], rel=0.03)
     back = within & (fog.mean(-1) < np.percentile(fog[within].mean(-1), 40))
     red, was = ((x[back, 0] - x[back, 1]).mean() / x[back].mean() for x in (deep, fog))
     assert red > 1.1 * was
+
+
+def test_the_tongue_is_seen_in_the_dark(head, root, monkeypatch):
+    frame = _frame(head, root, "drawn_woman.png", 1024, jaw=0.6)
+    picture, between = _laid_in(frame), _inside(frame, frame.composite) > 0.95
+    monkeypatch.setattr("talkinghead.synthesis.fine_mouth._TONGUE_LIGHT", 1)
+    lighter = np.where(between, (picture - _laid_in(frame)).mean(-1), 0)
+    assert lighter.min() > -2 and lighter.max() > 15
+    seen = lighter > 8
+    assert 0.1 < seen[between].mean() < 0.7
+    assert (picture[seen, 0] > 1.1 * picture[seen, 1]).mean() > 0.9, "and red"
 
 
 def test_the_lower_row_is_dark_at_its_sides(head, root, monkeypatch):

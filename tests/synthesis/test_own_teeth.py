@@ -28,7 +28,7 @@ def mouth():
     teeth = np.array([[478, 480, 479], [479, 480, 481]])
     empty = np.zeros((0, 3), np.int64)
     colours = np.full((482, 3), 0.7, np.float32)
-    topology = MeshTopology(empty, empty, teeth, colours, points / 1000, slice(478, 482), slice(0, 0))
+    topology = MeshTopology(empty, empty, teeth, colours, points / 1000, slice(478, 482), slice(0, 0), slice(0, 0))
     return points, topology
 
 
