@@ -20,7 +20,6 @@ from talkinghead.errors import AudioError, EmotionError, FaceError, InputError, 
 from talkinghead.landmarks import FaceTracker
 from talkinghead.live_video import LiveFrame, LiveVideo
 from talkinghead.motion.dubbing import dubbed
-from talkinghead.motion.own_smile import with_own_smile
 from talkinghead.motion.pipeline import MotionPipeline
 from talkinghead.motion.style import SpeakingStyle
 from talkinghead.rig.face_rig import FaceRig
@@ -206,7 +205,7 @@ class TalkingHead:
         path = CameraPath.parse(camera) if isinstance(camera, str) else camera
         shown = self.on_face(motion, face, reenactment, path)
         if lips is not None:
-            spoken = self.with_lips(shown, lips).blendshapes
+            spoken = self.motion.on_portrait(replace(self.with_lips(shown, lips), is_seen=False), face.resting).blendshapes
             shown = replace(shown, blendshapes=with_meeting_lips(spoken, face.shape))
         meshes = meshes_of(rig, shown, face)
         return self.renderer(crop, meshes, wanted.steps, seed, both_ways=wanted.both_ways, mouth_alone=wanted.mouth_alone)
@@ -214,10 +213,10 @@ class TalkingHead:
     def on_face(
         self, motion: FaceMotion, face: FittedFace, wanted: Reenactment | None = None, camera: CameraPath | None = None
     ) -> FaceMotion:
-        """As `retarget`; where the motion is at ease with a part of the portrait's smile (`own_smile`)."""
+        """As `retarget`, of what nobody did with what goes on from the portrait (`MotionPipeline.on_portrait`)."""
         wanted = wanted or Reenactment()
         if wanted.relative is None:
-            motion = with_own_smile(motion, face.resting, wanted.keep_smile, self.motion.travel)
+            motion = self.motion.on_portrait(motion, face.resting, wanted.keep_smile)
         return retarget(motion, face, wanted, camera)
 
     def placed(

@@ -8,7 +8,7 @@ import pytest
 from talkinghead import arkit, pipeline, tracking
 from talkinghead.pipeline import TalkingHead
 from talkinghead.rig import retargeting
-from talkinghead.types import FaceMotion
+from talkinghead.types import Audio, FaceMotion
 
 
 def gap(meshes):
@@ -41,6 +41,16 @@ def test_lips_meet_on_a_face_whose_lips_the_fit_left_apart(root, monkeypatch, du
         monkeypatch.setattr(module, "with_meeting_lips", lambda blendshapes, _: blendshapes)
     stay = gap(head.render(portrait, motion, lips=lips))
     assert np.percentile(meet, 5) < 0.014 < np.percentile(stay, 5)
+
+
+@pytest.mark.parametrize("dubbed", [False, True])
+def test_a_smile_with_its_teeth_shows_none_in_silence(root, dubbed):
+    head = replace(TalkingHead.from_pretrained(device="cpu"), renderer=lambda crop, meshes, *_, **__: meshes)
+    portrait = head.load_portrait(root / "assets/astronaut.jpg")
+    silence = Audio(np.zeros(16000, np.float32))
+    motion = replace(head.animate(silence, head_motion=0, blink_rate="off"), is_seen=dubbed)
+    flat = [mesh[:, :2] for mesh in head.render(portrait, motion, lips=silence if dubbed else None)]
+    assert gap(flat).max() < 0.009
 
 
 @pytest.mark.parametrize("driver", [-0.03, 0.0, 0.05])

@@ -45,6 +45,9 @@ TUCK: Final = {
 SEEN_SHUT: Final = (0.003, 0.022)
 """Lips that touch are seen up to so far past the resting gap, and lips from the other on are surely apart."""
 
+PICTURED_PARTED: Final = 0.03
+"""Lips that a picture shows so far apart show teeth; over the distance between the outer eye corners, past the resting gap."""
+
 JAW_OPEN: Final = arkit.INDEX["jawOpen"]
 MOUTH_CLOSE: Final = arkit.INDEX["mouthClose"]
 
@@ -153,6 +156,14 @@ def shut_seen_lips(blendshapes: FloatArray, travel: LipTravel) -> FloatArray:
     nearer = shut * np.maximum(parted + SHUT_BEYOND_REST, 0)
     result[:, MOUTH_CLOSE] = np.clip(result[:, MOUTH_CLOSE] - nearer / travel.parting[MOUTH_CLOSE], 0, 1)
     return result
+
+
+def shut_at_rest(blendshapes: FloatArray, resting: FloatArray, travel: LipTravel) -> FloatArray:
+    """(T, 52) that nobody did -> the same on a portrait that shows `resting`, (52,): lips that rest are shut if it parts them.
+
+    The rig's rest is a little open. Of lips that a picture shuts that is the line between them, of others a slit of teeth.
+    """
+    return shut_seen_lips(blendshapes, travel) if resting @ travel.parting > PICTURED_PARTED else blendshapes
 
 
 def touch_lips(blendshapes: FloatArray, contacts: LipContacts, travel: LipTravel) -> FloatArray:

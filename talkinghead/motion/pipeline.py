@@ -20,8 +20,8 @@ from talkinghead.motion.gesture import GestureModel
 from talkinghead.motion.gesture_blinks import blink_times, blinks
 from talkinghead.motion.gesture_face import brow_columns, eye_look, gaze_motion, head_pose
 from talkinghead.motion.knobs import BlinkRate, MotionKnobs
-from talkinghead.motion.lips import LipContacts, LipTravel, restrain_parting, touch_lips
-from talkinghead.motion.own_smile import at_ease, lastingly
+from talkinghead.motion.lips import LipContacts, LipTravel, restrain_parting, shut_at_rest, touch_lips
+from talkinghead.motion.own_smile import at_ease, lastingly, with_own_smile
 from talkinghead.motion.smoothing import moving_average
 from talkinghead.motion.style import SpeakingStyle
 from talkinghead.types import EmotionTrack, FaceMotion, FloatArray, SpeechFeatures
@@ -106,6 +106,16 @@ class MotionPipeline:
         lids = blinks(len(features), times, self.gestures.habits, seed)
         blendshapes = self.face(talking, contacts, felt, brow_columns(gestures), gaze, lids)
         return FaceMotion(blendshapes, rotation, translation, gaze, at_ease=lastingly(at_ease(emotion.activation)))
+
+    def on_portrait(self, motion: FaceMotion, resting: FloatArray, keep_smile: float = 0.0) -> FaceMotion:
+        """A motion -> the same, if nobody did it, on a portrait that shows `resting`, (52,): a part of its smile goes on where
+        the motion is at ease, and lips that it parts are shut at rest."""
+        if motion.is_seen:
+            return motion
+        motion = with_own_smile(motion, resting, keep_smile, self.travel)
+        if self.travel is None:
+            return motion
+        return replace(motion, blendshapes=shut_at_rest(motion.blendshapes, resting, self.travel))
 
     def head_motion(self, knobs: MotionKnobs) -> float:
         """How much the head moves: as asked, of what the style's person does."""

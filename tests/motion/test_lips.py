@@ -16,6 +16,7 @@ from talkinghead.motion.lips import (
     close_lips,
     open_lips,
     restrain_parting,
+    shut_at_rest,
     shut_seen_lips,
     spread_lips,
     touch_lips,
@@ -89,6 +90,15 @@ def test_an_emotion_parts_the_lips_of_a_talker_a_little_and_of_the_silent_as_it_
     gap = (restrain_parting(baring, talking, travel()) - talking) @ travel().parting
     assert np.isclose(gap[0], FELT_PARTING, atol=1e-5) and np.isclose(gap[1], 0.8 * 0.15 + 0.6 * 0.05)
     assert np.array_equal(restrain_parting(talking, talking, travel()), talking)
+
+
+def test_lips_at_rest_are_shut_where_the_portrait_parts_them() -> None:
+    spoken, smiling, calm = np.zeros((3, 52), np.float32), np.zeros(52, np.float32), np.zeros(52, np.float32)
+    spoken[1:, JAW_OPEN] = 0.03 / 0.4, 0.1 / 0.4
+    smiling[JAW_OPEN], calm[JAW_OPEN] = 0.06 / 0.4, 0.02 / 0.4
+    gaps = shut_at_rest(spoken, smiling, travel()) @ travel().parting
+    np.testing.assert_allclose(gaps, [-SHUT_BEYOND_REST, 0.03, 0.1], atol=1e-6)
+    assert shut_at_rest(spoken, calm, travel()) is spoken, "a line between shut lips stays as it is"
 
 
 def test_lips_that_were_seen_shut_are_shut_and_open_ones_stay_open() -> None:
