@@ -19,7 +19,8 @@ from talkinghead.audio.speech_stream import SpeechStream
 from talkinghead.emotion.easing import EASE_S, ease
 from talkinghead.emotion.track import NOTHING_ASKED, EmotionRequest, requested_track
 from talkinghead.errors import AudioError, EmotionError
-from talkinghead.motion.own_smile import at_ease, towards
+from talkinghead.motion.own_smile import EBB_S, at_ease, ebb, towards
+from talkinghead.motion.smoothing import SlowNoise
 from talkinghead.motion.stream import FaceStream
 from talkinghead.motion.style import SpeakingStyle
 from talkinghead.types import FPS, MOTION_ARRAYS, SAMPLES_PER_FRAME, EmotionTrack, FaceMotion, FloatArray
@@ -69,7 +70,7 @@ class MotionStream:
         self._felt = self._wanted = np.zeros_like(steady_activation(NOTHING_ASKED))
         self._felt_since = 0
         self.feel(emotion, intensity)
-        self._ease = at_ease(self._wanted[None])
+        self._ease, self._ebb = at_ease(self._wanted[None]), SlowNoise(1, EBB_S, np.random.default_rng([seed, 5]))
 
     def feel(self, emotion: str | EmotionRequest, intensity: float | None = None) -> None:
         """From the next frame on another emotion, which comes within 0.4 s.
@@ -123,7 +124,7 @@ class MotionStream:
         made = self._face(self._speech.features, self._speech.content_sum, self._feeling())
         self._num_made += 1
         self._ease = towards(self._ease, at_ease(self._wanted[None]))
-        return replace(made, at_ease=self._ease)
+        return replace(made, at_ease=self._ease * ebb(self._ebb(1)))
 
     def _feeling(self) -> EmotionTrack:
         """What is felt at the next frame."""

@@ -137,7 +137,7 @@ def test_a_portrait_that_smiles_goes_on_smiling_until_an_emotion_is_asked_for(he
     unasked, calm = head.animate(audio), head.animate(audio, "neutral")
     assert np.array_equal(unasked.blendshapes, calm.blendshapes), "a motion alone has no portrait"
     shown = {keep: head.on_face(unasked, face, Reenactment(keep_smile=keep)).blendshapes for keep in (0.0, 0.6)}
-    assert shown[0.6][:, smile].min() > 0.5 and shown[0.0][:, smile].max() < 0.3
+    assert shown[0.6][:, smile].min() > 0.35 and shown[0.0][:, smile].max() < 0.3
     assert np.array_equal(head.on_face(calm, face).blendshapes[15], shown[0.0][15]), "neutral was asked for"
     for relative in (False, True):
         kept, none = (head.on_face(unasked, face, Reenactment(relative, keep_smile=keep)).blendshapes for keep in (0.6, 0.0))

@@ -23,6 +23,9 @@ _GOES_S: Final = 0.4
 """As fast as emotions come."""
 _SERIOUS_S: Final = 2.0
 """So long before and after such an emotion there is none of it; it goes and comes back within as long."""
+EBB_S: Final = 4.0
+_EBB: Final = 0.3
+"""How slowly a smile ebbs by itself, and by how much at most."""
 _HAPPY: Final = EMOTIONS.index("happy")
 _MOUTH: Final = list(arkit.REGIONS).index("mouth")
 _SMILE: Final = [
@@ -52,6 +55,11 @@ def lastingly(ease: FloatArray) -> FloatArray:
     held = minimum_filter1d(ease, frames, axis=0, mode="nearest")
     slow = 2 * round(_SERIOUS_S * FPS / 2) + 1
     return np.asarray(uniform_filter1d(held, slow, axis=0, mode="nearest"), np.float32)
+
+
+def ebb(noise: FloatArray) -> FloatArray:
+    """(T, 1) of `SlowNoise` over `EBB_S` -> (T, 1) by which a smile is less than it may be: none is as broad for minutes."""
+    return np.asarray(1 - _EBB * (0.5 + 0.5 * np.tanh(noise)), np.float32)
 
 
 def towards(ease: FloatArray, wanted: FloatArray) -> FloatArray:

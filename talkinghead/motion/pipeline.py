@@ -21,8 +21,8 @@ from talkinghead.motion.gesture_blinks import blink_times, blinks
 from talkinghead.motion.gesture_face import brow_columns, eye_look, gaze_motion, head_pose
 from talkinghead.motion.knobs import BlinkRate, MotionKnobs
 from talkinghead.motion.lips import LipContacts, LipTravel, restrain_parting, shut_at_rest, touch_lips
-from talkinghead.motion.own_smile import at_ease, lastingly, with_own_smile
-from talkinghead.motion.smoothing import moving_average
+from talkinghead.motion.own_smile import EBB_S, at_ease, ebb, lastingly, with_own_smile
+from talkinghead.motion.smoothing import moving_average, slow_noise
 from talkinghead.motion.style import SpeakingStyle
 from talkinghead.types import EmotionTrack, FaceMotion, FloatArray, SpeechFeatures
 
@@ -105,7 +105,9 @@ class MotionPipeline:
         times = blink_times(gestures[:, -1], self.gestures.habits, self.blink_rate(wanted), seed)
         lids = blinks(len(features), times, self.gestures.habits, seed)
         blendshapes = self.face(talking, contacts, felt, brow_columns(gestures), gaze, lids)
-        return FaceMotion(blendshapes, rotation, translation, gaze, at_ease=lastingly(at_ease(emotion.activation)))
+        noise = slow_noise(len(features), 1, EBB_S, np.random.default_rng([seed, 5]))
+        ease = lastingly(at_ease(emotion.activation)) * ebb(noise)
+        return FaceMotion(blendshapes, rotation, translation, gaze, at_ease=ease)
 
     def on_portrait(self, motion: FaceMotion, resting: FloatArray, keep_smile: float = 0.0) -> FaceMotion:
         """A motion -> the same, if nobody did it, on a portrait that shows `resting`, (52,): a part of its smile goes on where

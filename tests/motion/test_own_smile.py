@@ -9,7 +9,8 @@ from talkinghead import arkit
 from talkinghead.emotion.track import NOTHING_ASKED, EmotionRequest, emotion_track, requested_track
 from talkinghead.motion.articulator import Articulator
 from talkinghead.motion.lips import LipTravel
-from talkinghead.motion.own_smile import at_ease, is_serious, lastingly, towards, with_own_smile
+from talkinghead.motion.own_smile import EBB_S, at_ease, ebb, is_serious, lastingly, towards, with_own_smile
+from talkinghead.motion.smoothing import slow_noise
 from talkinghead.types import FaceMotion
 
 SMILE = [arkit.INDEX["mouthSmileLeft"], arkit.INDEX["mouthSmileRight"]]
@@ -73,6 +74,12 @@ def test_a_smile_in_a_stream_goes_at_once_and_comes_back_slowly() -> None:
             course.append(float(ease[0, 0]))
     assert course[9] == pytest.approx(0, abs=1e-6) and course[4] > 0.4
     assert 0.2 < course[75] < 0.5 and course[-1] == 1
+
+
+def test_a_smile_ebbs_a_little_and_slowly() -> None:
+    course = ebb(slow_noise(3000, 1, EBB_S, np.random.default_rng(0)))[:, 0]
+    assert 0.7 <= course.min() < 0.76 and 0.94 < course.max() <= 1
+    assert np.abs(np.diff(course)).max() < 0.03
 
 
 @pytest.mark.parametrize(
