@@ -107,7 +107,8 @@ StillBodyOption = Annotated[bool, typer.Option("--still-body", help="Nothing bel
 KeepSmileOption = Annotated[
     float | None,
     typer.Option(
-        "--keep-smile", help="How much of a smile in the picture stays while no emotion is asked for, 0 to 1. (Default: 0.7.)"
+        "--keep-smile",
+        help="How much of a smile in the picture stays while no emotion is asked for, 0 to 1. (Default: 0.7.)",
     ),
 ]
 StyleOption = Annotated[

@@ -142,7 +142,8 @@ class TalkingHead:
         if isinstance(emotion, str):
             emotion, intensity = EmotionRequest((emotion,), intensity), None
         if intensity is not None:
-            raise EmotionError(f"intensity is {intensity}, and the {type(emotion).__name__} has its own; drop one of them.")
+            own = "no emotion is named" if emotion is NOTHING_ASKED else f"the {type(emotion).__name__} has its own"
+            raise EmotionError(f"intensity is {intensity}, and {own}; drop one of them, or name an emotion such as happy.")
         if isinstance(emotion, EmotionTrack):
             return emotion
         return requested_track(emotion, len(features), self.read_emotion, lambda: self.hear(features))

@@ -30,8 +30,8 @@ def mesh_topology(rig: FaceRig) -> MeshTopology:
     def faces(*names: str) -> np.ndarray[tuple[int, ...], np.dtype[np.int64]]:
         return np.concatenate([rig.faces[slice(*rig.part_faces[name])] for name in names])
 
-    parts = (rig.part(name) for name in _INNER_PARTS[:3])
-    return MeshTopology(faces("skin"), faces("ring"), faces(*_INNER_PARTS), rig.colours, rig.neutral, *parts)
+    parts = {name: rig.part(name) for name in ("upper_teeth", "lower_teeth", "tongue")}
+    return MeshTopology(faces("skin"), faces("ring"), faces(*_INNER_PARTS), rig.colours, rig.neutral, **parts)
 
 
 def fit_portrait(face: TrackedFace, image: ByteArray, rig: FaceRig) -> FittedFace:

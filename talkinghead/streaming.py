@@ -19,7 +19,7 @@ from talkinghead.audio.speech_stream import SpeechStream
 from talkinghead.emotion.easing import EASE_S, ease
 from talkinghead.emotion.track import NOTHING_ASKED, EmotionRequest, requested_track
 from talkinghead.errors import AudioError, EmotionError
-from talkinghead.motion.own_smile import EBB_S, at_ease, ebb, towards
+from talkinghead.motion.own_smile import EBB_S, ebb, towards
 from talkinghead.motion.smoothing import SlowNoise
 from talkinghead.motion.stream import FaceStream
 from talkinghead.motion.style import SpeakingStyle
@@ -70,7 +70,7 @@ class MotionStream:
         self._felt = self._wanted = np.zeros_like(steady_activation(NOTHING_ASKED))
         self._felt_since = 0
         self.feel(emotion, intensity)
-        self._ease, self._ebb = at_ease(self._wanted[None]), SlowNoise(1, EBB_S, np.random.default_rng([seed, 5]))
+        self._ease, self._ebb = self._wanted_ease, SlowNoise(1, EBB_S, np.random.default_rng([seed, 5]))
 
     def feel(self, emotion: str | EmotionRequest, intensity: float | None = None) -> None:
         """From the next frame on another emotion, which comes within 0.4 s.
@@ -79,6 +79,7 @@ class MotionStream:
             EmotionError: as for a new stream.
         """
         self._felt, self._wanted, self._felt_since = self._now(), steady_activation(emotion, intensity), self._num_made
+        self._wanted_ease = float(isinstance(emotion, EmotionRequest) and emotion.is_open)
 
     def push(self, samples: FloatArray) -> FaceMotion:
         """samples: (N,) float32 in [-1, 1], mono, 16 kHz, any N -> the frames that are ready now, none or more.
@@ -123,7 +124,7 @@ class MotionStream:
     def _frame(self) -> FaceMotion:
         made = self._face(self._speech.features, self._speech.content_sum, self._feeling())
         self._num_made += 1
-        self._ease = towards(self._ease, at_ease(self._wanted[None]))
+        self._ease = towards(self._ease, self._wanted_ease)
         return replace(made, at_ease=self._ease * ebb(self._ebb(1)))
 
     def _feeling(self) -> EmotionTrack:
@@ -143,6 +144,8 @@ def steady_activation(emotion: str | EmotionRequest, intensity: float | None = N
     Raises:
         EmotionError: one that needs the whole recording, or does not exist.
     """
+    if intensity is not None and not isinstance(emotion, str):
+        raise EmotionError(f"intensity is {intensity}, and no label is given that it is of; name one, such as happy.")
     request = EmotionRequest((emotion,), intensity) if isinstance(emotion, str) else emotion
     if request.is_heard or request.prompt is not None or request.timeline is not None or request.reference is not None:
         raise EmotionError(

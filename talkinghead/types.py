@@ -100,11 +100,13 @@ class EmotionTrack:
     intensity: (T,) float32 in [0, 1]; MEAD's levels 1, 2, 3 are 1/3, 2/3, 1.
     regional: (T, 3, 8) float32 in [0, 1], how strongly each region of `arkit.REGIONS` shows each emotion, where they differ;
         None when the whole face shows `intensity` times `weights`. Where it is given, the other two sum it up.
+    is_open: nobody asked for it: nothing is felt, or what is heard in the voice. "neutral" is asked for.
     """
 
     weights: FloatArray
     intensity: FloatArray
     regional: FloatArray | None = None
+    is_open: bool = False
 
     def __post_init__(self) -> None:
         if self.weights.ndim != 2 or self.weights.shape[1] != len(EMOTIONS):
@@ -127,7 +129,7 @@ class EmotionTrack:
         return np.repeat(whole[:, None], len(arkit.REGIONS), axis=1)
 
     @staticmethod
-    def from_activation(activation: FloatArray) -> EmotionTrack:
+    def from_activation(activation: FloatArray, is_open: bool = False) -> EmotionTrack:
         """(T, 3, 8) in [0, 1] -> the track with that `activation`."""
         is_whole = np.ptp(activation, axis=1).max(initial=0) == 0
         whole = activation[:, 0] if is_whole else activation.mean(1)
@@ -136,7 +138,7 @@ class EmotionTrack:
         weights[:, NEUTRAL] = 1
         np.divide(whole, intensity[:, None], out=weights, where=intensity[:, None] > 0)
         regional = None if is_whole else activation.astype(np.float32)
-        return EmotionTrack(weights.astype(np.float32), intensity.astype(np.float32), regional)
+        return EmotionTrack(weights.astype(np.float32), intensity.astype(np.float32), regional, is_open)
 
 
 @dataclass(frozen=True, eq=False)
@@ -149,8 +151,8 @@ class FaceMotion:
     gaze: (T, 2) float32 yaw (to the subject's left) and pitch (up) of both eyes against the head, rad.
     is_seen: of a real person, by a tracker: blendshapes hold the person's usual look too, such as heavy lids; otherwise they
         count from a calm face, whoever's.
-    at_ease: (T, 1) float32 in [0, 1], how far nothing is felt that was asked for, so that a face may go on smiling as in its
-        portrait; 0 when left out.
+    at_ease: (T, 1) float32 in [0, 1], how far a face may go on smiling as in its portrait, since no emotion was asked for and
+        none is heard that goes ill with it; 0 when left out.
     """
 
     blendshapes: FloatArray

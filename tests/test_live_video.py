@@ -200,6 +200,16 @@ def test_an_emotion_changes_while_it_speaks(head, speech) -> None:
     assert smile[-20:].mean() > smile[:30].mean() + 0.2
 
 
+def test_a_portrait_that_smiles_goes_on_smiling_as_far_as_it_may(head, root) -> None:
+    smiling = head.load_portrait(root / "assets/astronaut.jpg", size=SIZE)
+    hush = [np.zeros(640 * 6, np.float32)]
+    kept, none, calm = (
+        list(head.stream(iter(hush), smiling, *asked, keep_smile=keep))[-1].image
+        for asked, keep in (((), 1.0), ((), 0.0), (("neutral",), 1.0))
+    )
+    assert np.abs(kept.astype(int) - none).max() > 20 and np.array_equal(none, calm)
+
+
 def test_what_cannot_be_is_said_before_anything_is_read(head, portrait) -> None:
     def never() -> Iterator[np.ndarray]:
         raise AssertionError("read")

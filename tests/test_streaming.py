@@ -8,7 +8,7 @@ import pytest
 from talkinghead import arkit
 from talkinghead.audio.speech_stream import SpeechStream
 from talkinghead.audio.waveform import load_audio
-from talkinghead.emotion.track import EmotionRequest
+from talkinghead.emotion.track import NOTHING_ASKED, EmotionRequest
 from talkinghead.errors import AudioError, EmotionError, MotionError
 from talkinghead.pipeline import TalkingHead
 from talkinghead.streaming import MotionStream
@@ -120,6 +120,19 @@ def test_an_emotion_comes_gently_and_can_be_changed(head, speech) -> None:
     sad = stream.push(speech[32_000:64_000]).blendshapes
     assert sad[25:, smile].mean() < 0.25 and sad[25:, frown].mean() > 0.4
     assert np.abs(np.diff(np.r_[happy[-1:], sad[:, smile].mean(1)])).max() < 0.25
+
+
+def test_a_smile_of_the_portraits_goes_as_an_emotion_comes_and_comes_back_slowly(head, speech) -> None:
+    stream = MotionStream(head)
+    alone = stream.push(speech[:32_000]).at_ease[:, 0]
+    assert alone.min() > 0.65
+    stream.feel("sad", 0.7)
+    sad = stream.push(speech[32_000:64_000]).at_ease[:, 0]
+    assert sad[2] > 0.4 and sad[12:].max() < 1e-6
+    stream.feel(NOTHING_ASKED)
+    again = stream.push(speech[64_000:96_000]).at_ease[:, 0]
+    assert 0.02 < again[5] < 0.25 and again[-1] > 0.5
+    assert not MotionStream(head, "neutral").push(speech[:16_000]).at_ease.any()
 
 
 def test_silence_leaves_the_mouth_at_rest_and_the_eyes_alive(head) -> None:

@@ -180,7 +180,8 @@ def requested_track(
     elif whole is not None:
         held = whole if request.intensity is None else _with_peak(whole, request.intensity)
         held = held if emotion is None else emotion.over(held, intensity)
-    return EmotionTrack.from_activation(held * onset_and_release(num_frames)[:, None, None])
+    is_open = request.is_open or (request.is_heard and emotion is None)
+    return EmotionTrack.from_activation(held * onset_and_release(num_frames)[:, None, None], is_open)
 
 
 def _whole_face(request: EmotionRequest, num_frames: int, read_reference: ReadReference | None) -> FloatArray | None:

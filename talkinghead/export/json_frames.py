@@ -79,7 +79,7 @@ def read(path: Path) -> FaceMotion:
         gaze = gaze_from_eye_look(blendshapes)
     said = content["metadata"].get("is_seen")
     is_seen = said if isinstance(said, bool) else begins_turned(rotation)
-    return resample(FaceMotion(blendshapes, rotation, translation, gaze, is_seen, at_ease), fps)
+    return resample(FaceMotion(blendshapes, rotation, translation, gaze, is_seen, np.clip(at_ease, 0, 1)), fps)
 
 
 _PARTS: Final = (("rotation", 3), ("translation", 3), ("gaze", 2), ("at_ease", 1))

@@ -78,6 +78,8 @@ def load_motion(source: Path | str | BinaryIO) -> FaceMotion:
         raise MotionError(f"motion {path}: runs at {fps:g} frames a second; give one of {MIN_FPS:g} to {MAX_FPS:g}.")
     if not len(values["blendshapes"]):
         raise MotionError(f"motion {path}: holds no frame; write it again with `talkinghead animate`.")
+    if _LATER in values:
+        values[_LATER] = np.clip(values[_LATER], 0, 1)
     for name, value in values.items():
         if not np.isfinite(value).all():
             raise MotionError(f"motion {path}: {name} holds values that are not numbers; write it again.")

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Final
 
 import numpy as np
-from scipy.ndimage import minimum_filter1d, uniform_filter1d
+from scipy.ndimage import maximum_filter1d, uniform_filter1d
 
 from talkinghead import arkit
 from talkinghead.motion.expression import compose
@@ -22,7 +22,7 @@ _GONE: Final = 0.5
 _GOES_S: Final = 0.4
 """As fast as emotions come."""
 _SERIOUS_S: Final = 2.0
-"""So long before and after such an emotion there is none of it; it goes and comes back within as long."""
+"""Half as long before and after such an emotion there is none of it; it goes and comes back within as long."""
 EBB_S: Final = 4.0
 _EBB: Final = 0.3
 """How slowly a smile ebbs by itself, and by how much at most."""
@@ -34,27 +34,23 @@ _SMILE: Final = [
     if name.startswith(("mouthSmile", "mouthDimple", "cheekSquint", "eyeSquint"))
 ]
 """What of a smile does not part the lips."""
+_CORNERS: Final = [arkit.INDEX["mouthSmileLeft"], arkit.INDEX["mouthSmileRight"]]
+_BROAD: Final = 0.4
+"""From here on a smile is one: of what is less, so much less stays."""
 _CLOSE: Final = arkit.INDEX["mouthClose"]
 
 
-def at_ease(activation: FloatArray) -> FloatArray:
-    """activation: (T, 3, 8) as `EmotionTrack.activation` -> (T, 1) `FaceMotion.at_ease`. "neutral" is asked for, too."""
-    felt, happy = activation[:, _MOUTH].sum(-1, keepdims=True), activation[:, _MOUTH, _HAPPY, None]
-    ease: FloatArray = np.clip(1 - happy - (felt - happy) / _GONE, 0, 1).astype(np.float32)
-    return ease
+def at_ease(activation: FloatArray, lastingly: bool = True) -> FloatArray:
+    """activation: (T, 3, 8) that nobody asked for -> (T, 1) `FaceMotion.at_ease`, less where something is felt.
 
-
-def is_serious(activation: FloatArray) -> bool:
-    """(T, 3, 8) -> whether something else than joy is felt, or calm wanted."""
-    return bool((activation[:, _MOUTH].sum(-1) - activation[:, _MOUTH, _HAPPY]).max(initial=0) > _GONE / 2)
-
-
-def lastingly(ease: FloatArray) -> FloatArray:
-    """(T, 1) -> the same without a smile shortly before and after what takes it away: who was angry until now is not amused."""
-    frames = 2 * round(_SERIOUS_S * FPS) + 1
-    held = minimum_filter1d(ease, frames, axis=0, mode="nearest")
-    slow = 2 * round(_SERIOUS_S * FPS / 2) + 1
-    return np.asarray(uniform_filter1d(held, slow, axis=0, mode="nearest"), np.float32)
+    lastingly: shortly before and after something else than joy, too: who was angry until now is not amused.
+    """
+    happy = activation[:, _MOUTH, _HAPPY, None]
+    unlike = np.minimum(1, (activation[:, _MOUTH].sum(-1, keepdims=True) - happy) / _GONE)
+    if lastingly:
+        held = maximum_filter1d(unlike, 2 * round(_SERIOUS_S * FPS) + 1, axis=0, mode="nearest")
+        unlike = uniform_filter1d(held, 2 * round(_SERIOUS_S * FPS / 2) + 1, axis=0, mode="nearest")
+    return np.asarray(np.clip(1 - happy - unlike, 0, 1), np.float32)
 
 
 def ebb(noise: FloatArray) -> FloatArray:
@@ -62,9 +58,9 @@ def ebb(noise: FloatArray) -> FloatArray:
     return np.asarray(1 - _EBB * (0.5 + 0.5 * np.tanh(noise)), np.float32)
 
 
-def towards(ease: FloatArray, wanted: FloatArray) -> FloatArray:
-    """(1, 1) of a frame and what is wanted -> of the next: an emotion takes the smile away as it comes, it returns slowly."""
-    return np.asarray(ease + np.clip(wanted - ease, -1 / (_GOES_S * FPS), 1 / (_SERIOUS_S * FPS)), np.float32)
+def towards(ease: float, wanted: float) -> float:
+    """Of a frame and wanted -> of the next, as it is spoken: an emotion takes the smile away as it comes, it returns slowly."""
+    return ease + float(np.clip(wanted - ease, -1 / (_GOES_S * FPS), 1 / (_SERIOUS_S * FPS)))
 
 
 def with_own_smile(motion: FaceMotion, resting: FloatArray, keep: float, travel: LipTravel | None) -> FaceMotion:
@@ -77,7 +73,8 @@ def with_own_smile(motion: FaceMotion, resting: FloatArray, keep: float, travel:
         travel: what each column does to the lips, which stay as far apart as the motion has them; None does not see to that.
     """
     own = np.zeros_like(motion.blendshapes)
-    own[:, _SMILE] = keep * motion.at_ease * resting[_SMILE]
+    # Narrow eyes and dimples without a smile are no part of one.
+    own[:, _SMILE] = keep * motion.at_ease * resting[_SMILE] * min(1.0, float(resting[_CORNERS].max()) / _BROAD)
     if not own.any():
         return motion
     result = compose(motion.blendshapes, own)

@@ -21,7 +21,7 @@ from talkinghead.motion.gesture_blinks import blink_times, blinks
 from talkinghead.motion.gesture_face import brow_columns, eye_look, gaze_motion, head_pose
 from talkinghead.motion.knobs import BlinkRate, MotionKnobs
 from talkinghead.motion.lips import LipContacts, LipTravel, restrain_parting, shut_at_rest, touch_lips
-from talkinghead.motion.own_smile import EBB_S, at_ease, ebb, lastingly, with_own_smile
+from talkinghead.motion.own_smile import EBB_S, at_ease, ebb, with_own_smile
 from talkinghead.motion.smoothing import moving_average, slow_noise
 from talkinghead.motion.style import SpeakingStyle
 from talkinghead.types import EmotionTrack, FaceMotion, FloatArray, SpeechFeatures
@@ -106,7 +106,7 @@ class MotionPipeline:
         lids = blinks(len(features), times, self.gestures.habits, seed)
         blendshapes = self.face(talking, contacts, felt, brow_columns(gestures), gaze, lids)
         noise = slow_noise(len(features), 1, EBB_S, np.random.default_rng([seed, 5]))
-        ease = lastingly(at_ease(emotion.activation)) * ebb(noise)
+        ease = float(emotion.is_open) * at_ease(emotion.activation) * ebb(noise)
         return FaceMotion(blendshapes, rotation, translation, gaze, at_ease=ease)
 
     def on_portrait(self, motion: FaceMotion, resting: FloatArray, keep_smile: float = 0.0) -> FaceMotion:

@@ -21,7 +21,7 @@ from talkinghead.emotion.track import DEFAULT_INTENSITY
 from talkinghead.errors import EmotionError
 from talkinghead.motion.acting import TURN_S, Act, Look, acted, come_to_rest, looking
 from talkinghead.motion.listening import mirrored, nods, over_mood, silence
-from talkinghead.motion.own_smile import at_ease, is_serious
+from talkinghead.motion.own_smile import at_ease
 from talkinghead.screenplay.blocking import attention, direction_to, person_seed, span
 from talkinghead.screenplay.cues import EXPRESSION_S, EXPRESSIONS, LOOK_S, Cue
 from talkinghead.screenplay.reading import Screenplay
@@ -119,12 +119,12 @@ class Performers:
         seed, person = person_seed(self.play, name, index), person_seed(self.play, name)
         motion = come_to_rest(pipeline(features, track, seed=seed, person=person, head_motion=member.head_motion))
         # By frames alone, since the parts of a scene join.
-        ease = at_ease(track.activation) if name in self._smiling else np.zeros_like(motion.at_ease)
+        ease = at_ease(track.activation, lastingly=False) if name in self._smiling else np.zeros_like(motion.at_ease)
         return replace(motion, at_ease=ease)
 
     @cached_property
     def _smiling(self) -> set[str]:
-        return who_smiles(self.play, self.rehearsal)
+        return who_smiles(self.play)
 
     @cached_property
     def _silence(self) -> SpeechFeatures:
@@ -171,14 +171,24 @@ def mood(play: Screenplay, name: str) -> FloatArray:
     return nothing if member.emotion is None else parse_emotion(member.emotion).over(nothing, member.strength)
 
 
-def who_smiles(play: Screenplay, rehearsal: Rehearsal) -> set[str]:
-    """Of whom nothing is asked in the scene that goes ill with a portrait's smile, which may stay throughout."""
-    serious = set()
-    for index, line in enumerate(play.scene.lines):
-        asks = line.emotion or line.direction or any(cue.kind == "emotion" for cue in play.scripts[index].cues)
-        if (asks or play.scene.cast[line.speaker].emotion) and is_serious(spoken_activation(play, rehearsal, index)):
+def who_smiles(play: Screenplay) -> set[str]:
+    """Of whom the scene asks no emotion but joy: a portrait's smile may stay throughout. A frown in passing is no emotion."""
+    serious = {name for name, member in play.scene.cast.items() if member.emotion is not None and not _is_joy(member.emotion)}
+    for line, script in zip(play.scene.lines, play.scripts, strict=True):
+        asked = [line.emotion, line.direction, *(cue.name for cue in script.cues if cue.kind == "emotion")]
+        if not all(_is_joy(text) for text in asked if text is not None):
             serious.add(line.speaker)
     return set(play.scene.cast) - serious
+
+
+def _is_joy(text: str) -> bool:
+    """Of the notation of emotions, or of words."""
+    try:
+        felt = parse_emotion(text).over(np.zeros((len(arkit.REGIONS), len(EMOTIONS)), np.float32), 1.0)
+    except EmotionError:
+        felt = prompt_activation(text, FPS)
+    others = [index for index, name in enumerate(EMOTIONS) if name not in ("happy", "neutral")]
+    return bool(felt[..., EMOTIONS.index("happy")].any() and not felt[..., others].any())
 
 
 def spoken_activation(play: Screenplay, rehearsal: Rehearsal, index: int) -> FloatArray:

@@ -112,7 +112,7 @@ class Studio:
     def _smiling(self) -> set[str]:
         from talkinghead.screenplay.performance import who_smiles
 
-        return who_smiles(self.play, self.rehearsal)
+        return who_smiles(self.play)
 
     def _spoken(self, index: int, first: int) -> list[Any]:
         """What the motion of who speaks a line depends on; first: where the part of the scene begins."""
@@ -206,5 +206,5 @@ def _code() -> str:
     package = Path(talkinghead.__file__).parent
     folders = ("audio", "emotion", "motion", "rig", "synthesis", "video", "screenplay")
     files = [file for folder in folders for file in sorted((package / folder).glob("*.py"))]
-    files += [package / name for name in ("pipeline.py", "arkit.py", "types.py")]
+    files += [package / name for name in ("pipeline.py", "arkit.py", "types.py", "rigged_portrait.py", "streaming.py")]
     return digest([file_digest(file) for file in files])

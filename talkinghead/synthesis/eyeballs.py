@@ -25,7 +25,7 @@ _IRIS_REACH, _IRIS_FALL = 2.8, 1.5
 """In radii of the iris: as far as the eye moves with the gaze at all, and over how much of that its motion fades."""
 _OPEN_GAP: Final = 0.08
 """Part of the eye's width: from such a gap on the whole eyeball shows."""
-_SOFT, _LEAST_SOFT_PX = 0.014, 0.1
+_SOFT, _LEAST_SOFT_PX, _MOST_SOFT_PX = 0.014, 0.1, 1.4
 """Of the eye's width, how soft the outline of one that shuts is: lids that nearly touch have no line of ink between them."""
 _CLOSING: Final = (0.1, 0.6)
 """Of the gap that the portrait has, what is gone of it when that begins and when it is so soft."""
@@ -125,7 +125,7 @@ class Eyeball:
         target_px: (V, 3) px, where the mesh is; skull: (2, 3) how the head went there from the portrait.
         """
         lids = target_px[self._loop, :2]
-        box = box_around(lids, _MARGIN_PX, picture)
+        box = box_around(lids, _MARGIN_PX + int(3 * _MOST_SOFT_PX), picture)
         if box is None or not self._shown:
             return
         x0, y0, x1, y1 = box
@@ -153,8 +153,8 @@ class Eyeball:
         shut = 1 - self._openness(lids)
         if shut > 0:
             eye = eye + shut * (self._lash - eye)
-        if (soft := self._fine * _SOFT * _frame(lids)[0] * smooth_step(1 - opened, *_CLOSING)) > _LEAST_SOFT_PX:
-            mask = np.asarray(cv2.GaussianBlur(mask, (0, 0), soft), np.float32)
+        soft = min(_MOST_SOFT_PX, self._fine * _SOFT * _frame(lids)[0]) * smooth_step(1 - opened, *_CLOSING)
+        mask = np.asarray(cv2.GaussianBlur(mask, (0, 0), max(soft, _LEAST_SOFT_PX)), np.float32)
         mixed = picture[y0:y1, x0:x1] + mask[..., None] * (eye - picture[y0:y1, x0:x1])
         picture[y0:y1, x0:x1] = np.rint(mixed) if picture.dtype == np.uint8 else mixed
 

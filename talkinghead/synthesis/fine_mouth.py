@@ -155,11 +155,11 @@ def _deep(drawn: FloatArray, colours: FloatArray) -> FloatArray:
 
     Its light bounces about as far as mouths of fifty pixels need it to; at the picture's size it is fog.
     """
-    teeth = np.float32(255) * colours.mean(-1).max()
+    teeth = np.float32(255) * max(1e-3, float(colours.mean(-1).max()))
     grey = drawn.mean(-1, keepdims=True)
     way = np.clip(grey / (np.float32(_DEEP_FROM) * teeth), np.float32(1e-3), 1)
     chroma = 1 + np.float32(_DEEP_RED) * (1 - way)
-    return np.asarray((grey + chroma * (drawn - grey)) * way ** np.float32(_DEEPER), np.float32)
+    return np.maximum(0, np.asarray((grey + chroma * (drawn - grey)) * way ** np.float32(_DEEPER), np.float32))
 
 
 def _placed_lips(own: FloatArray, target: FloatArray) -> tuple[FloatArray, float]:

@@ -222,7 +222,7 @@ def _warped(reference: ReferenceFace, target_px: FloatArray, closing: bool) -> B
     if reference.within is not None:  # in the portrait and in the frame alike: a hollow cheek stays hollow
         source_px, target_px = source_px.copy(), target_px.copy()
         source_px[:468, :2] += reference.within
-        target_px[:468, :2] += reference.within
+        target_px[:468, :2] += reference.within @ rigid_map(reference.mesh_px, target_px, SKULL)[:, :2].T
     local = target_px.copy()
     local[:, 0] = (target_px[:, 0] - left) * (width / (right - left))
     local[:, 1] = (target_px[:, 1] - top) * (height / (bottom - top))

@@ -1,5 +1,6 @@
 """Lines get sounds, times and an order; cues act at their words; what is there is not spoken again."""
 
+import contextlib
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from talkinghead.screenplay.blocking import addressee, attention, direction_to, 
 from talkinghead.screenplay.performance import Performers, cue_times, line_activation, mood, who_smiles
 from talkinghead.screenplay.reading import Screenplay, read_scene
 from talkinghead.screenplay.rehearsal import EDGES_S, Rehearsal, rehearse
+from talkinghead.screenplay.studio import Studio
 from talkinghead.types import EMOTIONS, FPS, SAMPLE_RATE, FaceMotion
 
 CUE_TOLERANCE_S = 0.08
@@ -111,11 +113,35 @@ def test_an_emotion_comes_with_the_line_and_goes_with_it(stage: Path) -> None:
 def test_who_is_asked_for_nothing_but_joy_goes_on_smiling_and_who_was_guilty_does_not(stage: Path) -> None:
     play, scene = rehearsed(stage)
     assert not mood(play, "Ana").any() and mood(play, "Bob").max() == pytest.approx(0.2)
-    assert who_smiles(play, scene) == {"Ana"}, "a frown in passing is not serious"
+    assert who_smiles(play) == {"Ana"}, "a frown in passing is not serious"
     performers = Performers(TalkingHead.from_pretrained(device="cpu"), play, scene)
     course = performers.motion(0, "Ana").at_ease[:, 0]
     assert course[0] > 0.9 and course[-1] > 0.9 and course.min() < 0.25, "parts join"
     assert not performers.motion(0, "Bob").at_ease.any()
+
+
+@pytest.mark.parametrize(
+    ("words", "smiling"),
+    [
+        ("Bob: Go.", True), ("Bob: '[sad 0.2] Go.'", False), ("Bob: '[frown] Go.'", True),
+        ("Bob: '[quietly furious] Go.'", False),
+        ("Bob: '[delighted] Go.'", True), ("Bob: Go.\n    emotion: happy:0.5", True), ("Bob: Go.\n    emotion: neutral", False),
+        ("Bob: Go.\n    direction: quietly guilty", False),
+    ],
+)  # fmt: skip
+def test_what_goes_ill_with_a_smile_of_the_portraits(stage: Path, words: str, smiling: bool) -> None:
+    """Bob's first line is filmed again where he may not smile any more."""
+    plain = one_line(stage, "Hi.", "  - Bob: Yes.\n  - Bob: Go.\n")
+    play, scene = one_line(stage, "Hi.", f"  - Bob: Yes.\n  - {words}\n")
+    assert who_smiles(play) == ({"Ana", "Bob"} if smiling else {"Ana"})
+    keys = [Studio(*each, "draft", None, "cpu", contextlib.nullcontext, None).key(1) for each in (plain, (play, scene))]
+    assert (keys[0] == keys[1]) == smiling
+
+
+def test_the_mood_of_who_says_nothing_counts(stage: Path) -> None:
+    cast = "cast:\n  Ana: {portrait: drawn_woman.png}\n  Bob: {portrait: drawn_man.png, emotion: sad}\n"
+    play, _ = rehearsed(stage, f"{cast}lines:\n  - Ana: Hi.\n")
+    assert who_smiles(play) == {"Ana"}
 
 
 def test_people_look_at_who_speaks_and_who_speaks_at_who_is_spoken_to(stage: Path) -> None:

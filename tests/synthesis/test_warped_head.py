@@ -7,9 +7,9 @@ import pytest
 from talkinghead import arkit
 from talkinghead.rig.face_rig import FaceRig
 from talkinghead.rigged_portrait import mesh_topology
-from talkinghead.synthesis.geometry import polygon_mask
+from talkinghead.synthesis.geometry import polygon_mask, rigid_map
 from talkinghead.synthesis.proxies import ReferenceFace, compose_guide, warp_picture
-from talkinghead.synthesis.regions import RIGHT_CREASE, RIGHT_EYE
+from talkinghead.synthesis.regions import RIGHT_CREASE, RIGHT_EYE, SKULL
 
 SKIN, ROOM = np.uint8([200, 150, 120]), np.uint8([0, 0, 255])
 SIZE = 800
@@ -85,10 +85,29 @@ def test_gaps_are_looked_for_where_a_turn_uncovers_skin_and_nowhere_else(rig):
         warp_picture(reference, placed(rig, degrees))
         shares.append(looked[0][1] if looked else 0.0)
     there = placed(rig, degrees)[:, :2]
-    there[:468] += reference.within
+    there[:468] += reference.within @ rigid_map(own, placed(rig, degrees), SKULL)[:, :2].T
     np.testing.assert_allclose(looked[0][0], there, atol=1e-3)
     assert shares[0] == 0 and shares[-1] == 1 and np.diff(shares).min() >= 0 and np.diff(shares).max() < 0.2, "nothing pops"
     assert ReferenceFace(reference.image, own, mesh_topology(rig)).far_edge is None, "nobody knows where the room is"
+
+
+@pytest.mark.parametrize(("roll", "size"), [(0, 1.0), (20, 1.0), (-15, 0.8)])
+def test_a_hollow_cheek_stays_as_hollow_in_a_head_that_tilts_or_comes_nearer(rig, roll, size):
+    own = placed(rig, 20)
+    person = outline(own, 0.99)
+    person[:, int(own[:468, 0].max()) - 10 :] = 0
+    rows = (125 + 120 * np.sin(np.arange(SIZE) / 30)).astype(np.uint8)
+    image = np.stack([np.tile(rows, (SIZE, 1)), np.tile(rows[:, None], (1, SIZE)), np.full((SIZE, SIZE), 90, np.uint8)], -1)
+    reference = ReferenceFace(image, own, mesh_topology(rig), matte=person)
+    assert np.abs(reference.within).max() > 5
+    way = cv2.getRotationMatrix2D((SIZE / 2, SIZE / 2), roll, size).astype(np.float32)
+    target = own.copy()
+    target[:, :2] = own[:, :2] @ way[:, :2].T + way[:, 2]
+    target[:, 2] *= size
+    wanted = cv2.warpAffine(image, way, (SIZE, SIZE)).astype(float)
+    inside = cv2.erode(cv2.warpAffine(person, way, (SIZE, SIZE)), np.ones((25, 25), np.uint8)) > 0.9
+    off = np.abs(warp_picture(reference, target) - wanted)[inside] / 4  # px
+    assert off.max() < 1
 
 
 def test_a_lid_that_shuts_has_pores(rig):
