@@ -23,7 +23,6 @@ from talkinghead.errors import TalkingHeadError
 from talkinghead.evaluation.picture import Pair, boxes_of, pictures_of, reenact, targets
 from talkinghead.pipeline import TalkingHead
 from talkinghead.rig.placement import meshes_of, portrait_mesh
-from talkinghead.rig.retargeting import retarget
 from talkinghead.rig.shell import with_rim
 from talkinghead.rigged_portrait import fit_portrait, mesh_topology
 from talkinghead.synthesis.pipeline import PortraitCrop
@@ -48,7 +47,7 @@ def speaking(
     face, rig = fit_portrait(portrait.face, portrait.image, head.rig), with_rim(head.rig)
     worn, mesh, topology = portrait.wears_glasses, portrait_mesh(rig, face), mesh_topology(head.rig)
     crop = PortraitCrop.of(portrait.image, mesh, topology, matte=portrait.matte, wears_glasses=worn)
-    meshes = np.stack(list(meshes_of(rig, retarget(head.animate(speech, emotion), face), face)))
+    meshes = np.stack(list(meshes_of(rig, head.on_face(head.animate(speech, emotion), face), face)))
     nothing = portrait.image[:0]
     for t in targets(meshes[:, :478], num_targets):
         points = meshes[t, :478]

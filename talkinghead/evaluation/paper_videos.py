@@ -22,7 +22,6 @@ from talkinghead.evaluation.paper_metrics import OURS, REAL, REENCODED, STILL, W
 from talkinghead.pipeline import TalkingHead
 from talkinghead.rig.fitting import fit_motion
 from talkinghead.rig.placement import meshes_of, portrait_mesh
-from talkinghead.rig.retargeting import retarget
 from talkinghead.rig.shell import with_rim
 from talkinghead.rigged_portrait import fit_portrait, mesh_topology
 from talkinghead.synthesis.matte import MATTE_FILE, PersonMatte
@@ -104,7 +103,7 @@ class ClipVideos:
         rig = with_rim(self.head.rig)
         crop = PortraitCrop.of(picture, portrait_mesh(rig, face), mesh_topology(self.head.rig), matte=self.portrait.matte)
         corner = np.array([crop.left, crop.top, 0], np.float32)
-        for mesh in meshes_of(rig, retarget(self.motions[0], face), face):
+        for mesh in meshes_of(rig, self.head.on_face(self.motions[0], face), face):
             frame, part = picture.copy(), warp_picture(crop.reference, mesh - corner)
             height, width = part.shape[:2]
             area = frame[crop.top : crop.top + height, crop.left : crop.left + width]
