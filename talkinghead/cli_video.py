@@ -35,6 +35,7 @@ from talkinghead.cli_progress import (
     write_video,
 )
 from talkinghead.cli_values import check_image, check_seed, checked_reenactment, loaded_head
+from talkinghead.errors import InputError
 
 if TYPE_CHECKING:
     from talkinghead.pipeline import TalkingHead
@@ -101,6 +102,9 @@ def render(
     from talkinghead.types import FPS
 
     performance = read_motion(motion)
+    if taken.keep_smile and not performance.at_ease.any():
+        why = "nobody is at ease in it: an emotion was asked for, it was tracked, or its file, such as a .csv, does not say"
+        raise InputError(f"--keep-smile {taken.keep_smile:g}: has nothing to act on in {motion} ({why}); leave it out.")
     view = picture.view(len(performance))
     speech = load_audio(lips_from) if lips_from is not None else None
     sound = audio or lips_from

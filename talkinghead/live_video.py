@@ -22,7 +22,6 @@ from typing import TYPE_CHECKING, Any, Final
 import torch
 
 from talkinghead.devices import num_threads
-from talkinghead.emotion.track import NOTHING_ASKED, EmotionRequest
 from talkinghead.errors import AudioError, InputError
 from talkinghead.live_drawing import Draw, drawing
 from talkinghead.rig.retargeting import KEPT_SMILE
@@ -31,6 +30,7 @@ from talkinghead.synthesis.pipeline import MAX_WORKERS, quality_of
 from talkinghead.types import SAMPLE_RATE, SAMPLES_PER_FRAME, ByteArray, FaceMotion, FloatArray, Portrait
 
 if TYPE_CHECKING:
+    from talkinghead.emotion.track import EmotionRequest
     from talkinghead.motion.style import SpeakingStyle
     from talkinghead.pipeline import TalkingHead
 
@@ -90,7 +90,7 @@ class LiveVideo:
         self,
         head: TalkingHead,
         portrait: Portrait | Path | str | None = None,
-        emotion: str | EmotionRequest = NOTHING_ASKED,
+        emotion: str | EmotionRequest | None = None,
         intensity: float | None = None,
         seed: int = 0,
         quality: str = "standard",
@@ -125,7 +125,7 @@ class LiveVideo:
         self._failure: Exception | None = None
         self._usual_s = 0.0
 
-    def feel(self, emotion: str | EmotionRequest, intensity: float | None = None) -> None:
+    def feel(self, emotion: str | EmotionRequest | None, intensity: float | None = None) -> None:
         """From the next frame on another emotion, which comes within 0.4 s."""
         self._motion.feel(emotion, intensity)
 

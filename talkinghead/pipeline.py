@@ -15,7 +15,7 @@ from talkinghead.checkpoints import checkpoint_folder
 from talkinghead.devices import usable_device
 from talkinghead.emotion.emotion_encoder import EmotionEncoder, neutral_unless_sure
 from talkinghead.emotion.reference import CLIP_SUFFIXES, reference_activation
-from talkinghead.emotion.track import NOTHING_ASKED, EmotionRequest, emotion_track, requested_track
+from talkinghead.emotion.track import NOTHING_ASKED, EmotionRequest, asked, emotion_track, requested_track
 from talkinghead.errors import AudioError, EmotionError, FaceError, InputError, MotionError
 from talkinghead.landmarks import FaceTracker
 from talkinghead.live_video import LiveFrame, LiveVideo
@@ -85,7 +85,7 @@ class TalkingHead:
         self,
         portrait: Portrait | Path | str,
         audio: Audio | Path | str,
-        emotion: str | EmotionRequest | EmotionTrack = NOTHING_ASKED,
+        emotion: str | EmotionRequest | EmotionTrack | None = None,
         intensity: float | None = None,
         seed: int = 0,
         quality: str = "standard",
@@ -109,7 +109,7 @@ class TalkingHead:
     def animate(
         self,
         audio: Audio | Path | str,
-        emotion: str | EmotionRequest | EmotionTrack = NOTHING_ASKED,
+        emotion: str | EmotionRequest | EmotionTrack | None = None,
         intensity: float | None = None,
         seed: int = 0,
         style: SpeakingStyle | Path | str | None = None,
@@ -119,15 +119,15 @@ class TalkingHead:
         features = self.heard(audio, emotion)
         return self.motion.with_style(style)(features, self.felt(emotion, intensity, features), seed=seed, **knobs)
 
-    def heard(self, audio: Audio | Path | str, emotion: str | EmotionRequest | EmotionTrack = NOTHING_ASKED) -> SpeechFeatures:
+    def heard(self, audio: Audio | Path | str, emotion: str | EmotionRequest | EmotionTrack | None = None) -> SpeechFeatures:
         """A recording, or its file -> its features, with the voice when the emotion is to be heard in it."""
         if not isinstance(audio, Audio | Path | str):
             raise AudioError(f"audio is {type(audio).__name__}; give a file, or Audio(samples) of float32 at 16 kHz.")
         sound = audio if isinstance(audio, Audio) else load_audio(Path(audio))
-        return self.speech_encoder.encode(sound, with_voice=_is_heard(emotion))
+        return self.speech_encoder.encode(sound, with_voice=_is_heard(asked(emotion)))
 
     def felt(
-        self, emotion: str | EmotionRequest | EmotionTrack, intensity: float | None, features: SpeechFeatures
+        self, emotion: str | EmotionRequest | EmotionTrack | None, intensity: float | None, features: SpeechFeatures
     ) -> EmotionTrack:
         """What was asked -> a track as long as the speech.
 
@@ -137,6 +137,7 @@ class TalkingHead:
             intensity: of a label, 0.7 when None; a request and a track have their own.
             features: of the speech, with its voice for "auto".
         """
+        emotion = asked(emotion)
         if isinstance(emotion, str) and not _is_heard(emotion):
             return emotion_track(emotion, intensity, len(features))
         if isinstance(emotion, str):
@@ -203,8 +204,7 @@ class TalkingHead:
             raise MotionError("motion: holds no frame; give one with at least a frame.")
         wanted = quality_of(quality, steps)
         face, rig, crop = self.placed(portrait, wanted, still_body)
-        path = CameraPath.parse(camera) if isinstance(camera, str) else camera
-        shown = self.on_face(motion, face, reenactment, path)
+        shown = self.on_face(motion, face, reenactment, CameraPath.of(camera))
         if lips is not None:
             spoken = self.motion.on_portrait(replace(self.with_lips(shown, lips), is_seen=False), face.resting).blendshapes
             shown = replace(shown, blendshapes=with_meeting_lips(spoken, face.shape))
@@ -236,7 +236,7 @@ class TalkingHead:
         self,
         sound: Iterable[FloatArray],
         portrait: Portrait | Path | str | None = None,
-        emotion: str | EmotionRequest = NOTHING_ASKED,
+        emotion: str | EmotionRequest | None = None,
         intensity: float | None = None,
         on_frame: Callable[[LiveFrame], object] | None = None,
         **options: Any,
@@ -263,7 +263,7 @@ class TalkingHead:
         self,
         sound: AsyncIterable[FloatArray],
         portrait: Portrait | Path | str | None = None,
-        emotion: str | EmotionRequest = NOTHING_ASKED,
+        emotion: str | EmotionRequest | None = None,
         intensity: float | None = None,
         on_frame: Callable[[LiveFrame], object] | None = None,
         **options: Any,

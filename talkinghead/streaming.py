@@ -17,7 +17,7 @@ import numpy as np
 
 from talkinghead.audio.speech_stream import SpeechStream
 from talkinghead.emotion.easing import EASE_S, ease
-from talkinghead.emotion.track import NOTHING_ASKED, EmotionRequest, requested_track
+from talkinghead.emotion.track import EmotionRequest, asked, requested_track
 from talkinghead.errors import AudioError, EmotionError
 from talkinghead.motion.own_smile import EBB_S, ebb, towards
 from talkinghead.motion.smoothing import SlowNoise
@@ -57,7 +57,7 @@ class MotionStream:
     def __init__(
         self,
         head: TalkingHead,
-        emotion: str | EmotionRequest = NOTHING_ASKED,
+        emotion: str | EmotionRequest | None = None,
         intensity: float | None = None,
         seed: int = 0,
         style: SpeakingStyle | Path | str | None = None,
@@ -67,19 +67,19 @@ class MotionStream:
         self._face = FaceStream(head.motion.with_style(style), seed, **knobs)
         self._waiting = np.empty(0, np.float32)
         self._num_made, self._is_finished = 0, False
-        self._felt = self._wanted = np.zeros_like(steady_activation(NOTHING_ASKED))
+        self._felt = self._wanted = np.zeros_like(steady_activation(None))
         self._felt_since = 0
         self.feel(emotion, intensity)
         self._ease, self._ebb = self._wanted_ease, SlowNoise(1, EBB_S, np.random.default_rng([seed, 5]))
 
-    def feel(self, emotion: str | EmotionRequest, intensity: float | None = None) -> None:
+    def feel(self, emotion: str | EmotionRequest | None, intensity: float | None = None) -> None:
         """From the next frame on another emotion, which comes within 0.4 s.
 
         Raises:
             EmotionError: as for a new stream.
         """
         self._felt, self._wanted, self._felt_since = self._now(), steady_activation(emotion, intensity), self._num_made
-        self._wanted_ease = float(isinstance(emotion, EmotionRequest) and emotion.is_open)
+        self._wanted_ease = float(emotion is None or (isinstance(emotion, EmotionRequest) and emotion.is_open))
 
     def push(self, samples: FloatArray) -> FaceMotion:
         """samples: (N,) float32 in [-1, 1], mono, 16 kHz, any N -> the frames that are ready now, none or more.
@@ -138,7 +138,7 @@ class MotionStream:
         return now
 
 
-def steady_activation(emotion: str | EmotionRequest, intensity: float | None = None) -> FloatArray:
+def steady_activation(emotion: str | EmotionRequest | None, intensity: float | None = None) -> FloatArray:
     """(3, 8) of an emotion that stays as it is.
 
     Raises:
@@ -146,7 +146,10 @@ def steady_activation(emotion: str | EmotionRequest, intensity: float | None = N
     """
     if intensity is not None and not isinstance(emotion, str):
         raise EmotionError(f"intensity is {intensity}, and no label is given that it is of; name one, such as happy.")
-    request = EmotionRequest((emotion,), intensity) if isinstance(emotion, str) else emotion
+    wanted = asked(emotion)
+    request = EmotionRequest((wanted,), intensity) if isinstance(wanted, str) else wanted
+    if isinstance(request, EmotionTrack):
+        raise EmotionError("emotion is an EmotionTrack, which a stream has no length for; name one, such as happy:0.7.")
     if request.is_heard or request.prompt is not None or request.timeline is not None or request.reference is not None:
         raise EmotionError(
             "emotion: 'auto', a prompt, a timeline and a reference need the whole recording, which a stream has not; name an "

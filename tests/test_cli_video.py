@@ -1,5 +1,6 @@
 """What `generate` and `render` hand on of their options: an option that is read and forgotten helps nobody."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -60,7 +61,8 @@ def test_generate_hands_everything_on(asked, picture, root, tmp_path):
 
 
 def test_render_hands_everything_on(asked, picture, root, tmp_path):
-    save_motion(tmp_path / "m.npz", FaceMotion.neutral(5))
+    still = FaceMotion.neutral(5)
+    save_motion(tmp_path / "m.npz", replace(still, at_ease=np.ones((5, 1), np.float32)))
     taken = ["--relative", "--expression-only", "--strength", "1.2", "--lips-from", str(root / "assets/speech.wav")]
     motion = ["--motion", str(tmp_path / "m.npz"), "--seed", "7"]
     assert cli.main(["render", *picture, *motion, *taken, *SHARED, "-o", str(tmp_path / "out.mp4")]) == 2
@@ -68,3 +70,13 @@ def test_render_hands_everything_on(asked, picture, root, tmp_path):
     wanted = asked["reenactment"]
     assert (wanted.relative, wanted.with_pose, wanted.strength, wanted.keep_smile) == (True, False, 1.2, 0.3)
     assert asked["seed"] == 7 and len(asked["lips"].samples) > SAMPLE_RATE
+
+
+def test_a_smile_that_no_frame_can_keep_is_told(asked, picture, tmp_path, capsys):
+    save_motion(tmp_path / "m.npz", FaceMotion.neutral(5))
+    for share, status in (("0.5", 2), ("0", 2)):
+        asked.clear()
+        given = ["--motion", str(tmp_path / "m.npz"), "--keep-smile", share, "-o", str(tmp_path / "out.mp4")]
+        assert cli.main(["render", *picture, *given]) == status
+        told = capsys.readouterr().err
+        assert ("--keep-smile 0.5: has nothing to act on" in told) == (share == "0.5") == (not asked)

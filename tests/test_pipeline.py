@@ -11,11 +11,12 @@ from scipy.io import wavfile
 from talkinghead import arkit
 from talkinghead.audio.waveform import load_audio
 from talkinghead.emotion.track import EmotionRequest, emotion_track
-from talkinghead.errors import CheckpointError, EmotionError, InputError, MotionError, VideoError
+from talkinghead.errors import CheckpointError, EmotionError, InputError, MotionError, TalkingHeadError, VideoError
 from talkinghead.facemesh import FACE_OVAL
 from talkinghead.pipeline import TalkingHead
 from talkinghead.rig.fitting import fit_face, fit_motion
 from talkinghead.rig.retargeting import Reenactment
+from talkinghead.streaming import MotionStream
 from talkinghead.types import EMOTIONS, SAMPLE_RATE, SAMPLES_PER_FRAME, Audio, FaceMotion
 
 ROOT = Path(__file__).parents[1]
@@ -202,3 +203,29 @@ def test_files_will_do_for_a_portrait_and_a_recording(head, tmp_path):
 def test_a_picture_is_no_video_to_track(head):
     with pytest.raises(VideoError, match="holds a single picture; give a video"):
         head.track(ROOT / "assets/astronaut.jpg")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"emotion": ["happy", "sad"]}, "emotion is list; give a label"),
+        ({"emotion": {"happy": 1}}, "emotion is dict; give a label"),
+        ({"emotion": "happy", "intensity": "x"}, "intensity is x; give a number from 0"),
+        ({"emotion": None, "intensity": 0.0}, "intensity is 0.0, and no emotion is named"),
+        ({"seed": -1}, "seed is -1; give a whole number"),
+        ({"seed": 1.5}, "seed is 1.5; give a whole number"),
+        ({"camera": (10, -5)}, "camera is tuple; give a CameraPath or a text"),
+    ],
+)
+def test_arguments_of_the_wrong_kind_are_named(head, portrait, audio, arguments, message):
+    with pytest.raises(TalkingHeadError, match=rf"^{message}"):
+        head(portrait, Audio(audio.samples[: 4 * SAMPLES_PER_FRAME]), **arguments)
+
+
+def test_nothing_asked_is_none(head, audio):
+    short = Audio(audio.samples[: 8 * SAMPLES_PER_FRAME])
+    assert head.animate(short, None).at_ease.min() > 0.6 and head.animate(short).at_ease.min() > 0.6
+    with pytest.raises(EmotionError, match=r"^emotion is an EmotionTrack, which a stream has no length for"):
+        MotionStream(head, emotion_track("sad", 0.5, 10))
+    stream = MotionStream(head, "sad")
+    stream.feel(None)

@@ -126,8 +126,20 @@ class EmotionRequest:
             )
 
 
+def asked(emotion: str | EmotionRequest | EmotionTrack | None) -> str | EmotionRequest | EmotionTrack:
+    """What was asked for; None is nothing.
+
+    Raises:
+        EmotionError: of another kind.
+    """
+    if emotion is not None and not isinstance(emotion, str | EmotionRequest | EmotionTrack):
+        kind = type(emotion).__name__
+        raise EmotionError(f"emotion is {kind}; give a label or a mix such as happy:0.7, an EmotionRequest or an EmotionTrack.")
+    return NOTHING_ASKED if emotion is None else emotion
+
+
 def _check_intensity(intensity: float | None) -> None:
-    if intensity is not None and not 0 <= intensity <= 1:
+    if intensity is not None and not (isinstance(intensity, int | float) and 0 <= intensity <= 1):
         raise EmotionError(f"intensity is {intensity}; give a number from 0 (neutral) to 1 (as strong as it gets).")
 
 

@@ -92,6 +92,8 @@ class MotionPipeline:
                 f"features have {len(features)} frames and emotion {len(emotion)}; "
                 f"make the EmotionTrack for {len(features)} frames."
             )
+        if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
+            raise MotionError(f"seed is {seed!r}; give a whole number from 0 on.")
         wanted = MotionKnobs.of(**knobs)
         talking, contacts = self.articulator.articulate(features, wanted.lip_strength)
         talking, contacts = distinctly(talking, contacts, wanted.articulation)

@@ -55,6 +55,17 @@ class CameraPath:
             raise MotionError(f"camera has times {times}: out of order; give each later than the one before, from 0s on.")
 
     @staticmethod
+    def of(camera: CameraPath | str | None) -> CameraPath | None:
+        """A path, or its text.
+
+        Raises:
+            MotionError: of another kind, or what `parse` raises.
+        """
+        if camera is not None and not isinstance(camera, CameraPath | str):
+            raise MotionError(f"camera is {type(camera).__name__}; give a CameraPath or a text of {VIEW_EXAMPLES}.")
+        return CameraPath.parse(camera) if isinstance(camera, str) else camera
+
+    @staticmethod
     def parse(text: str) -> CameraPath:
         """ "15,-5", or "0,0 2s:15,5 4s:0,0" -> the path; the first view needs no time.
 

@@ -79,8 +79,10 @@ class Script:
         return " ".join(self.words)
 
 
-def read_script(text: str, names: Collection[str] = ()) -> Script:
+def read_script(text: str, names: Collection[str] = (), mistakes: list[CueError] | None = None) -> Script:
     """A line's text -> words and cues; `names` are those of the cast, whom one can look at.
+
+    mistakes: where it is given, cues that are none are added to it and left out, so that all of a text can be told at once.
 
     Raises:
         CueError: an unknown cue, a number out of range, a bracket or star without its other half.
@@ -120,7 +122,13 @@ def read_script(text: str, names: Collection[str] = ()) -> Script:
             if pending and not (before.endswith((" ", "\n")) or text[position : position + 1].isalnum()):
                 end_word()  # "Hello[pause 1], you": the cue stands after the word
             word = len(words)
-            cue = _read_cue(token["cue"], word, names)
+            try:
+                cue = _read_cue(token["cue"], word, names)
+            except CueError as error:
+                if mistakes is None:
+                    raise
+                mistakes.append(error)
+                continue
             if isinstance(cue, float):
                 end_word()
                 pauses[len(words)] = pauses.get(len(words), 0.0) + cue

@@ -97,7 +97,7 @@ def _tried(found: list[ScreenplayError], check: Callable[..., _Result], *given: 
     try:
         return check(*given)
     except ScreenplayError as error:
-        found.append(error)
+        found += [error, *error.others]
         return None
 
 
@@ -110,10 +110,15 @@ def _together(found: list[ScreenplayError]) -> ScreenplayError:
 
 
 def _script(source: Source, index: int, text: str, cast: tuple[str, ...]) -> Script:
+    mistakes: list[CueError] = []
+    script = None
     try:
-        return read_script(text, cast)
+        script = read_script(text, cast, mistakes)
     except CueError as error:
-        raise source.error(("lines", index, "text"), str(error), error.inside) from error
+        mistakes.append(error)
+    if script is None or mistakes:
+        raise _together([source.error(("lines", index, "text"), str(error), error.inside) for error in mistakes])
+    return script
 
 
 def _cue_errors(source: Source) -> list[ScreenplayError]:

@@ -135,6 +135,15 @@ def test_a_check_tells_all_mistakes_in_their_order(stage: Path, capfd: pytest.Ca
     assert cli.main(["perform", str(scene), "--check"]) == 2
     both = capfd.readouterr().err
     assert "size" in both and "smyle" in both, "a key of the wrong kind hides no cue that is none"
+    scene.write_text(text.replace("[smile]", "[smyle] [pause -1] [nod 9] *You"))
+    assert cli.main(["perform", str(scene), "--check"]) == 2
+    one_text = capfd.readouterr().err.splitlines()
+    assert [told.split(": ")[2].split("]")[0] for told in one_text] == [
+        "[smyle",
+        "[pause -1",
+        "[nod 9",
+        "'*' has no '*' that belongs to it; close it, or write \\* to have it read.",
+    ]
     scene.write_text(text.replace("direction: quietly guilty", "emotion: hapy\n    voice: zz-none", 1))
     assert cli.main(["perform", str(scene), "--check"]) == 2
     of_a_line = capfd.readouterr().err.splitlines()
