@@ -52,10 +52,10 @@ _RIM_SHADE: Final = np.float32(0.85)
 """Of the lips' colour, their rim, which turns inwards."""
 _CORNER_SHADE, _CORNER_FALL = 0.55, 3.0
 """How dark the corners of the mouth are, and the power of the way to them by which they get so."""
-_DEEP_FROM, _DEEPER, _DEEP_RED = 0.6, 0.6, 0.5
+_DEEP_FROM, _DEEPER, _DEEP_RED = 0.6, 0.45, 0.5
 """What has less than this part of the light of teeth gets darker, by the power, and redder, as it is in photographs of open
 mouths (`docs/log.md`, 2026-11-23)."""
-_LOWER_DIM, _LOWER_ASIDE_M = 0.75, (0.008, 0.022)
+_LOWER_DIM, _LOWER_ASIDE_M = 0.6, (0.008, 0.022)
 """How much of the light the lower row lacks at its sides, where that begins and ends: it is no bow from corner to corner."""
 _TONGUE_LIGHT: Final = 1.4
 """The tongue's, of the light that mouths of fifty pixels need."""
