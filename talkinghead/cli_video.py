@@ -67,6 +67,8 @@ def generate(
     picture.check(output, [image, speech.audio, feeling.timeline, feeling.reference])
     check_image(image)
     sound, request, how = checked_performance(speech, feeling, motion, checkpoint)
+    if keep_smile and not request.leaves_calm:
+        raise InputError(f"--keep-smile {keep_smile:g}: has nothing to act on where an emotion is asked for; drop one of them.")
     how |= picture.view(sound.num_frames) | {"keep_smile": checked_reenactment(keep_smile=keep_smile).keep_smile}
     say_emotion(request)
     with loading():

@@ -46,7 +46,7 @@ def portrait_notes(portrait: Portrait, face: FittedFace, size_option: str | None
         notes.append(f"the face is {face_px:.0f} px wide: teeth will be soft; {_remedy(portrait, face_px, size_option)}")
     if _smiles_broadly(portrait.face.points):
         notes.append(
-            "a broad smile, of which a part stays while no emotion is asked for (--keep-smile); neutral, sad and angry faces "
+            "a broad smile, of which a part stays while no emotion is asked for; neutral, sad and angry faces "
             "come out better from a picture with the mouth closed"
         )
     if portrait.wears_glasses:

@@ -25,8 +25,8 @@ FPS: Final = 25
 SAMPLE_RATE: Final = 16_000
 SAMPLES_PER_FRAME: Final = SAMPLE_RATE // FPS
 UPRIGHT: Final = np.array([1, -1, -1], np.float32)
-UPRIGHT.setflags(write=False)
 """Times points of a picture (x to the right, y down, z away) are points of the rig (y up, z to the viewer), and back."""
+UPRIGHT.setflags(write=False)
 
 EMOTIONS: Final[tuple[str, ...]] = ("angry", "contempt", "disgusted", "fear", "happy", "neutral", "sad", "surprised")
 """MEAD's eight, in the order of the columns of `EmotionTrack.weights`."""

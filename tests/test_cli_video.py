@@ -48,16 +48,25 @@ def check_shared(asked):
 
 
 def test_generate_hands_everything_on(asked, picture, root, tmp_path):
-    speech = ["--audio", str(root / "assets/speech.wav"), "--fit", "5s", "--emotion", "sad", "--intensity", "0.4"]
+    speech = ["--audio", str(root / "assets/speech.wav"), "--fit", "5s"]
     moved = ["--seed", "7", "--head-motion", "0.5", "--blink-rate", "off", "--gaze", "5,0", "--lip-strength", "1.2"]
     moved += ["--articulation", "1.3", "--expression-strength", "0.9"]
     assert cli.main(["generate", *picture, *speech, *moved, *SHARED, "-o", str(tmp_path / "out.mp4")]) == 2
     check_shared(asked)
     assert asked["keep_smile"] == 0.3 and asked["seed"] == 7
     assert asked["num_samples"] == pytest.approx(5 * SAMPLE_RATE, rel=0.02), "fitted"
-    assert (asked["emotion"].emotions, asked["emotion"].intensity) == (("sad",), 0.4)
     knobs = {"head_motion": 0.5, "blink_rate": "off", "gaze": "5,0", "lip_strength": 1.2, "articulation": 1.3}
     assert {name: asked[name] for name in knobs} == knobs and asked["expression_strength"] == 0.9
+
+
+def test_a_smile_is_not_kept_where_an_emotion_is_asked_for(asked, picture, root, tmp_path, capsys):
+    speech = ["--audio", str(root / "assets/speech.wav"), "-o", str(tmp_path / "out.mp4")]
+    assert cli.main(["generate", *picture, *speech, "--emotion", "sad", "--intensity", "0.4"]) == 2
+    assert (asked["emotion"].emotions, asked["emotion"].intensity) == (("sad",), 0.4) and "handed on" in capsys.readouterr().err
+    asked.clear()
+    assert cli.main(["generate", *picture, *speech, "--emotion", "sad", "--keep-smile", "0.5"]) == 2
+    told = "talkinghead: --keep-smile 0.5: has nothing to act on where an emotion is asked for; drop one of them.\n"
+    assert capsys.readouterr().err == told and not asked
 
 
 def test_render_hands_everything_on(asked, picture, root, tmp_path):

@@ -47,7 +47,11 @@ def test_a_broad_smile_is_said_and_a_wide_mouth_or_an_open_one_alone_is_not(draw
         return portrait_notes(replace(portrait, face=replace(portrait.face, points=points.astype(np.float32))), face)
 
     (note,) = notes(0.84, 0.12)
-    assert note.startswith("a broad smile, ") and "--keep-smile" in note and note.endswith("with the mouth closed")
+    assert (
+        note.startswith("a broad smile, ")
+        and "stays while no emotion is asked for" in note
+        and note.endswith("with the mouth closed")
+    )
     assert notes(0.84, 0.01) == notes(0.6, 0.2) == []
 
 

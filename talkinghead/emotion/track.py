@@ -89,6 +89,11 @@ class EmotionRequest:
         """Whether nothing was asked for: neither the whole face nor a region."""
         return not self.emotions and not self._sources()
 
+    @property
+    def leaves_calm(self) -> bool:
+        """Whether nothing is asked of the face but what is heard: `EmotionTrack.is_open`."""
+        return self.is_open or (self.is_heard and self.emotion is None)
+
     def _check_auto(self) -> None:
         for part in (part for text in self.emotions for part in text.split(",")):
             if ":" in part and part.split(":")[0].strip().lower() == AUTO:
@@ -192,8 +197,7 @@ def requested_track(
     elif whole is not None:
         held = whole if request.intensity is None else _with_peak(whole, request.intensity)
         held = held if emotion is None else emotion.over(held, intensity)
-    is_open = request.is_open or (request.is_heard and emotion is None)
-    return EmotionTrack.from_activation(held * onset_and_release(num_frames)[:, None, None], is_open)
+    return EmotionTrack.from_activation(held * onset_and_release(num_frames)[:, None, None], request.leaves_calm)
 
 
 def _whole_face(request: EmotionRequest, num_frames: int, read_reference: ReadReference | None) -> FloatArray | None:
